@@ -117,6 +117,11 @@ class Capacity:
     maximum: int
     target_cpu_percent: int
 
+    @property
+    def may_be_empty(self) -> bool:
+        """Whether no instance at all is a state that was asked for, and so no alarm."""
+        return self.minimum == 0
+
 
 @dataclass(frozen=True, kw_only=True)
 class SchedulePlan:

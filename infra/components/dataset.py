@@ -1,0 +1,80 @@
+"""Dataset: the bucket that holds what the environment answers from.
+
+Only an environment that owns its data has one; a mirror reads Live's by name. The settings of a bucket are resources
+of their own, since the provider keeps them apart from the bucket.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_aws as aws
+
+from infra.environment import DatasetPlan
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetArgs:
+    """What the bucket is made from."""
+
+    plan: DatasetPlan
+    policy: pulumi.Input[str]
+    tags: Mapping[str, str]
+
+
+class Dataset(pulumi.ComponentResource):
+    """A private, versioned, encrypted bucket that is spoken to over TLS only."""
+
+    def __init__(self, name: str, args: DatasetArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("eps-dos-api:infra:Dataset", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        bucket = aws.s3.Bucket(
+            f"{name}-dataset",
+            bucket=args.plan.bucket,
+            force_destroy=args.plan.emptied_on_destroy,
+            tags={**args.tags, "Name": f"{name}-dataset"},
+            opts=pulumi.ResourceOptions(
+                parent=self, protect=args.plan.protected, retain_on_delete=args.plan.protected
+            ),
+        )
+        closed = aws.s3.BucketPublicAccessBlock(
+            f"{name}-dataset",
+            bucket=bucket.id,
+            block_public_acls=True,
+            block_public_policy=True,
+            ignore_public_acls=True,
+            restrict_public_buckets=True,
+            opts=child,
+        )
+        aws.s3.BucketOwnershipControls(
+            f"{name}-dataset",
+            bucket=bucket.id,
+            rule=aws.s3.BucketOwnershipControlsRuleArgs(object_ownership="BucketOwnerEnforced"),
+            opts=child,
+        )
+        aws.s3.BucketVersioning(
+            f"{name}-dataset",
+            bucket=bucket.id,
+            versioning_configuration=aws.s3.BucketVersioningVersioningConfigurationArgs(status="Enabled"),
+            opts=child,
+        )
+        aws.s3.BucketServerSideEncryptionConfiguration(
+            f"{name}-dataset",
+            bucket=bucket.id,
+            rules=[
+                aws.s3.BucketServerSideEncryptionConfigurationRuleArgs(
+                    apply_server_side_encryption_by_default=aws.s3.BucketServerSideEncryptionConfigurationRuleApplyServerSideEncryptionByDefaultArgs(
+                        sse_algorithm="AES256"
+                    )
+                )
+            ],
+            opts=child,
+        )
+        aws.s3.BucketPolicy(
+            f"{name}-dataset",
+            bucket=bucket.id,
+            policy=args.policy,
+            # S3 answers concurrent changes of a bucket's policy and its access block with a conflict.
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[closed]),
+        )
+        self.register_outputs({"bucket": bucket.id})
