@@ -82,8 +82,9 @@ def service_permissions(
 def dataset_policy(dataset: DatasetPlan, account_id: str, partition: str) -> Document:
     """Return the bucket policy of a dataset that the environment owns: TLS only, named readers, named writers.
 
-    A bucket policy that names a role which doesn't exist yet is refused by S3 (IAM: principals must exist), so roles are
-    given as their account plus a condition on `aws:PrincipalArn`; environments can then be made in any order.
+    A bucket policy that names a role which doesn't exist yet is refused (IAM: principals must exist), so roles are
+    given
+    as their account plus a condition on `aws:PrincipalArn`; environments can then be made in any order.
     """
     bucket, objects = _bucket_arns(dataset.bucket, partition)
     statements: list[Statement] = [

@@ -27,7 +27,7 @@ class AwsPlan:
 
 @dataclass(frozen=True, kw_only=True)
 class ZonePlan:
-    """One availability zone's part of the network; both ranges depend on the zone's letter only, never on its position."""
+    """One availability zone's part of the network; its ranges depend on the zone's letter, never on its position."""
 
     public_cidr: str
     private_cidr: str

@@ -1,6 +1,6 @@
 """Clients: the prefix list of addresses that may connect.
 
-One list per environment, so that a supplier is one line, not a rule. Its `max_entries` is fixed: AWS counts that number,
+One list per environment, so that a supplier is a line, not a rule. Its `max_entries` is fixed: AWS counts that number,
 not the entries, against the rules of every security group that refers to it, and refuses to raise it past them.
 """
 

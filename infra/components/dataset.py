@@ -33,9 +33,7 @@ class Dataset(pulumi.ComponentResource):
             bucket=args.plan.bucket,
             force_destroy=args.plan.emptied_on_destroy,
             tags={**args.tags, "Name": f"{name}-dataset"},
-            opts=pulumi.ResourceOptions(
-                parent=self, protect=args.plan.protected, retain_on_delete=args.plan.protected
-            ),
+            opts=pulumi.ResourceOptions(parent=self, protect=args.plan.protected, retain_on_delete=args.plan.protected),
         )
         closed = aws.s3.BucketPublicAccessBlock(
             f"{name}-dataset",

@@ -40,9 +40,7 @@ class VirtualIps(pulumi.ComponentResource):
                     f"{name}-vip-{zone}",
                     domain="vpc",
                     tags={**args.tags, "Name": f"{name}-vip-{zone}"},
-                    opts=pulumi.ResourceOptions(
-                        parent=self, protect=plan.protected, retain_on_delete=plan.protected
-                    ),
+                    opts=pulumi.ResourceOptions(parent=self, protect=plan.protected, retain_on_delete=plan.protected),
                 )
                 allocation_id, addresses[zone] = address.allocation_id, address.public_ip
             else:

@@ -1,0 +1,193 @@
+"""Service: the instances behind the load balancer, what they are made from and what they may do.
+
+Which release runs is decided when the group is made and afterwards changed by `rollout` alone, so the group ignores its
+launch template; how many run is scaling's, so it ignores its desired capacity.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_aws as aws
+
+from infra import access, user_data
+from infra.environment import DatasetPlan, RolloutPlan, ServicePlan
+
+GRACE_PERIOD_SECONDS = 300
+"""How long an instance may start before a failing health check counts; the default of AWS's console."""
+
+SCHEDULE_UNCHANGED = -1
+"""The provider's value for "leave this number as it is" in a scheduled action."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServiceArgs:
+    """What the service is made from."""
+
+    plan: ServicePlan
+    rollout: RolloutPlan
+    dataset: DatasetPlan
+    environment: str
+    log_retention_days: int
+    partition: pulumi.Input[str]
+    subnet_ids: Mapping[str, pulumi.Input[str]]
+    """Private subnets by zone."""
+    security_group_id: pulumi.Input[str]
+    target_group_arn: pulumi.Input[str]
+    tags: Mapping[str, str]
+    instance_tags: Mapping[str, str]
+    """For what the launch template makes: without those that change during an environment's life, since each change
+    there is a new version, and that is a rollout."""
+
+
+class Service(pulumi.ComponentResource):
+    """An Auto Scaling group over all zones, its launch template, its role, its scaling."""
+
+    group_name: pulumi.Output[str]
+    launch_template_id: pulumi.Output[str]
+    launch_template_version: pulumi.Output[str]
+    image_id: pulumi.Output[str]
+
+    def __init__(self, name: str, args: ServiceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("eps-dos-api:infra:Service", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        role_policy, profile = self._role(name, args)
+        image = aws.ec2.get_ami_output(
+            owners=[args.plan.image_owner],
+            filters=[
+                aws.ec2.GetAmiFilterArgs(name="name", values=[args.plan.image_name]),
+                aws.ec2.GetAmiFilterArgs(name="state", values=["available"]),
+            ],
+            # A release rebuilt with new operating system patches keeps its name; the newest is meant.
+            most_recent=True,
+            opts=pulumi.InvokeOutputOptions(parent=self),
+        )
+        template = self._launch_template(name, args, image, profile)
+        group = aws.autoscaling.Group(
+            f"{name}-service",
+            vpc_zone_identifiers=[args.subnet_ids[zone] for zone in sorted(args.subnet_ids)],
+            launch_template=aws.autoscaling.GroupLaunchTemplateArgs(
+                id=template.id, version=template.latest_version.apply(str)
+            ),
+            min_size=args.plan.capacity.minimum,
+            max_size=args.plan.capacity.maximum,
+            desired_capacity=args.plan.initial_capacity,
+            target_group_arns=[args.target_group_arn],
+            health_check_type="ELB",
+            health_check_grace_period=GRACE_PERIOD_SECONDS,
+            default_instance_warmup=args.rollout.instance_warmup_seconds,
+            # What runs is verified after `up`; waiting here would end in a failed create with instances left behind.
+            wait_for_capacity_timeout="0",
+            metrics_granularity="1Minute",
+            enabled_metrics=["GroupDesiredCapacity", "GroupInServiceInstances", "GroupMaxSize", "GroupMinSize"],
+            # The launch template tags what it makes; tags given here as well would be two sources of one fact.
+            tags=[
+                aws.autoscaling.GroupTagArgs(key=key, value=value, propagate_at_launch=False)
+                for key, value in sorted({**args.tags, "Name": f"{name}-service"}.items())
+            ],
+            opts=pulumi.ResourceOptions(
+                parent=self, ignore_changes=["launchTemplate", "desiredCapacity"], depends_on=[role_policy]
+            ),
+        )
+        aws.autoscaling.Policy(
+            f"{name}-cpu",
+            autoscaling_group_name=group.name,
+            policy_type="TargetTrackingScaling",
+            target_tracking_configuration=aws.autoscaling.PolicyTargetTrackingConfigurationArgs(
+                predefined_metric_specification=aws.autoscaling.PolicyTargetTrackingConfigurationPredefinedMetricSpecificationArgs(
+                    predefined_metric_type="ASGAverageCPUUtilization"
+                ),
+                target_value=float(args.plan.capacity.target_cpu_percent),
+            ),
+            opts=child,
+        )
+        for schedule in args.plan.schedules:
+            aws.autoscaling.Schedule(
+                f"{name}-{schedule.name}",
+                scheduled_action_name=f"{name}-{schedule.name}",
+                autoscaling_group_name=group.name,
+                recurrence=schedule.recurrence,
+                time_zone=schedule.time_zone,
+                desired_capacity=schedule.desired,
+                min_size=SCHEDULE_UNCHANGED,
+                max_size=SCHEDULE_UNCHANGED,
+                opts=child,
+            )
+        self.group_name = group.name
+        self.launch_template_id = template.id
+        self.launch_template_version = template.latest_version.apply(str)
+        self.image_id = image.id
+        self.register_outputs({"autoScalingGroup": self.group_name})
+
+    def _role(self, name: str, args: ServiceArgs) -> tuple[aws.iam.RolePolicy, aws.iam.InstanceProfile]:
+        child = pulumi.ResourceOptions(parent=self)
+        logs = aws.cloudwatch.LogGroup(
+            f"{name}-service", retention_in_days=args.log_retention_days, tags=dict(args.tags), opts=child
+        )
+        role = aws.iam.Role(
+            f"{name}-service",
+            name=access.service_role_name(args.environment),
+            assume_role_policy=access.as_json(access.trust("ec2.amazonaws.com")),
+            tags=dict(args.tags),
+            opts=child,
+        )
+        policy = aws.iam.RolePolicy(
+            f"{name}-service",
+            role=role.id,
+            policy=pulumi.Output.all(args.partition, logs.arn).apply(
+                lambda known: access.as_json(
+                    access.service_permissions(args.plan, args.dataset, args.environment, known[0], known[1])
+                )
+            ),
+            opts=child,
+        )
+        profile = aws.iam.InstanceProfile(f"{name}-service", role=role.name, tags=dict(args.tags), opts=child)
+        return policy, profile
+
+    def _launch_template(
+        self,
+        name: str,
+        args: ServiceArgs,
+        image: pulumi.Output[aws.ec2.GetAmiResult],
+        profile: aws.iam.InstanceProfile,
+    ) -> aws.ec2.LaunchTemplate:
+        return aws.ec2.LaunchTemplate(
+            f"{name}-service",
+            image_id=image.id,
+            instance_type=args.plan.instance_type,
+            user_data=user_data.encoded(args.plan.instance_configuration),
+            update_default_version=True,
+            iam_instance_profile=aws.ec2.LaunchTemplateIamInstanceProfileArgs(arn=profile.arn),
+            metadata_options=aws.ec2.LaunchTemplateMetadataOptionsArgs(
+                http_endpoint="enabled",
+                http_tokens="required",
+                # One hop: what runs in a container beside the service does not get the role.
+                http_put_response_hop_limit=1,
+            ),
+            monitoring=aws.ec2.LaunchTemplateMonitoringArgs(enabled=True),
+            network_interfaces=[
+                aws.ec2.LaunchTemplateNetworkInterfaceArgs(
+                    device_index=0,
+                    # Strings, because that is what the provider's schema has.
+                    associate_public_ip_address="false",
+                    delete_on_termination="true",
+                    security_groups=[args.security_group_id],
+                )
+            ],
+            block_device_mappings=[
+                aws.ec2.LaunchTemplateBlockDeviceMappingArgs(
+                    device_name=image.root_device_name,
+                    ebs=aws.ec2.LaunchTemplateBlockDeviceMappingEbsArgs(
+                        encrypted="true", delete_on_termination="true", volume_type="gp3"
+                    ),
+                )
+            ],
+            tag_specifications=[
+                aws.ec2.LaunchTemplateTagSpecificationArgs(
+                    resource_type=kind, tags={**args.instance_tags, "Name": f"{name}-service"}
+                )
+                for kind in ("instance", "network-interface", "volume")
+            ],
+            tags={**args.instance_tags, "Name": f"{name}-service"},
+            opts=pulumi.ResourceOptions(parent=self),
+        )

@@ -1,0 +1,370 @@
+"""A graph of resources, and the comparison of two: what mirror, review, doctor and the rules all read.
+
+One shape for several sources: the program recorded without a cloud (`infra.recording`), a stack's export, a preview's
+JSON. Two graphs are compared by what things are and refer to, not by how they happen to be called: a resource is known
+by its type, its logical name without the stack's, and its parents; an id, ARN or address that belongs to a resource of
+the graph is compared as a reference to that resource. Left out: what may differ and why, which the caller says.
+"""
+
+import base64
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
+from functools import cached_property
+from typing import TypeAlias
+
+Value: TypeAlias = object
+"""What JSON can hold, or one of the marks below."""
+
+SECRET_KEY = "4dabf18193072939515e22adb298388d"  # noqa: S105 - the key under which Pulumi marks values, not a secret
+SECRET_MARK = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 - what stands there for a secret (Pulumi, sdk/resource/sig)
+UNKNOWN_MARKS = frozenset(
+    {
+        "04da6b54-80e4-46f7-96ec-b56ff0331ba9",
+        "1c4a061d-8072-4f0a-a4cb-0ff528b18fe7",
+        "3eeb2bf0-c639-47a8-9e75-3b44932eb421",
+        "6a19a0b0-7e62-4c92-b797-7f8e31da9cc2",
+        "030794c1-ac77-496b-92df-f27374a8bd58",
+        "e48ece36-62e2-4504-bad9-02848725956a",
+    }
+)
+"""What stands for a value that isn't known before `up`, by type (Pulumi, sdk/resource/plugin/rpc.go)."""
+
+
+STACK_TYPE = "pulumi:pulumi:Stack"
+"""The type of the resource that stands for the stack itself."""
+
+
+class Mark:
+    """A value that is told apart from every value a resource can have."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __repr__(self) -> str:
+        return self._text
+
+
+UNKNOWN = Mark("[known after up]")
+SECRET = Mark("[secret]")
+ABSENT = Mark("[absent]")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resource:
+    """One resource of a stack. Inputs and outputs have Pulumi's property names, secrets as `SECRET`."""
+
+    urn: str
+    type: str
+    inputs: Mapping[str, Value]
+    outputs: Mapping[str, Value]
+    parent: str | None = None
+    """URN; None for the stack itself."""
+    dependencies: tuple[str, ...] = ()
+    """URNs, sorted."""
+    protect: bool = False
+    retain_on_delete: bool = False
+    ignore_changes: tuple[str, ...] = ()
+    provider: str = ""
+    """URN of the provider; empty for components."""
+
+    @property
+    def name(self) -> str:
+        """The logical name, the last part of the URN."""
+        return self.urn.rsplit("::", 1)[-1]
+
+
+@dataclass(frozen=True)
+class Graph:
+    """All resources of one stack, by URN, in the order in which they were registered."""
+
+    stack: str
+    resources: Mapping[str, Resource] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, stack: str, resources: Iterable[Resource]) -> "Graph":
+        """Return the graph of `resources`."""
+        return cls(stack, {resource.urn: resource for resource in resources})
+
+    @classmethod
+    def from_export(cls, export: Mapping[str, Value]) -> "Graph":
+        """Return the graph in what `pulumi stack export` prints; resources waiting to be deleted are left out.
+
+        Raises ValueError if `export` is something else.
+        """
+        deployment = export.get("deployment")
+        if not isinstance(deployment, Mapping):
+            raise ValueError("not an export of a stack: it has no deployment; make one with: pulumi stack export")
+        states = [state for state in deployment.get("resources") or [] if not state.get("delete")]
+        return cls._from_states(states)
+
+    @classmethod
+    def from_preview(cls, preview: Mapping[str, Value]) -> "Graph":
+        """Return the graph that would be, in what `pulumi preview --json --show-sames` prints."""
+        steps = preview.get("steps")
+        if not isinstance(steps, Sequence):
+            raise ValueError("not a preview: it has no steps; make one with: pulumi preview --json --show-sames")
+        return cls._from_states([step["newState"] for step in steps if step.get("newState")])
+
+    @classmethod
+    def _from_states(cls, states: Sequence[Mapping[str, Value]]) -> "Graph":
+        resources = [_from_state(state) for state in states]
+        stack = resources[0].urn.split("::")[0].rsplit(":", 1)[-1] if resources else ""
+        return cls.of(stack, resources)
+
+    def __iter__(self) -> Iterator[Resource]:
+        return iter(self.resources.values())
+
+    def of_type(self, type_: str) -> tuple[Resource, ...]:
+        """Return the resources of Pulumi type `type_`, such as `aws:ec2/eip:Eip`."""
+        return tuple(resource for resource in self if resource.type == type_)
+
+    def one(self, type_: str, name: str) -> Resource:
+        """Return the one resource of that type and logical name.
+
+        Raises LookupError with the list of those of the type, if there is none or more than one.
+        """
+        found = [resource for resource in self.of_type(type_) if resource.name == name]
+        if len(found) != 1:
+            there = ", ".join(sorted(resource.name for resource in self.of_type(type_))) or "none"
+            raise LookupError(f"{self.stack}: {len(found)} of {type_} named {name}; of this type there are: {there}")
+        return found[0]
+
+    def key(self, urn: str) -> str:
+        """Return what a resource is, whichever stack it is in: types and own name, less the stack's."""
+        types, name = urn.split("::")[-2:]
+        if types == STACK_TYPE:
+            return f"{STACK_TYPE}::<stack>"
+        return f"{types}::{_without_stack(name, self.stack)}"
+
+    @cached_property
+    def identities(self) -> Mapping[str, str]:
+        """What identifies resources of this graph (ids, ARNs, names, addresses) -> the reference that stands for it."""
+        found: dict[str, str] = {}
+        for resource in self:
+            label = f"{resource.type}::{_without_stack(resource.name, self.stack)}"
+            for property_name in IDENTIFYING:
+                value = resource.outputs.get(property_name)
+                if isinstance(value, str) and len(value) >= SHORTEST_IDENTITY:
+                    found.setdefault(value, f"<{label}.{property_name}>")
+        return found
+
+    def normalised(self, value: Value) -> Value:
+        """Return `value` with JSON parsed, and with what identifies resources of this graph, or it, made references."""
+        if isinstance(value, Mapping):
+            return {str(key): self.normalised(item) for key, item in value.items() if item is not None}
+        if isinstance(value, list | tuple):
+            return [self.normalised(item) for item in value]
+        if isinstance(value, bool) or not isinstance(value, int | float | str):
+            return value
+        if isinstance(value, int | float):
+            return float(value)
+        document = _json_document(value)
+        if document is not None:
+            return self.normalised(document)
+        value = self._identity_pattern.sub(lambda match: self.identities[match[0]], value)
+        return self._own_name_pattern.sub("<stack>", value)
+
+    @cached_property
+    def _identity_pattern(self) -> re.Pattern[str]:
+        # The longest first, so that an ARN is one reference and not a name inside a text.
+        longest_first = sorted(self.identities, key=len, reverse=True)
+        inside = "|".join(re.escape(identity) for identity in longest_first)
+        return re.compile(rf"(?<![A-Za-z0-9])(?:{inside})(?![A-Za-z0-9])" if inside else r"(?!)")
+
+    @cached_property
+    def _own_name_pattern(self) -> re.Pattern[str]:
+        return re.compile(rf"(?<![A-Za-z0-9]){re.escape(self.stack)}(?![A-Za-z0-9])" if self.stack else r"(?!)")
+
+
+IDENTIFYING = ("arn", "id", "allocationId", "publicIp", "prefixListId", "dnsName", "arnSuffix", "name", "bucket")
+"""Outputs that tell one resource from all others; an earlier one gives the reference its name."""
+
+CLOUD_CONFIG_BASE64 = "I2Nsb3VkLWNvbmZpZw"
+"""How `#cloud-config` begins in base64."""
+
+SHORTEST_IDENTITY = 6
+"""A shorter text than this could stand in another by chance."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Allowed:
+    """A difference that may be, and why. Patterns are as in `fnmatch`: `*` stands for anything."""
+
+    type: str
+    path: str
+    reason: str
+    holds: Callable[[Value, Value], bool] | None = None
+    """What the two values must satisfy; None: they may be anything."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """One property in which two graphs differ, or a resource that only one has (path empty)."""
+
+    key: str
+    """The resource, as `Graph.key` gives it."""
+    path: str
+    left: Value
+    right: Value
+    allowed: Allowed | None = None
+    """The entry that lets it be; None: it may not."""
+
+    @property
+    def type(self) -> str:
+        """The Pulumi type of the resource."""
+        return self.key.split("::")[0].rsplit("$", 1)[-1]
+
+
+def compare(left: Graph, right: Graph, allowed: Sequence[Allowed] = ()) -> tuple[Difference, ...]:
+    """Return every difference of two graphs, in order of resource and property, each with the entry that allows it.
+
+    Compared are inputs, parents, dependencies, protection, retention and ignored changes. An entry of `allowed` counts
+    only if its condition holds for the two values; otherwise the difference stands as one that may not be. Lists are
+    compared without regard to order, which AWS's lists of ids, rules and entries don't have.
+    """
+    found: list[Difference] = []
+    left_by_key, right_by_key = ({graph.key(one.urn): one for one in graph} for graph in (left, right))
+    for key in sorted(left_by_key.keys() | right_by_key.keys()):
+        one, other = left_by_key.get(key), right_by_key.get(key)
+        if one is None or other is None:
+            present = (ABSENT, key) if one is None else (key, ABSENT)
+            found.append(Difference(key=key, path="", left=present[0], right=present[1]))
+            continue
+        found += [
+            Difference(key=key, path=path, left=a, right=b)
+            for path, a, b in differing(_compared(left, one), _compared(right, other))
+        ]
+    return tuple(replace(one, allowed=_permitting(one, allowed)) for one in found)
+
+
+def differing(left: Value, right: Value, path: str = "") -> Iterator[tuple[str, Value, Value]]:
+    """Yield (path, left, right) wherever two normalised values differ: `healthCheck.interval`, `entries[]`.
+
+    Elements of lists that only one side has are paired in order if both have equally many, so that one changed number
+    in a list of objects is one difference.
+    """
+    if isinstance(left, Mapping) and isinstance(right, Mapping):
+        for key in sorted(left.keys() | right.keys()):
+            yield from differing(left.get(key, ABSENT), right.get(key, ABSENT), f"{path}.{key}" if path else key)
+    elif isinstance(left, list) and isinstance(right, list):
+        only_left, only_right = _only_in_one(left, right)
+        if len(only_left) == len(only_right):
+            for one, other in zip(only_left, only_right, strict=True):
+                yield from differing(one, other, f"{path}[]")
+        else:
+            yield from ((f"{path}[]", one, ABSENT) for one in only_left)
+            yield from ((f"{path}[]", ABSENT, other) for other in only_right)
+    elif left != right:
+        yield path, left, right
+
+
+def _only_in_one(left: list[Value], right: list[Value]) -> tuple[list[Value], list[Value]]:
+    rest = list(right)
+    only_left = []
+    for item in left:
+        if item in rest:
+            rest.remove(item)
+        else:
+            only_left.append(item)
+    return sorted(only_left, key=_order), sorted(rest, key=_order)
+
+
+def _order(value: Value) -> str:
+    return json.dumps(value, sort_keys=True, default=repr)
+
+
+def _compared(graph: Graph, resource: Resource) -> Value:
+    inputs = graph.normalised(resource.inputs)
+    options = {
+        "parent": graph.key(resource.parent) if resource.parent else ABSENT,
+        "dependencies": sorted(graph.key(urn) for urn in resource.dependencies),
+        "protect": resource.protect,
+        "retainOnDelete": resource.retain_on_delete,
+        "ignoreChanges": sorted(resource.ignore_changes),
+    }
+    return {**(inputs if isinstance(inputs, dict) else {}), "(options)": options}
+
+
+def _permitting(difference: Difference, allowed: Sequence[Allowed]) -> Allowed | None:
+    for entry in allowed:
+        if not fnmatchcase(difference.type, entry.type) or not _path_matches(difference.path, entry.path):
+            continue
+        if entry.holds is None or entry.holds(difference.left, difference.right):
+            return entry
+    return None
+
+
+def _path_matches(path: str, pattern: str) -> bool:
+    # fnmatch takes [] for a set of characters; in a path it says "an element".
+    return fnmatchcase(path.replace("[]", "/"), pattern.replace("[]", "/"))
+
+
+def _from_state(state: Mapping[str, Value]) -> Resource:
+    options = {key: state.get(key) for key in ("parent", "provider", "dependencies", "ignoreChanges")}
+    urn = str(state["urn"])
+    return Resource(
+        urn=urn,
+        type=str(state["type"]),
+        inputs=_plain_properties(state.get("inputs")),
+        outputs={**_plain_properties(state.get("outputs")), **({"id": state["id"]} if state.get("id") else {})},
+        parent=str(options["parent"]) if options["parent"] else None,
+        dependencies=tuple(sorted(str(one) for one in _sequence(options["dependencies"]))),
+        protect=bool(state.get("protect", False)),
+        retain_on_delete=bool(state.get("retainOnDelete", False)),
+        ignore_changes=tuple(sorted(str(one) for one in _sequence(options["ignoreChanges"]))),
+        # A reference to a provider is its URN and its id, joined by ::.
+        provider=str(options["provider"]).rsplit("::", 1)[0] if options["provider"] else "",
+    )
+
+
+def _sequence(value: Value) -> Sequence[Value]:
+    return value if isinstance(value, list | tuple) else ()
+
+
+def _plain_properties(properties: Value) -> dict[str, Value]:
+    """Return properties without Pulumi's own (`__defaults`, `__provider`), unknown values and secrets as marks."""
+    plain = _plain(properties or {})
+    return plain if isinstance(plain, dict) else {}
+
+
+def _plain(value: Value) -> Value:
+    if isinstance(value, Mapping):
+        if value.get(SECRET_KEY) == SECRET_MARK:
+            return SECRET
+        return {str(key): _plain(item) for key, item in value.items() if not str(key).startswith("__")}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return UNKNOWN if isinstance(value, str) and value in UNKNOWN_MARKS else value
+
+
+def _without_stack(name: str, stack: str) -> str:
+    if name == stack:
+        return "<stack>"
+    return f"<stack>{name.removeprefix(stack)}" if name.startswith(f"{stack}-") else name
+
+
+def policy_statements(document: Value) -> tuple[Mapping[str, Value], ...]:
+    """Return the statements of an IAM policy, given as JSON or parsed; none if it is neither.
+
+    A single statement may stand without its list (IAM JSON policy grammar).
+    """
+    parsed = _json_document(document) if isinstance(document, str) else document
+    statements = parsed.get("Statement", []) if isinstance(parsed, Mapping) else []
+    return tuple(
+        one for one in (statements if isinstance(statements, list) else [statements]) if isinstance(one, Mapping)
+    )
+
+
+def _json_document(text: str) -> Value | None:
+    """Return what `text` holds if it is JSON (a policy, a dashboard) or user data as `user_data` writes it."""
+    if text.startswith(CLOUD_CONFIG_BASE64):
+        text = base64.b64decode(text).decode().removeprefix("#cloud-config\n")
+    if not text.startswith(("{", "[")):
+        return None
+    try:
+        return json.loads(text)  # type: ignore[no-any-return]  # whatever JSON holds is a Value
+    except json.JSONDecodeError:
+        return None

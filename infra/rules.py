@@ -1,0 +1,329 @@
+"""What must hold of a graph, whoever reads it: tests, the policy pack, review and verify.
+
+A rule is a pure function from a graph to what breaks it, with the source of the rule beside it. Rules look at inputs,
+as a preview has them, so that what would break one never comes to be. Left out: what may differ between two
+environments (`graph.compare`), and what only AWS can tell (quotas, whether an image exists).
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from infra.environment import PORT
+from infra.graph import UNKNOWN, Graph, Resource, Value, policy_statements
+
+REQUIRED_TAGS = ("CostCentre", "DataClassification", "Environment", "ManagedBy", "Owner", "Project", "Service")
+
+TAGGABLE = frozenset(
+    {
+        "aws:cloudwatch/compositeAlarm:CompositeAlarm",
+        "aws:cloudwatch/logGroup:LogGroup",
+        "aws:cloudwatch/metricAlarm:MetricAlarm",
+        "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup",
+        "aws:ec2/eip:Eip",
+        "aws:ec2/flowLog:FlowLog",
+        "aws:ec2/internetGateway:InternetGateway",
+        "aws:ec2/launchTemplate:LaunchTemplate",
+        "aws:ec2/managedPrefixList:ManagedPrefixList",
+        "aws:ec2/routeTable:RouteTable",
+        "aws:ec2/securityGroup:SecurityGroup",
+        "aws:ec2/subnet:Subnet",
+        "aws:ec2/vpc:Vpc",
+        "aws:ec2/vpcEndpoint:VpcEndpoint",
+        "aws:iam/instanceProfile:InstanceProfile",
+        "aws:iam/role:Role",
+        "aws:lb/listener:Listener",
+        "aws:lb/loadBalancer:LoadBalancer",
+        "aws:lb/targetGroup:TargetGroup",
+        "aws:s3/bucket:Bucket",
+        "aws:sns/topic:Topic",
+        "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule",
+        "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule",
+    }
+)
+"""Types of the program that have `tags` as a map; a test holds the list against the provider's classes."""
+
+EVERYWHERE = frozenset({"0.0.0.0/0", "::/0"})
+
+INGRESS = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"
+EGRESS = "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule"
+LAUNCH_TEMPLATE = "aws:ec2/launchTemplate:LaunchTemplate"
+GROUP = "aws:autoscaling/group:Group"
+BUCKET = "aws:s3/bucket:Bucket"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Violation:
+    """One resource that breaks one rule."""
+
+    rule: str
+    urn: str
+    message: str
+    """A sentence: what is so, and what it should be."""
+
+
+Finding = tuple[Resource, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """A rule and the check of it."""
+
+    name: str
+    description: str
+    source: str
+    """Who says so: AWS's documentation, the API overview, the design."""
+    findings: Callable[[Graph], Iterator[Finding]]
+
+    def violations(self, graph: Graph) -> tuple[Violation, ...]:
+        """Return what breaks the rule in `graph`, in the order of the graph."""
+        return tuple(
+            Violation(rule=self.name, urn=resource.urn, message=message) for resource, message in self.findings(graph)
+        )
+
+
+def violations(graph: Graph, rules: Sequence[Rule] | None = None) -> tuple[Violation, ...]:
+    """Return what breaks any of `rules` (by default all) in `graph`."""
+    return tuple(found for rule in rules or RULES for found in rule.violations(graph))
+
+
+def _tagged(graph: Graph) -> Iterator[Finding]:
+    for resource in graph:
+        if resource.type in TAGGABLE:
+            tags = _mapping(resource.inputs.get("tags"))
+        elif resource.type == GROUP:
+            tags = {str(tag.get("key")): tag.get("value") for tag in _objects(resource.inputs.get("tags"))}
+        else:
+            continue
+        yield from ((resource, message) for message in _tag_problems(tags, graph.stack))
+    for template in graph.of_type(LAUNCH_TEMPLATE):
+        specifications = _objects(template.inputs.get("tagSpecifications"))
+        by_kind = {str(one.get("resourceType")): _mapping(one.get("tags")) for one in specifications}
+        for kind in ("instance", "volume"):
+            problems = _tag_problems(by_kind.get(kind, {}), graph.stack)
+            yield from ((template, f"what it launches ({kind}): {message}") for message in problems)
+
+
+def _tag_problems(tags: Mapping[str, Value], stack: str) -> Iterator[str]:
+    missing = [key for key in REQUIRED_TAGS if not tags.get(key)]
+    if missing:
+        yield f"lacks the tags {', '.join(missing)}"
+    if tags.get("Environment") not in {None, stack}:
+        yield f"is tagged Environment={tags['Environment']}; it belongs to {stack}"
+
+
+def _only_the_port(graph: Graph) -> Iterator[Finding]:
+    for rule in (*graph.of_type(INGRESS), *graph.of_type(EGRESS)):
+        opened = (rule.inputs.get("ipProtocol"), _port(rule, "fromPort"), _port(rule, "toPort"))
+        if opened != ("tcp", PORT, PORT):
+            yield rule, f"opens {opened[0]} {opened[1]}-{opened[2]}; only tcp {PORT} may be open"
+    for listener in graph.of_type("aws:lb/listener:Listener"):
+        heard = (listener.inputs.get("protocol"), _port(listener, "port"))
+        if heard != ("TCP", PORT):
+            yield listener, f"listens on {heard[0]} {heard[1]}; only TCP {PORT} may be listened on"
+    for group in graph.of_type("aws:ec2/securityGroup:SecurityGroup"):
+        if group.inputs.get("ingress") or group.inputs.get("egress"):
+            yield group, "has rules inside it; rules are resources of their own, beside which these would come and go"
+
+
+def _not_open_to_the_world(graph: Graph) -> Iterator[Finding]:
+    for rule in graph.of_type(INGRESS):
+        source = {rule.inputs.get("cidrIpv4"), rule.inputs.get("cidrIpv6")} & EVERYWHERE
+        if source:
+            yield rule, f"admits {source.pop()}; clients are admitted by the environment's prefix list"
+    for prefix_list in graph.of_type("aws:ec2/managedPrefixList:ManagedPrefixList"):
+        for entry in _objects(prefix_list.inputs.get("entries")):
+            if entry.get("cidr") in EVERYWHERE:
+                yield prefix_list, f"admits {entry['cidr']}; name the suppliers' own addresses"
+
+
+def _no_public_instances(graph: Graph) -> Iterator[Finding]:
+    for subnet in graph.of_type("aws:ec2/subnet:Subnet"):
+        if subnet.inputs.get("mapPublicIpOnLaunch"):
+            yield subnet, "gives what starts in it a public address; only the load balancer may have one"
+    for template in graph.of_type(LAUNCH_TEMPLATE):
+        for interface in _objects(template.inputs.get("networkInterfaces")) or [{}]:
+            if str(interface.get("associatePublicIpAddress")).lower() != "false":
+                yield template, "doesn't refuse a public address; set associatePublicIpAddress to false"
+
+
+def _private_buckets(graph: Graph) -> Iterator[Finding]:
+    blocks = {
+        _bucket_of(block): block for block in graph.of_type("aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock")
+    }
+    switches = ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")
+    for bucket in graph.of_type(BUCKET):
+        block = blocks.get(_bucket_name(bucket))
+        if block is None:
+            yield bucket, "has no block of public access"
+        elif open_ := [switch for switch in switches if block.inputs.get(switch) is not True]:
+            yield block, f"leaves {', '.join(open_)} off; all four must be on"
+
+
+def _encrypted(graph: Graph) -> Iterator[Finding]:
+    for template in graph.of_type(LAUNCH_TEMPLATE):
+        mappings = _objects(template.inputs.get("blockDeviceMappings"))
+        if not mappings:
+            yield template, "names no volume, so the image's own setting decides whether it is encrypted"
+        for mapping in mappings:
+            if str(_mapping(mapping.get("ebs")).get("encrypted")).lower() != "true":
+                yield template, f"doesn't encrypt the volume {mapping.get('deviceName')}"
+    kind = "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration"
+    encrypted = {_bucket_of(one) for one in graph.of_type(kind)}
+    for bucket in graph.of_type(BUCKET):
+        if _bucket_name(bucket) not in encrypted:
+            yield bucket, "has no encryption of its own"
+
+
+def _versioned(graph: Graph) -> Iterator[Finding]:
+    enabled = {
+        _bucket_of(one)
+        for one in graph.of_type("aws:s3/bucketVersioning:BucketVersioning")
+        if _mapping(one.inputs.get("versioningConfiguration")).get("status") == "Enabled"
+    }
+    for bucket in graph.of_type(BUCKET):
+        if _bucket_name(bucket) not in enabled:
+            yield bucket, "keeps no versions; what the data was can't be shown"
+
+
+def _tls_only(graph: Graph) -> Iterator[Finding]:
+    policies = {_bucket_of(policy): policy for policy in graph.of_type("aws:s3/bucketPolicy:BucketPolicy")}
+    for bucket in graph.of_type(BUCKET):
+        policy = policies.get(_bucket_name(bucket))
+        document = policy.inputs.get("policy") if policy else None
+        if document is UNKNOWN:
+            continue
+        if not any(_denies_plain_http(statement) for statement in policy_statements(document)):
+            yield bucket, "may be spoken to without TLS; deny aws:SecureTransport false in its policy"
+
+
+def _denies_plain_http(statement: Mapping[str, Value]) -> bool:
+    condition = _mapping(_mapping(statement.get("Condition")).get("Bool"))
+    everything = statement.get("Action") in ("s3:*", ["s3:*"], "*", ["*"])
+    everybody = statement.get("Principal") in ("*", {"AWS": "*"})
+    denied = statement.get("Effect") == "Deny" and str(condition.get("aws:SecureTransport")).lower() == "false"
+    return denied and everything and everybody
+
+
+def _imds_v2(graph: Graph) -> Iterator[Finding]:
+    for template in graph.of_type(LAUNCH_TEMPLATE):
+        if _mapping(template.inputs.get("metadataOptions")).get("httpTokens") != "required":
+            yield template, "answers metadata requests without a token; set metadataOptions.httpTokens to required"
+
+
+NAME_LIMITS: Mapping[str, tuple[str, int]] = {
+    # type: the property that names it, and the longest name in characters
+    "aws:lb/loadBalancer:LoadBalancer": ("name", 32),
+    "aws:lb/targetGroup:TargetGroup": ("name", 32),
+    "aws:iam/role:Role": ("name", 64),
+    "aws:iam/instanceProfile:InstanceProfile": ("name", 128),
+    "aws:s3/bucket:Bucket": ("bucket", 63),
+    "aws:ec2/launchTemplate:LaunchTemplate": ("name", 128),
+    "aws:ec2/managedPrefixList:ManagedPrefixList": ("name", 255),
+    "aws:ec2/securityGroup:SecurityGroup": ("name", 255),
+    "aws:cloudwatch/metricAlarm:MetricAlarm": ("name", 255),
+    "aws:cloudwatch/compositeAlarm:CompositeAlarm": ("alarmName", 255),
+    "aws:sns/topic:Topic": ("name", 256),
+    "aws:cloudwatch/logGroup:LogGroup": ("name", 512),
+}
+
+MADE_UP = len("-1234567")
+"""What Pulumi adds to a logical name to make a physical one: a hyphen and seven hexadecimal digits."""
+
+
+def _names_fit(graph: Graph) -> Iterator[Finding]:
+    for resource in graph:
+        if resource.type not in NAME_LIMITS:
+            continue
+        property_name, limit = NAME_LIMITS[resource.type]
+        given = resource.inputs.get(property_name)
+        length = len(given) if isinstance(given, str) else len(resource.name) + MADE_UP
+        if length > limit:
+            yield resource, f"would have a name of {length} characters; AWS takes {limit}"
+
+
+RULES: tuple[Rule, ...] = (
+    Rule(
+        name="tagged",
+        description="Every taggable resource says whose it is, and which environment's.",
+        source="design: tags; EC2 Auto Scaling guide: tags of a group are not those of its instances",
+        findings=_tagged,
+    ),
+    Rule(
+        name="only-443",
+        description="TCP 443 is open and nothing else.",
+        source="API overview: Port, TCP 443, for every environment",
+        findings=_only_the_port,
+    ),
+    Rule(
+        name="not-open-to-the-world",
+        description="Clients are admitted by name; nothing admits everybody.",
+        source="API overview: environments are for assured systems and applications under development",
+        findings=_not_open_to_the_world,
+    ),
+    Rule(
+        name="no-public-instances",
+        description="Instances have no public address.",
+        source="design: public subnets for the load balancer only",
+        findings=_no_public_instances,
+    ),
+    Rule(
+        name="private-buckets",
+        description="Public access to buckets is blocked, by all four switches.",
+        source="Amazon S3 guide: Blocking public access",
+        findings=_private_buckets,
+    ),
+    Rule(
+        name="encrypted",
+        description="Volumes and buckets are encrypted.",
+        source="Amazon EBS guide: encryption; Amazon S3 guide: default bucket encryption",
+        findings=_encrypted,
+    ),
+    Rule(
+        name="versioned",
+        description="Datasets keep what they were.",
+        source="Amazon S3 guide: versioning",
+        findings=_versioned,
+    ),
+    Rule(
+        name="tls-only",
+        description="Buckets refuse requests without TLS.",
+        source="Amazon S3 guide: security best practices, aws:SecureTransport",
+        findings=_tls_only,
+    ),
+    Rule(
+        name="imds-v2",
+        description="Instance metadata is given to requests with a token only.",
+        source="Amazon EC2 guide: Use IMDSv2",
+        findings=_imds_v2,
+    ),
+    Rule(
+        name="names-fit",
+        description="Names are within AWS's limits, with what Pulumi adds to them.",
+        source="ELB API: CreateLoadBalancer, CreateTargetGroup; IAM quotas; S3 bucket naming; EC2 and CloudWatch APIs",
+        findings=_names_fit,
+    ),
+)
+
+
+def _mapping(value: Value) -> Mapping[str, Value]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _objects(value: Value) -> list[Mapping[str, Value]]:
+    return [_mapping(item) for item in value] if isinstance(value, list | tuple) else []
+
+
+def _port(resource: Resource, property_name: str) -> Value:
+    # Numbers come as floats out of Pulumi's protocol.
+    port = resource.inputs.get(property_name)
+    return int(port) if isinstance(port, float) else port
+
+
+def _bucket_name(bucket: Resource) -> Value:
+    """Return what settings of a bucket refer to: its id, which is its name; in a preview the name that is asked for."""
+    known = bucket.outputs.get("id")
+    return bucket.inputs.get("bucket") if known in {None, UNKNOWN} else known
+
+
+def _bucket_of(setting: Resource) -> Value:
+    return setting.inputs.get("bucket")
