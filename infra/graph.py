@@ -78,7 +78,7 @@ class Resource:
 
 @dataclass(frozen=True)
 class Graph:
-    """All resources of one stack, by URN, in the order in which they were registered."""
+    """All resources of one stack, by URN, in the order of their source."""
 
     stack: str
     resources: Mapping[str, Resource] = field(default_factory=dict)
@@ -257,7 +257,8 @@ def differing(left: Value, right: Value, path: str = "") -> Iterator[tuple[str, 
         else:
             yield from ((f"{path}[]", one, ABSENT) for one in only_left)
             yield from ((f"{path}[]", ABSENT, other) for other in only_right)
-    elif left != right:
+    # In Python True is 1; in AWS a switch is no number.
+    elif left != right or isinstance(left, bool) != isinstance(right, bool):
         yield path, left, right
 
 

@@ -44,7 +44,8 @@ def record(environment: Environment) -> Graph:
     finally:
         asyncio.set_event_loop(None)
         loop.close()
-    return Graph.of(environment.name, monitor.recorded.values())
+    # Registered concurrently, so in any order; sorted, so that two recordings are alike to the last line.
+    return Graph.of(environment.name, sorted(monitor.recorded.values(), key=lambda one: one.urn))
 
 
 def _run(environment: Environment) -> None:
