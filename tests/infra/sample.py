@@ -25,7 +25,7 @@ from infra.environment import (
 ZONES = ("eu-west-2a", "eu-west-2b", "eu-west-2c")
 
 
-def environment(name: str = "live", **changes: Any) -> Environment:  # noqa: ANN401 - any field of Environment
+def environment(name: str = "live", **changes: Any) -> Environment:
     """Return a sample environment called `name`, with `changes` made to its fields."""
     sample = Environment(
         name=name,
@@ -92,7 +92,7 @@ def environment(name: str = "live", **changes: Any) -> Environment:  # noqa: ANN
     return replace(sample, **changes)
 
 
-def mirror(name: str = "nft", **changes: Any) -> Environment:  # noqa: ANN401 - any field of Environment
+def mirror(name: str = "nft", **changes: Any) -> Environment:
     """Return a sample environment that mirrors the sample's Live: it reads Live's data and owns none."""
     live = environment("live")
     return environment(

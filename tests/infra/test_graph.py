@@ -11,7 +11,7 @@ VPC = "aws:ec2/vpc:Vpc"
 SUBNET = "aws:ec2/subnet:Subnet"
 
 
-def resource(name: str, type_: str = VPC, stack: str = "live", **fields: Any) -> Resource:  # noqa: ANN401 - any field
+def resource(name: str, type_: str = VPC, stack: str = "live", **fields: Any) -> Resource:
     fields = {"inputs": {}, "outputs": {}, **fields}
     return Resource(urn=f"urn:pulumi:{stack}::eps-dos-api::{type_}::{name}", type=type_, **fields)
 
@@ -20,7 +20,7 @@ def graph(*resources: Resource, stack: str = "live") -> Graph:
     return Graph.of(stack, resources)
 
 
-def state(name: str, **fields: Any) -> dict[str, Any]:  # noqa: ANN401 - any field of a resource in Pulumi's state
+def state(name: str, **fields: Any) -> dict[str, Any]:
     return {"urn": f"urn:pulumi:live::eps-dos-api::{VPC}::{name}", "type": VPC, "custom": True, **fields}
 
 
@@ -29,8 +29,8 @@ def test_an_export_becomes_a_graph_with_options_and_identities() -> None:
         "version": 3,
         "deployment": {
             "resources": [
-                state("live-vpc", id="vpc-1", inputs={"cidrBlock": "10.0.0.0/16", "__defaults": []}, protect=True,
-                      retainOnDelete=True, ignoreChanges=["tags"], provider="urn:pulumi:live::p::providers:aws::aws::id"),
+                state("live-vpc", id="vpc-1", inputs={"cidrBlock": "10.0.0.0/16", "__defaults": []},
+                      protect=True, retainOnDelete=True, ignoreChanges=["tags"], provider="urn:pulumi:live::p::providers:aws::aws::id"),
             ]
         },
     }  # fmt: skip
@@ -62,7 +62,7 @@ def test_secrets_and_unknown_values_become_marks() -> None:
 
 
 @pytest.mark.parametrize("read", [Graph.from_export, Graph.from_preview])
-def test_something_else_is_refused_with_the_command_that_makes_the_right_thing(read: Any) -> None:  # noqa: ANN401
+def test_something_else_is_refused_with_the_command_that_makes_the_right_thing(read: Any) -> None:
     with pytest.raises(ValueError, match="make one with: pulumi"):
         read({"unexpected": True})
 
