@@ -82,6 +82,8 @@ class Graph:
 
     stack: str
     resources: Mapping[str, Resource] = field(default_factory=dict)
+    shared: frozenset[str] = frozenset()
+    """Names that mean the same thing in both graphs of a comparison, though one of them owns it: compared as written."""
 
     @classmethod
     def of(cls, stack: str, resources: Iterable[Resource]) -> "Graph":
@@ -121,6 +123,10 @@ class Graph:
         """Return the resources of Pulumi type `type_`, such as `aws:ec2/eip:Eip`."""
         return tuple(resource for resource in self if resource.type == type_)
 
+    def sharing(self, names: Iterable[str]) -> "Graph":
+        """Return this graph, with `names` compared as they are written."""
+        return replace(self, shared=frozenset(names))
+
     def one(self, type_: str, name: str) -> Resource:
         """Return the one resource of that type and logical name.
 
@@ -142,7 +148,7 @@ class Graph:
     @cached_property
     def identities(self) -> Mapping[str, str]:
         """What identifies resources of this graph (ids, ARNs, names, addresses) -> the reference that stands for it."""
-        found: dict[str, str] = {}
+        found = {name: f"<shared {name}>" for name in self.shared}
         for resource in self:
             label = f"{resource.type}::{_without_stack(resource.name, self.stack)}"
             for property_name in IDENTIFYING:
@@ -164,19 +170,15 @@ class Graph:
         document = _json_document(value)
         if document is not None:
             return self.normalised(document)
-        value = self._identity_pattern.sub(lambda match: self.identities[match[0]], value)
-        return self._own_name_pattern.sub("<stack>", value)
+        # In one pass, because a reference may hold the stack's name too.
+        return self._pattern.sub(lambda match: self.identities.get(match[0], "<stack>"), value)
 
     @cached_property
-    def _identity_pattern(self) -> re.Pattern[str]:
+    def _pattern(self) -> re.Pattern[str]:
         # The longest first, so that an ARN is one reference and not a name inside a text.
-        longest_first = sorted(self.identities, key=len, reverse=True)
+        longest_first = sorted({*self.identities, self.stack} - {""}, key=len, reverse=True)
         inside = "|".join(re.escape(identity) for identity in longest_first)
         return re.compile(rf"(?<![A-Za-z0-9])(?:{inside})(?![A-Za-z0-9])" if inside else r"(?!)")
-
-    @cached_property
-    def _own_name_pattern(self) -> re.Pattern[str]:
-        return re.compile(rf"(?<![A-Za-z0-9]){re.escape(self.stack)}(?![A-Za-z0-9])" if self.stack else r"(?!)")
 
 
 IDENTIFYING = ("arn", "id", "allocationId", "publicIp", "prefixListId", "dnsName", "arnSuffix", "name", "bucket")

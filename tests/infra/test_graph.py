@@ -101,6 +101,16 @@ def test_an_id_is_compared_by_what_it_refers_to() -> None:
     assert (wrong.path, wrong.left) == ("vpcId", "<aws:ec2/vpc:Vpc::<stack>-vpc.id>")
 
 
+def test_what_both_share_is_compared_as_written_though_one_owns_it() -> None:
+    bucket = "aws:s3/bucket:Bucket"
+    owned = resource("live-data", bucket, outputs={"id": "the-live-data"})
+    left = graph(owned, resource("live-a", inputs={"reads": "arn:aws:s3:::the-live-data/*"}))
+    right = graph(resource("nft-a", stack="nft", inputs={"reads": "arn:aws:s3:::the-live-data/*"}), stack="nft")
+    assert "reads" in [one.path for one in compare(left, right)]
+    shared = [one.path for one in compare(left.sharing(["the-live-data"]), right.sharing(["the-live-data"]))]
+    assert shared == [""]
+
+
 def test_documents_are_compared_by_what_they_say() -> None:
     left = graph(resource("a", inputs={"policy": json.dumps({"Statement": [{"Effect": "Allow", "Action": "x"}]})}))
     right = graph(resource("a", inputs={"policy": '{"Statement":[{"Action":"y","Effect":"Allow"}]}'}))
