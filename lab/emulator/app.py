@@ -1,0 +1,210 @@
+"""The emulator as a WSGI application: moto's, with the lab's extensions in it and the lab's manners around it.
+
+Around it: one request at a time, so that no backend is seen half changed; time that moves on before each request; a
+count of calls; faults on purpose; and errors as AWS words them wherever moto would answer with HTML or a traceback.
+Left out: authentication. Whoever reaches loopback is the account 123456789012.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+import threading
+from collections import Counter, deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Any
+from uuid import uuid4
+
+# moto reads these when it makes a backend. An account of one's own has none of moto's sample images.
+os.environ.setdefault("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
+
+from moto.core.base_backend import BackendDict
+from moto.core.model_instances import reset_model_data
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+
+from lab.emulator import clock, control, extensions, faults, quotas
+from lab.emulator.operations import Answer, Operation, error_answer, operation_of
+
+LOG = logging.getLogger("lab.emulator")
+CALLS_REMEMBERED = 10_000
+_PHRASES = {status.value: status.phrase for status in HTTPStatus}
+
+StartResponse = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call that was answered."""
+
+    at: datetime
+    emulated_seconds: float
+    operation: Operation
+    status: int
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what `GET /_lab/calls/log` shows of it."""
+        return {
+            "at": self.at.isoformat(),
+            "emulatedSeconds": round(self.emulated_seconds, 3),
+            "service": self.operation.service,
+            "action": self.operation.action,
+            "status": self.status,
+        }
+
+
+@dataclass
+class Calls:
+    """How often what was called, and the last of them in order."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    log: deque[Call] = field(default_factory=lambda: deque(maxlen=CALLS_REMEMBERED))
+
+    def record(self, operation: Operation, status: int) -> None:
+        """Remember that `operation` was answered with the HTTP status `status`."""
+        self.counts[str(operation)] += 1
+        self.log.append(Call(datetime.now(UTC), clock.now(), operation, status))
+
+    def clear(self) -> None:
+        """Forget them all."""
+        self.counts.clear()
+        self.log.clear()
+
+
+class RequestHandler(MotoRequestHandler):
+    """Serves HTTP without a line per request: the emulator's log is for what goes wrong."""
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """Write nothing."""
+
+
+class Emulator:
+    """The WSGI application. moto's backends are the process's own, so one process should hold one of these."""
+
+    def __init__(self) -> None:
+        extensions.install_all()
+        self.run_id = uuid4().hex
+        self.started_at = datetime.now(UTC)
+        self.calls = Calls()
+        self.lock = threading.RLock()
+        self._moto = DomainDispatcherApplication(_create_service_app)
+
+    def reset(self) -> None:
+        """Empty the account, forget faults, quotas and calls, and start the clock again."""
+        with self.lock:
+            BackendDict.reset()
+            reset_model_data()
+            faults.inject(faults.Faults())
+            quotas.reset()
+            clock.CLOCK.reset()
+            self.calls.clear()
+
+    def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        """Answer one request (WSGI)."""
+        body = _take_body(environ)
+        if environ.get("PATH_INFO", "").startswith(control.PREFIX):
+            with self.lock:
+                answer = control.answer(self, environ, body)
+        else:
+            with self.lock:
+                operation = operation_of(environ, body)
+                answer = self._answer(operation, environ)
+                self.calls.record(operation, answer.status)
+        phrase = _PHRASES.get(answer.status, "Unknown")
+        headers = [(name, value) for name, value in answer.headers.items() if name.lower() != "content-length"]
+        # An answer to HEAD tells the length of what it doesn't send.
+        length = answer.headers.get("Content-Length") if environ.get("REQUEST_METHOD") == "HEAD" else None
+        start_response(f"{answer.status} {phrase}", [*headers, ("Content-Length", length or str(len(answer.body)))])
+        return [answer.body]
+
+    def _answer(self, operation: Operation, environ: dict[str, Any]) -> Answer:
+        # Nothing below is worth a second try, except where that is the point: botocore and the SDKs for Go try again
+        # at 500, 502, 503 and 504, not at 501.
+        try:
+            clock.tick()
+            if faults.take_throttle(operation.service, operation.action):
+                return _throttled(operation, environ)
+            answer = self._ask_moto(environ)
+        except NotImplementedError:
+            LOG.warning("%s is not implemented", operation)
+            return _not_implemented(operation, environ)
+        except Exception:
+            LOG.exception("%s failed in the emulator", operation)
+            message = (
+                f"The lab's emulator failed in {operation}. This is a fault of the lab, not of the request: "
+                "the traceback is in the emulator's log."
+            )
+            return error_answer(operation, environ, "InternalFailure", message, HTTPStatus.NOT_IMPLEMENTED)
+        if answer.status >= HTTPStatus.BAD_REQUEST and _is_no_aws_answer(operation, answer):
+            LOG.warning("%s is not implemented: %s", operation, answer.body[:200])
+            return _not_implemented(operation, environ)
+        return answer
+
+    def _ask_moto(self, environ: dict[str, Any]) -> Answer:
+        seen: list[Any] = []
+
+        def start_response(status: str, headers: list[tuple[str, str]], _: object = None) -> Callable[[bytes], object]:
+            seen[:] = [int(status.split()[0]), dict(headers)]
+            return lambda _: None
+
+        chunks = self._moto(environ, start_response)
+        try:
+            body = b"".join(chunks)
+        finally:
+            close = getattr(chunks, "close", None)
+            if close is not None:
+                close()
+        status, headers = seen
+        return Answer(status, headers, body)
+
+
+def create_app() -> Emulator:
+    """Return the emulator as a WSGI application."""
+    return Emulator()
+
+
+def _create_service_app(service: Any) -> Any:
+    if service is None:
+        raise NotImplementedError("moto doesn't know the service")
+    return create_backend_app(service)
+
+
+def _take_body(environ: dict[str, Any]) -> bytes:
+    # Read once here, then handed on to moto from memory: two readers want it.
+    stream = environ["wsgi.input"]
+    if environ.get("wsgi.input_terminated"):
+        body: bytes = stream.read()
+    else:
+        body = stream.read(int(environ.get("CONTENT_LENGTH") or 0))
+    environ["wsgi.input"] = io.BytesIO(body)
+    return body
+
+
+def _is_no_aws_answer(operation: Operation, answer: Answer) -> bool:
+    # Where moto has no route, Flask answers with a page for people; where it finds no action, with nothing at all.
+    # S3 does answer with nothing, to HEAD.
+    if answer.headers.get("Content-Type", "").startswith("text/html") and not answer.body.lstrip().startswith(b"<?xml"):
+        return b"<!doctype html>" in answer.body[:100].lower() or (not answer.body and operation.service != "s3")
+    return False
+
+
+def _not_implemented(operation: Operation, environ: dict[str, Any]) -> Answer:
+    message = f"The lab's emulator does not implement the action {operation.action} of the service {operation.service}."
+    return error_answer(operation, environ, "NotImplemented", message, HTTPStatus.NOT_IMPLEMENTED)
+
+
+def _throttled(operation: Operation, environ: dict[str, Any]) -> Answer:
+    # Codes: EC2 "Error codes", S3 "Error responses", "Common errors" of the query APIs, and of the JSON ones.
+    if operation.service == "ec2":
+        return error_answer(
+            operation, environ, "RequestLimitExceeded", "Request limit exceeded.", HTTPStatus.SERVICE_UNAVAILABLE
+        )
+    if operation.service == "s3":
+        return error_answer(
+            operation, environ, "SlowDown", "Please reduce your request rate.", HTTPStatus.SERVICE_UNAVAILABLE
+        )
+    code = "ThrottlingException" if "HTTP_X_AMZ_TARGET" in environ else "Throttling"
+    return error_answer(operation, environ, code, "Rate exceeded", HTTPStatus.BAD_REQUEST)

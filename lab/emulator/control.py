@@ -1,0 +1,129 @@
+"""The control API: what the lab asks of its emulator and no client of AWS would.
+
+    GET            /_lab/health     {"status": "ok", "run": ID, "startedAt": T, "requests": N, "emulatedSeconds": S}
+    GET            /_lab/calls      {"ec2.RunInstances": 3, ...}
+    GET            /_lab/calls/log  the last 10,000 in order: [{"at", "emulatedSeconds", "service", "action", "status"}]
+    GET|PUT|DELETE /_lab/faults     {"unhealthyImages": [...], "throttle": {"service", "action", "times"} | null}
+    GET|PUT|DELETE /_lab/quotas     {"L-0263D0A3": 5, ...}; PUT changes those it names
+    GET|POST       /_lab/clock      {"emulatedSeconds": S, "pace": P}; POST {"advanceSeconds": 30} lets time pass
+    POST           /_lab/reset      empties the account, and all of the above
+
+What is wrong with a request is said in {"error": ...}, with status 400, 404 or 405. Only loopback is answered.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from lab.emulator import clock, faults, quotas
+from lab.emulator.operations import Answer
+
+if TYPE_CHECKING:
+    from lab.emulator.app import Emulator
+
+PREFIX = "/_lab/"
+
+
+def answer(emulator: Emulator, environ: Mapping[str, Any], body: bytes) -> Answer:
+    """Return the answer to a request whose path starts with PREFIX. The caller holds the emulator's lock."""
+    remote = environ.get("REMOTE_ADDR", "127.0.0.1")
+    if not ipaddress.ip_address(remote).is_loopback:
+        return _json(HTTPStatus.FORBIDDEN, {"error": f"{remote} is not a loopback address"})
+    path, method = str(environ["PATH_INFO"]), str(environ["REQUEST_METHOD"])
+    methods = ROUTES.get(path)
+    if methods is None:
+        return _json(HTTPStatus.NOT_FOUND, {"error": f"{path} is unknown; there are {', '.join(ROUTES)}"})
+    if method not in methods:
+        return _json(
+            HTTPStatus.METHOD_NOT_ALLOWED,
+            {"error": f"{method} is not allowed on {path}; allowed: {', '.join(methods)}"},
+        )
+    try:
+        document = json.loads(body) if body else None
+        return _json(HTTPStatus.OK, methods[method](emulator, document))
+    except ValueError as error:
+        return _json(HTTPStatus.BAD_REQUEST, {"error": str(error)})
+
+
+def _json(status: HTTPStatus, document: object) -> Answer:
+    return Answer(status, {"Content-Type": "application/json"}, json.dumps(document).encode())
+
+
+def _health(emulator: Emulator, _: object) -> object:
+    return {
+        "status": "ok",
+        "run": emulator.run_id,
+        "startedAt": emulator.started_at.isoformat(),
+        "requests": emulator.calls.counts.total(),
+        "emulatedSeconds": round(clock.now(), 3),
+    }
+
+
+def _count_calls(emulator: Emulator, _: object) -> object:
+    return dict(sorted(emulator.calls.counts.items()))
+
+
+def _log_calls(emulator: Emulator, _: object) -> object:
+    return [call.as_json() for call in emulator.calls.log]
+
+
+def _show_faults(_: Emulator, __: object) -> object:
+    return faults.current().as_json()
+
+
+def _put_faults(emulator: Emulator, document: object) -> object:
+    faults.inject(faults.parse(document))
+    return _show_faults(emulator, None)
+
+
+def _delete_faults(emulator: Emulator, _: object) -> object:
+    faults.inject(faults.Faults())
+    return _show_faults(emulator, None)
+
+
+def _show_quotas(_: Emulator, __: object) -> object:
+    return {code: quotas.value(code) for code in quotas.QUOTAS}
+
+
+def _put_quotas(emulator: Emulator, document: object) -> object:
+    if not isinstance(document, dict):
+        raise ValueError(f'quotas are {document!r}; allowed: an object, such as {{"{quotas.ELASTIC_IPS}": 5}}')
+    quotas.apply(document)
+    return _show_quotas(emulator, None)
+
+
+def _delete_quotas(emulator: Emulator, _: object) -> object:
+    quotas.reset()
+    return _show_quotas(emulator, None)
+
+
+def _show_clock(_: Emulator, __: object) -> object:
+    return {"emulatedSeconds": round(clock.now(), 3), "pace": clock.CLOCK.pace}
+
+
+def _advance_clock(emulator: Emulator, document: object) -> object:
+    seconds = document.get("advanceSeconds") if isinstance(document, dict) else None
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+        raise ValueError(f'clock is {document!r}; allowed: {{"advanceSeconds": 30}}')
+    clock.CLOCK.advance(seconds)
+    return _show_clock(emulator, None)
+
+
+def _reset(emulator: Emulator, _: object) -> object:
+    emulator.reset()
+    return _health(emulator, None)
+
+
+ROUTES: Mapping[str, Mapping[str, Callable[[Emulator, object], object]]] = {
+    "/_lab/health": {"GET": _health},
+    "/_lab/calls": {"GET": _count_calls},
+    "/_lab/calls/log": {"GET": _log_calls},
+    "/_lab/faults": {"GET": _show_faults, "PUT": _put_faults, "DELETE": _delete_faults},
+    "/_lab/quotas": {"GET": _show_quotas, "PUT": _put_quotas, "DELETE": _delete_quotas},
+    "/_lab/clock": {"GET": _show_clock, "POST": _advance_clock},
+    "/_lab/reset": {"POST": _reset},
+}

@@ -1,0 +1,136 @@
+"""Which operation of which service a request asks for, and how that service words an answer of ours.
+
+Names are boto3's: the service as in `boto3.client(name)`, the action as in the API reference. Needed wherever the
+emulator itself answers or counts: moto finds the same out later, deep inside, and not at all for what it doesn't know.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qs
+from uuid import uuid4
+from xml.sax.saxutils import escape
+
+from botocore.exceptions import UnknownServiceError
+from moto.core.request import Request
+from moto.core.routing import get_service_router
+from moto.core.utils import get_service_model
+from werkzeug.exceptions import HTTPException
+
+# Services that requests are not signed for by boto3's name.
+BOTO3_NAMES = {
+    "elasticloadbalancing": "elbv2",
+    "monitoring": "cloudwatch",
+    "servicequotas": "service-quotas",
+    "tagging": "resourcegroupstaggingapi",
+}
+UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One operation of a service, in boto3's names; UNKNOWN where the request doesn't tell."""
+
+    service: str
+    action: str
+
+    def __str__(self) -> str:
+        return f"{self.service}.{self.action}"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What goes back to the caller."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+def operation_of(environ: dict[str, Any], body: bytes) -> Operation:
+    """Return the operation that a request is for. `body` is the request's, which `environ` no longer needs to hold.
+
+    A query names it in its parameter Action, JSON in the header X-Amz-Target, CBOR in its path, and REST by method and
+    path (Smithy's AWS protocols: awsQuery, ec2Query, awsJson, rpcv2Cbor, restXml, restJson).
+    """
+    service = _service_of(environ)
+    target = environ.get("HTTP_X_AMZ_TARGET", "")
+    if target:
+        return Operation(service, target.rpartition(".")[2])
+    path = environ.get("PATH_INFO", "")
+    if path.startswith("/service/") and "/operation/" in path:
+        return Operation(service, path.rpartition("/")[2])
+    parameters = environ.get("QUERY_STRING", "")
+    if environ.get("CONTENT_TYPE", "").startswith("application/x-www-form-urlencoded"):
+        parameters = f"{body.decode(errors='replace')}&{parameters}"
+    action = parse_qs(parameters).get("Action")
+    if action:
+        return Operation(service, action[0])
+    try:
+        model, _ = get_service_router(service).match(Request(dict(environ)))
+    except (HTTPException, NotImplementedError, UnknownServiceError):
+        return Operation(service, UNKNOWN)
+    return Operation(service, str(model.name))
+
+
+def _service_of(environ: dict[str, Any]) -> str:
+    # AWS4-HMAC-SHA256 Credential=KEY/20261123/eu-west-2/ec2/aws4_request, ... ("Signature Version 4", AWS IAM guide)
+    _, _, credential = environ.get("HTTP_AUTHORIZATION", "").partition("Credential=")
+    scope = credential.split(",")[0].split("/")
+    signed_for = scope[3].lower() if len(scope) == 5 else UNKNOWN
+    return BOTO3_NAMES.get(signed_for, signed_for)
+
+
+def error_answer(operation: Operation, environ: dict[str, Any], code: str, message: str, status: int) -> Answer:
+    """Return an error as the service of `operation` words its errors, so that any AWS client understands it.
+
+    The forms are those of Smithy's AWS protocols; S3's and EC2's are their own (S3 "Error responses", EC2 "Error
+    codes").
+    """
+    request_id = str(uuid4())
+    headers = {"x-amzn-RequestId": request_id, "x-amzn-ErrorType": code}
+    protocol = _protocol_of(operation, environ)
+    if protocol == "smithy-rpc-v2-cbor":
+        headers |= {"Content-Type": "application/cbor", "smithy-protocol": "rpc-v2-cbor"}
+        return Answer(status, headers, _cbor_map({"__type": code, "message": message}))
+    if protocol in ("json", "rest-json"):
+        version = environ.get("CONTENT_TYPE") or "application/json"
+        return Answer(status, headers | {"Content-Type": version}, _json({"__type": code, "message": message}))
+    error = f"<Code>{escape(code)}</Code><Message>{escape(message)}</Message>"
+    if operation.service == "s3":
+        body = f"<Error>{error}<RequestId>{request_id}</RequestId></Error>"
+    elif protocol == "ec2":
+        body = f"<Response><Errors><Error>{error}</Error></Errors><RequestID>{request_id}</RequestID></Response>"
+    else:
+        error = f"<Error><Type>Sender</Type>{error}</Error>"
+        body = f"<ErrorResponse>{error}<RequestId>{request_id}</RequestId></ErrorResponse>"
+    declaration = '<?xml version="1.0" encoding="UTF-8"?>'
+    return Answer(status, headers | {"Content-Type": "text/xml"}, f"{declaration}{body}".encode())
+
+
+def _protocol_of(operation: Operation, environ: dict[str, Any]) -> str:
+    if environ.get("HTTP_SMITHY_PROTOCOL") == "rpc-v2-cbor":
+        return "smithy-rpc-v2-cbor"
+    if "HTTP_X_AMZ_TARGET" in environ:
+        return "json"
+    try:
+        metadata = get_service_model(operation.service).metadata
+    except UnknownServiceError:
+        return "query"
+    return str(metadata["protocol"])
+
+
+def _json(document: dict[str, str]) -> bytes:
+    return json.dumps(document).encode()
+
+
+def _cbor_map(document: dict[str, str]) -> bytes:
+    # RFC 8949: major type 5 (map) and 3 (text), lengths in one or two bytes after the head. All that an error needs.
+    def text(value: str) -> bytes:
+        encoded = value.encode()
+        return b"\x79" + len(encoded).to_bytes(2, "big") + encoded
+
+    pairs = b"".join(text(key) + text(value) for key, value in document.items())
+    return bytes([0xA0 | len(document)]) + pairs
