@@ -176,7 +176,8 @@ def _compile(go: Go, flags: Sequence[str], packages: int, target: Path, progress
             said.append(line)
 
     def on_tick(elapsed: float) -> None:
-        stage = "linking" if linking else f"compiled {compiled} packages of at most {packages}"
+        # What Go finds compiled in its cache it doesn't name.
+        stage = "linking" if linking or not compiled else f"compiled {compiled} packages of at most {packages}"
         progress(f"building the Pulumi CLI: {stage} ({elapsed:.0f} s)")
 
     progress("building the Pulumi CLI (about five minutes on two cores the first time)")
