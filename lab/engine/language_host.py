@@ -344,12 +344,12 @@ def main() -> None:
     parser.add_argument("--logtostderr", action="store_true", help="accepted for the engine's sake")
     parser.add_argument("-v", default="", help="accepted for the engine's sake")
     arguments = parser.parse_args()
-    executor = shutil.which(arguments.use_executor)
+    executor = shutil.which(arguments.use_executor) or shutil.which(EXECUTOR)
     if executor is None:
         parser.error(f"{arguments.use_executor} is not there; run `python -m lab.engine` to set the engine up")
     serve(Path(executor), arguments.engine_address, arguments.tracing)
     sys.stdout.flush()
-    # Not sys.exit: it would wait for threads that wait for an engine which is no more; each costs it seconds.
+    # Not sys.exit: taking interpreter and gRPC down in order costs every command a tenth of a second.
     os._exit(0)
 
 

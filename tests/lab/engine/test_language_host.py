@@ -1,0 +1,283 @@
+"""Python programs and policy packs under the real CLI, run by the project's language host."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from pulumi.runtime.proto import language_pb2
+
+from lab.engine.language_host import OptionError, interpreter
+from lab.engine.setup import Engine, write_language_host
+
+
+@dataclass(frozen=True, kw_only=True)
+class Project:
+    """A Pulumi project with a file backend of its own, one stack, and the language host under test."""
+
+    folder: Path
+    environment: dict[str, str]
+
+    def program(self, source: str) -> None:
+        (self.folder / "__main__.py").write_text(textwrap.dedent(source))
+
+    def pulumi(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            self.command(arguments),
+            cwd=self.folder,
+            env={**self.environment, **environment},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+
+    def command(self, arguments: Sequence[str]) -> list[str]:
+        return ["pulumi", *arguments, "--non-interactive"]
+
+
+@pytest.fixture
+def project(engine: Engine, tmp_path: Path) -> Project:
+    """A project without a program, on the project's language host also where the CLI brings one."""
+    environment = engine.environment()
+    if not engine.own_language_host:
+        own = tmp_path / "bin"
+        own.mkdir()
+        write_language_host(own)
+        environment["PATH"] = os.pathsep.join([str(own), environment["PATH"]])
+    environment.update(
+        PULUMI_BACKEND_URL=f"file://{tmp_path}",
+        PULUMI_HOME=str(tmp_path / "home"),
+        PULUMI_CONFIG_PASSPHRASE="of a test",  # noqa: S106 nothing of worth is behind it
+    )
+    folder = tmp_path / "project"
+    folder.mkdir()
+    (folder / "Pulumi.yaml").write_text("name: tiny\nruntime: python\n")
+    made = Project(folder=folder, environment=environment)
+    assert made.pulumi("stack", "init", "dev").returncode == 0
+    return made
+
+
+DYNAMIC_PROGRAM = """
+    import pulumi
+    from pulumi.dynamic import CreateResult, Resource, ResourceProvider
+
+    class Provider(ResourceProvider):
+        def create(self, props):
+            return CreateResult("made", {**props, "doubled": 2 * int(props["size"])})
+
+    class Thing(Resource):
+        doubled: pulumi.Output[int]
+
+        def __init__(self, name, size):
+            super().__init__(Provider(), name, {"size": size, "doubled": None})
+
+    config = pulumi.Config()
+    print(f"{pulumi.get_project()}/{pulumi.get_stack()} of {pulumi.get_organization()}: {pulumi.runtime.is_dry_run()}")
+    pulumi.export("doubled", Thing("thing", config.require("size")).doubled)
+    pulumi.export("secret", config.require_secret("password"))
+    """
+
+
+@pytest.mark.engine
+def test_a_program_is_told_its_stack_and_runs_dynamic_resources(project: Project) -> None:
+    """Output is shown, configuration and its secrets arrive, and no warning tells of a strange language host."""
+    project.program(DYNAMIC_PROGRAM)
+    for arguments in (("size", "21"), ("password", "hidden", "--secret")):
+        assert project.pulumi("config", "set", *arguments).returncode == 0
+    up = project.pulumi("up", "--yes", "--skip-preview")
+    assert up.returncode == 0, up.stdout + up.stderr
+    assert "tiny/dev of organization: False" in up.stdout
+    assert "from $PATH" not in up.stdout + up.stderr
+    outputs = project.pulumi("stack", "output", "--json", "--show-secrets").stdout
+    assert json.loads(outputs) == {"doubled": 42, "secret": "hidden"}
+    assert "hidden" not in up.stdout
+    preview = project.pulumi("preview", "--expect-no-changes")
+    assert preview.returncode == 0, preview.stdout
+    assert "tiny/dev of organization: True" in preview.stdout
+
+
+@pytest.mark.engine
+@pytest.mark.parametrize(
+    ("source", "said", "of_the_host"),
+    [
+        ("raise ValueError('no such zone')", "ValueError: no such zone", False),
+        ("import pulumi\nraise pulumi.RunError('the settings are wrong')", "error: the settings are wrong", True),
+        ("import os\nos._exit(3)", "the program exited with code 3", True),
+        ("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)", "the program was ended by SIGKILL", True),
+    ],
+)
+def test_a_failing_program_shows_its_own_error_and_nothing_of_the_host(
+    project: Project, source: str, said: str, of_the_host: bool
+) -> None:
+    """An exception, a sentence for the user, and an end without words each fail the preview with what is known.
+
+    After an exception the executor has said all (exit code 32), and how the program ended is not added.
+    """
+    project.program(source)
+    preview = project.pulumi("preview")
+    shown = preview.stdout + preview.stderr
+    assert preview.returncode != 0
+    assert said in shown
+    assert ("the program " in shown) == of_the_host
+    assert "language_host" not in shown
+    assert "runpy" not in shown
+
+
+@pytest.mark.engine
+def test_a_policy_pack_is_told_the_stack_and_can_refuse(project: Project, tmp_path: Path) -> None:
+    """It reads stack and configuration; what it reports stops the update before anything is made."""
+    pack = tmp_path / "pack"
+    pack.mkdir()
+    (pack / "PulumiPolicy.yaml").write_text("runtime: python\n")
+    (pack / "__main__.py").write_text(
+        textwrap.dedent("""
+            import pulumi
+            from pulumi_policy import EnforcementLevel, PolicyPack, ResourceValidationPolicy
+
+            def check(args, report):
+                limit = pulumi.Config("tiny").require_int("limit")
+                if int(args.props.get("size", 0)) > limit:
+                    report(f"{args.name} of {pulumi.get_stack()} is larger than {limit}")
+
+            policies = [ResourceValidationPolicy("size", "Small things only.", check)]
+            PolicyPack("sizes", policies, enforcement_level=EnforcementLevel.MANDATORY)
+        """)
+    )
+    project.program(DYNAMIC_PROGRAM)
+    for setting in ("size=3", "limit=2", "password=x"):
+        assert project.pulumi("config", "set", *setting.split("=")).returncode == 0
+    refused = project.pulumi("up", "--yes", PULUMI_OPTION_POLICY_PACK=str(pack))
+    assert refused.returncode != 0
+    assert "thing of dev is larger than 2" in refused.stdout
+    assert "Thing" not in project.pulumi("stack", "export").stdout
+    assert project.pulumi("config", "set", "limit", "3").returncode == 0
+    allowed = project.pulumi("up", "--yes", PULUMI_OPTION_POLICY_PACK=str(pack))
+    assert allowed.returncode == 0, allowed.stdout + allowed.stderr
+
+
+@pytest.mark.engine
+def test_a_policy_pack_that_does_not_start_fails_the_preview(project: Project, tmp_path: Path) -> None:
+    """It doesn't wait for a pack that will never answer, and shows why the pack ended."""
+    (tmp_path / "PulumiPolicy.yaml").write_text("runtime: python\n")
+    (tmp_path / "__main__.py").write_text("raise ValueError('this pack is broken')\n")
+    project.program("")
+    preview = project.pulumi("preview", PULUMI_OPTION_POLICY_PACK=str(tmp_path))
+    assert preview.returncode != 0
+    assert "ValueError: this pack is broken" in preview.stdout + preview.stderr
+
+
+@pytest.mark.engine
+def test_an_interrupted_preview_ends_promptly_with_the_program(project: Project, tmp_path: Path) -> None:
+    """Ctrl-C reaches the program, and the host doesn't make the engine wait until it is killed (5 s)."""
+    started = tmp_path / "started"
+    project.program(
+        f"import os, pathlib, time\npathlib.Path({str(started)!r}).write_text(str(os.getpid()))\ntime.sleep(60)"
+    )
+    process = subprocess.Popen(
+        project.command(["preview"]),
+        cwd=project.folder,
+        env=project.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    while not (started.exists() and started.read_text()):
+        assert process.poll() is None, process.communicate()[0]
+        time.sleep(0.05)
+    interrupted = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=30)
+    assert time.monotonic() - interrupted < 4
+    assert process.returncode != 0
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(started.read_text()), 0)
+
+
+@pytest.mark.engine
+def test_the_virtual_environment_of_a_project_is_used_or_missed_by_name(project: Project) -> None:
+    """`virtualenv` is relative to the project; one that isn't there is an error that says how to make it."""
+    option = "name: tiny\nruntime:\n  name: python\n  options:\n    virtualenv: {folder}\n"
+    manifest = project.folder / "Pulumi.yaml"
+    project.program("import sys\nprint('runs on', sys.prefix)")
+    manifest.write_text(option.format(folder=os.path.relpath(sys.prefix, project.folder)))
+    preview = project.pulumi("preview", PULUMI_PYTHON_CMD=sys.executable)
+    assert f"runs on {sys.prefix}" in preview.stdout, preview.stdout + preview.stderr
+    manifest.write_text(option.format(folder="absent"))
+    preview = project.pulumi("preview")
+    assert preview.returncode != 0
+    assert f"python3 -m venv {project.folder}/absent" in preview.stdout + preview.stderr
+
+
+@pytest.mark.engine
+def test_about_tells_which_python_programs_run_on(project: Project) -> None:
+    """`pulumi about` asks the host for it, and for the packages."""
+    about = project.pulumi("about", "--json").stdout
+    assert json.loads(about)["runtime"]["executable"] == sys.executable
+    assert "pulumi_aws" in {found["name"].replace("-", "_") for found in json.loads(about)["dependencies"]}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_host_says_its_port_and_ends_at_once_when_told(number: signal.Signals) -> None:
+    """The engine waits five seconds for it at the end of every command, if it is slow."""
+    host = start_host()
+    assert host.stdout is not None
+    assert int(host.stdout.readline()) > 1024
+    told = time.monotonic()
+    host.send_signal(number)
+    _, said = host.communicate(timeout=10)
+    assert time.monotonic() - told < 2
+    assert (host.returncode, said) == (0, "")
+
+
+def test_the_host_does_not_outlive_the_engine() -> None:
+    """An engine that was killed can't end it; it notices by itself."""
+    engine = subprocess.Popen(
+        ["/bin/sh", "-c", f"{sys.executable} -m lab.engine.language_host --use-executor /bin/sh 127.0.0.1:1 & wait"],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert engine.stdout is not None
+    assert engine.stdout.readline()
+    engine.kill()
+    # The pipe ends when its last holder, the host, has ended.
+    engine.communicate(timeout=10)
+
+
+def start_host() -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "lab.engine.language_host", "--use-executor", "/bin/sh", "-v=9", "127.0.0.1:1"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def info(**options: str) -> language_pb2.ProgramInfo:
+    made = language_pb2.ProgramInfo(root_directory="/project")
+    made.options.update(options)
+    return made
+
+
+def test_without_virtual_environment_the_named_python_is_used_else_this_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """PULUMI_PYTHON_CMD is the vendor's name for it."""
+    monkeypatch.delenv("PULUMI_PYTHON_CMD", raising=False)
+    assert interpreter(info())[0] == sys.executable
+    monkeypatch.setenv("PULUMI_PYTHON_CMD", "/opt/python")
+    assert interpreter(info(toolchain="pip"))[0] == "/opt/python"
+
+
+@pytest.mark.parametrize(("option", "value"), [("toolchain", "uv"), ("toolchain", "poetry"), ("typechecker", "mypy")])
+def test_options_that_cannot_be_honoured_are_refused(option: str, value: str) -> None:
+    """Passing over them would run the program on another Python, or unchecked."""
+    with pytest.raises(OptionError, match=f"runtime option {option} is {value}"):
+        interpreter(info(**{option: value}))
