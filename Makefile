@@ -59,17 +59,19 @@ COMPILE = CUSTOM_COMPILE_COMMAND="make requirements" PIP_FIND_LINKS= $(BIN)/pip-
 
 # Prints the first Python that is new enough and can make a virtual environment. Each folder on PATH is looked at: the
 # first python3 may be an old one, or a version manager's stand-in that leads nowhere.
-FIND_PYTHON = IFS=:; \
+PROBE = import sys; found = sys.version_info[:2]; \
+	found >= (3, 11) or sys.exit("Python %d.%d is too old" % found); import ensurepip, venv
+FIND_PYTHON = seen=; IFS=:; \
 	for name in $${PYTHON:-} python3 python3.14 python3.13 python3.12 python3.11 python; do \
 		for folder in $$PATH; do \
 			case $$name in */*) found=$$name ;; *) found=$$folder/$$name ;; esac; \
 			[ -x "$$found" ] || continue; \
-			said=$$("$$found" -c 'import sys; assert sys.version_info >= (3, 11), "Python %d.%d" % sys.version_info[:2]; import ensurepip, venv' 2>&1) \
+			said=$$("$$found" -c '$(PROBE)' 2>&1) \
 				&& { echo "$$found"; exit 0; }; \
-			seen="$$seen    $$found: $$(echo "$$said" | tail -n 1)$$newline"; \
+			seen="$$seen    $$found: $$(echo "$$said" | tail -n 1)\n"; \
 		done; \
 	done; \
-	printf 'Python 3.11 or newer with the module venv is needed, and there is none on PATH.\n%s' "$$seen" >&2; \
+	printf 'Python 3.11 or newer with the module venv is needed, and there is none on PATH.\n%b' "$$seen" >&2; \
 	echo '    fix: install it (https://www.python.org/downloads; Debian, Ubuntu: python3 and python3-venv), or set PYTHON=/path/to/python3' >&2; \
 	exit 3
 
@@ -80,7 +82,7 @@ venv:
 	if [ "$$(cat $(STAMP) 2>/dev/null)" = "$$made_from" ] && $(BIN)/python -c '' 2>/dev/null; then exit 0; fi; \
 	rm -f $(STAMP); \
 	if ! $(BIN)/python -m pip --version >/dev/null 2>&1; then \
-		newline='$(NEWLINE)'; python=$$($(FIND_PYTHON)) || exit $$?; \
+		python=$$($(FIND_PYTHON)) || exit $$?; \
 		echo "making .venv with $$python"; \
 		"$$python" -m venv --clear .venv || exit 3; \
 	fi; \
