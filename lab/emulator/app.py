@@ -22,6 +22,8 @@ from uuid import uuid4
 # moto reads these when it makes a backend. An account of one's own has none of moto's sample images.
 os.environ.setdefault("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
 
+from flask import Flask
+from moto.backends import SERVICE_NAMES
 from moto.core.base_backend import BackendDict
 from moto.core.model_instances import reset_model_data
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
@@ -166,7 +168,7 @@ def create_app() -> Emulator:
     return Emulator()
 
 
-def _create_service_app(service: Any) -> Any:
+def _create_service_app(service: SERVICE_NAMES | None) -> Flask:
     if service is None:
         raise NotImplementedError("moto doesn't know the service")
     return create_backend_app(service)

@@ -60,3 +60,10 @@ def emulator(emulator_for_session: RunningEmulator) -> RunningEmulator:
     """An emulator with nothing in it but what a new AWS account has."""
     emulator_for_session.app.reset()
     return emulator_for_session
+
+
+@pytest.fixture
+def stopped_clock(emulator: RunningEmulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Emulated time that passes only where a test calls `emulator.advance`: for tests that see what comes between."""
+    monkeypatch.setattr(clock.CLOCK, "pace", 1e-9)
+    clock.CLOCK.reset()
