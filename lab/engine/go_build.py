@@ -28,9 +28,12 @@ EXECUTOR = "pulumi-language-python-exec"
 DYNAMIC_PROVIDER = "pulumi-resource-pulumi-python"
 _SDK_SCRIPTS = (f"python/cmd/{EXECUTOR}", f"python/dist/{DYNAMIC_PROVIDER}")
 
-# Measured with empty caches on linux/amd64: see tests/lab/engine. Go keeps both caches for the next time.
-_COLD_CACHE_BYTES = 4_000_000_000
-_OUTPUT_BYTES = 700_000_000
+# Measured on linux/amd64 with empty caches, with some room to spare. Go keeps both caches for the next time; of the
+# temporary files, beside which the CLI takes 0.1 GB, nothing stays.
+_MODULE_CACHE_BYTES = 1_500_000_000
+_BUILD_CACHE_BYTES = 1_800_000_000
+_COLD_SCRATCH_BYTES = 1_800_000_000
+_WARM_SCRATCH_BYTES = 500_000_000
 
 _OUT_OF_SPACE = ("no space left on device", "disk quota exceeded", "file too large")
 _UNREACHABLE = (
@@ -180,7 +183,7 @@ def _compile(go: Go, flags: Sequence[str], packages: int, target: Path, progress
         stage = "linking" if linking or not compiled else f"compiled {compiled} packages of at most {packages}"
         progress(f"building the Pulumi CLI: {stage} ({elapsed:.0f} s)")
 
-    progress("building the Pulumi CLI (about five minutes on two cores the first time)")
+    progress("building the Pulumi CLI (four minutes on two cores where Go has compiled none of it before)")
     finished = child.run(
         [go.executable, "build", *flags, "-v", "-o", str(target), _COMMAND],
         cwd=MODULE_DIR,
@@ -211,11 +214,15 @@ def _check_space(go: Go, scratch: Path) -> None:
     answer = _ask([go.executable, "env", "GOCACHE", "GOMODCACHE"], lambda _elapsed: None)
     if answer.code != 0 or len(answer.stdout) != 2:
         raise _failure("question to Go where its caches are (`go env`)", answer.stderr, scratch)
+    build_cache, module_cache = (Path(line) for line in answer.stdout)
+    compiled = build_cache.is_dir() and any(build_cache.iterdir())
+    downloaded = (module_cache / "cache" / "download" / _SDK).is_dir()
     needed: dict[int, int] = {}
     places: dict[int, Path] = {}
     for place, size in (
-        (scratch, _OUTPUT_BYTES),
-        *((Path(cache), 0 if _has_content(Path(cache)) else _COLD_CACHE_BYTES // 2) for cache in answer.stdout),
+        (scratch, _WARM_SCRATCH_BYTES if compiled else _COLD_SCRATCH_BYTES),
+        (build_cache, 0 if compiled else _BUILD_CACHE_BYTES),
+        (module_cache, 0 if downloaded else _MODULE_CACHE_BYTES),
     ):
         existing = next(folder for folder in (place, *place.parents) if folder.exists())
         disk = existing.stat().st_dev
@@ -229,11 +236,6 @@ def _check_space(go: Go, scratch: Path) -> None:
                 f" needed: {size / 1e9:.1f} GB",
                 "free room there, or set XDG_CACHE_HOME, GOCACHE and GOMODCACHE to folders on a larger disk",
             )
-
-
-def _has_content(cache: Path) -> bool:
-    """Whether Go has used this cache for something like the CLI before: then most of it need not be fetched again."""
-    return (cache / "cache" / "download" / _SDK).is_dir() or (cache / "ff").is_dir()
 
 
 def _failure(what: str, said: Sequence[str], scratch: Path) -> EngineError:

@@ -220,6 +220,7 @@ def test_a_nearly_full_disk_is_refused_before_anything_is_downloaded(
     monkeypatch.setattr(shutil, "disk_usage", lambda _path: shutil._ntuple_diskusage(10**12, 10**12, 10**8))
     error = refusal()
     assert "too little room to build the Pulumi CLI: 0.1 GB free" in error.problem
+    assert "needed: 5.1 GB" in error.problem
     assert "list" not in (machine.home / "go-calls").read_text().split()
 
 
