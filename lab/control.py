@@ -1,0 +1,120 @@
+"""Asks the emulator for what no client of AWS would: its health, and faults on purpose.
+
+What it can be asked, and how it answers, is documented in lab.emulator.control.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from lab.errors import LabError, WrongUse
+
+TIME_LIMIT_SECONDS = 30.0
+"""The emulator answers one request at a time, and a large one may be before this."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Health:
+    """What the emulator says of itself."""
+
+    run: str
+    """Tells one life of the emulator from the next: an account lives as long."""
+    started_at: str
+    requests: int
+    emulated_seconds: float
+
+
+def require_loopback(url: str, what: str) -> str:
+    """Return `url` if it leads to this machine; `what` says where it comes from.
+
+    Raises WrongUse otherwise: what is done in the lab must never reach a real account. A host's name other than
+    localhost isn't looked up, since what it leads to can change before the next call.
+    """
+    host = urlsplit(url).hostname or ""
+    if host == "localhost" or _is_loopback(host):
+        return url
+    raise WrongUse(
+        f"{what} is {url!r}; allowed in the lab: an address of this machine, such as http://127.0.0.1:4566",
+        f"unset {what}, or leave the lab: unset EPS_DOS_LAB, and no --lab",
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+class Control:
+    """The control API of the emulator at `endpoint`. Raises WrongUse if that isn't this machine."""
+
+    def __init__(self, endpoint: str) -> None:
+        self.endpoint = require_loopback(endpoint, "the endpoint")
+        # Without proxies: one that the environment names would get requests that are for this machine.
+        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+    def health(self, time_limit_seconds: float = TIME_LIMIT_SECONDS) -> Health:
+        """Return how the emulator is. Raises LabError if it doesn't answer."""
+        answer = self._ask("GET", "health", time_limit_seconds=time_limit_seconds)
+        try:
+            return Health(
+                run=str(answer["run"]),
+                started_at=str(answer["startedAt"]),
+                requests=int(str(answer["requests"])),
+                emulated_seconds=float(str(answer["emulatedSeconds"])),
+            )
+        except (KeyError, ValueError) as error:
+            raise self._stranger() from error
+
+    def fail_health_checks(self, image_ids: Sequence[str]) -> None:
+        """Let instances of these images fail their health checks from now on, and no others. Raises LabError."""
+        faults = self._ask("GET", "faults")
+        self._ask("PUT", "faults", {**faults, "unhealthyImages": list(image_ids)})
+
+    def unhealthy_images(self) -> tuple[str, ...]:
+        """Return the images whose instances fail their health checks. Raises LabError."""
+        images = self._ask("GET", "faults")["unhealthyImages"]
+        return tuple(str(image) for image in images) if isinstance(images, list) else ()
+
+    def clear_faults(self) -> None:
+        """Let nothing fail on purpose any more. Raises LabError."""
+        self._ask("DELETE", "faults")
+
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        document: Mapping[str, object] | None = None,
+        time_limit_seconds: float = TIME_LIMIT_SECONDS,
+    ) -> Mapping[str, object]:
+        # Loopback, as the constructor made sure.
+        request = urllib.request.Request(  # noqa: S310
+            f"{self.endpoint}/_lab/{path}",
+            method=method,
+            data=None if document is None else json.dumps(document).encode(),
+            headers={"Content-Type": "application/json"},
+        )
+        try:
+            with self._opener.open(request, timeout=time_limit_seconds) as response:
+                answer = json.load(response)
+        except urllib.error.HTTPError as error:
+            raise LabError(
+                f"{self.endpoint}: the emulator refuses {method} {path}: {error.read().decode(errors='replace')}",
+                "see lab/emulator/control.py for what it can be asked",
+            ) from error
+        # No answer (OSError), or something else that listens there (ValueError).
+        except (OSError, ValueError) as error:
+            raise LabError(f"{self.endpoint}: the emulator doesn't answer: {error}", "eps-dos lab start") from error
+        if not isinstance(answer, dict):
+            raise self._stranger()
+        return answer
+
+    def _stranger(self) -> LabError:
+        return LabError(f"{self.endpoint}: what answers there is not the lab's emulator", "eps-dos lab start")

@@ -1,0 +1,176 @@
+"""The lab's copy of the project: Pulumi rewrites stack files as it works, and nothing of that may reach the checkout.
+
+The copy is renewed from the checkout before each command. Left out: what the files mean; a broken one is copied as it
+is, so that the program reports it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TypeAlias
+
+import yaml
+
+from lab.errors import LabError, WrongUse
+
+FILES = ("Pulumi.yaml", "Pulumi.*.yaml", "releases.yaml", "suppliers.yaml")
+FOLDERS = ("infra", "policy")
+PROJECT_FILE = "Pulumi.yaml"
+CATALOGUE = "releases.yaml"
+_RECORD = ".copied"
+
+Yaml: TypeAlias = object
+"""Whatever a YAML file holds."""
+
+# Top-level keys with which a stack file says how its secrets are encrypted, with what follows indented. By text and not
+# by parsing: comments stay, and a file that is no YAML is still copied.
+_ENCRYPTION = re.compile(
+    rb"""^["']?(secretsprovider|encryptedkey|encryptionsalt)["']?[ \t]*:.*(?:\n[ \t]+.*)*(?:\n|\Z)""", re.MULTILINE
+)
+
+
+class Project:
+    """The project's files in `folder`, copied from `checkout`."""
+
+    def __init__(self, folder: Path, checkout: Path) -> None:
+        self.folder = folder
+        self.checkout = checkout
+
+    def renew(self) -> None:
+        """Make the copy what the checkout is now, file by file in one step each.
+
+        Stack files lose `secretsprovider`, `encryptedkey` and `encryptionsalt`, and keep the salt that the copy's has:
+        the lab's state is encrypted with it. Files of the copy that never came from the checkout stay, such as those of
+        stacks made in the lab. What is as it should be isn't touched: a program may be reading it.
+
+        Raises WrongUse if the checkout holds no project, LabError if a file can't be read or written.
+        """
+        if not (self.checkout / PROJECT_FILE).is_file():
+            raise WrongUse(
+                f"{self.checkout}: there is no {PROJECT_FILE}, so this is no project of Pulumi's",
+                "run the command in the project's folder",
+            )
+        try:
+            sources = dict(self._sources())
+            self.folder.mkdir(parents=True, exist_ok=True)
+            for name, source in sources.items():
+                wanted, mode = source.read_bytes(), source.stat().st_mode & 0o777
+                target = self.folder / name
+                if stack_of(name) is not None:
+                    wanted = _with_salt(_ENCRYPTION.sub(b"", wanted), target)
+                _write_if_other(target, wanted, mode)
+            self._forget_removed(sources)
+            self._link_virtual_environment()
+        except OSError as error:
+            raise _not_copied(error) from error
+
+    def stacks(self) -> tuple[str, ...]:
+        """Return the names of the stacks that the checkout has a file of: the permanent ones."""
+        names = (stack_of(path.name) for path in sorted(self.checkout.glob("Pulumi.*.yaml")))
+        return tuple(name for name in names if name is not None)
+
+    def changed_by_pulumi(self) -> tuple[str, ...]:
+        """Return the names of stack files that say something else in the copy than in the checkout."""
+        names = (f"Pulumi.{stack}.yaml" for stack in self.stacks())
+        return tuple(
+            name
+            for name in names
+            if (self.folder / name).exists() and _settings(self.folder / name) != _settings(self.checkout / name)
+        )
+
+    def images(self) -> tuple[str, ...]:
+        """Return the names of the images of all releases in the catalogue; none if the catalogue is broken.
+
+        What is wrong with it is for the program to say, which reads it too.
+        """
+        document = _parsed(self.folder / CATALOGUE)
+        releases = document.get("releases") if isinstance(document, Mapping) else None
+        entries = releases if isinstance(releases, list) else []
+        images = (entry.get("image") for entry in entries if isinstance(entry, Mapping))
+        return tuple(dict.fromkeys(image for image in images if isinstance(image, str)))
+
+    def _sources(self) -> Iterator[tuple[str, Path]]:
+        for pattern in FILES:
+            for path in sorted(self.checkout.glob(pattern)):
+                if path.is_file():
+                    yield path.name, path
+        for folder in FOLDERS:
+            for path in sorted((self.checkout / folder).rglob("*")):
+                if path.is_file() and "__pycache__" not in path.parts:
+                    yield str(path.relative_to(self.checkout)), path
+
+    def _forget_removed(self, sources: Mapping[str, Path]) -> None:
+        record = self.folder / _RECORD
+        before = record.read_text(encoding="utf-8").splitlines() if record.exists() else []
+        for name in set(before) - sources.keys():
+            (self.folder / name).unlink(missing_ok=True)
+        _write_if_other(record, "".join(f"{name}\n" for name in sorted(sources)).encode(), 0o644)
+
+    def _link_virtual_environment(self) -> None:
+        # Pulumi.yaml may name .venv; the copy's is the one that runs the lab.
+        link = self.folder / ".venv"
+        if not link.is_symlink() or link.readlink() != Path(sys.prefix):
+            made = Path(tempfile.mkdtemp(dir=self.folder, prefix=".link-"))
+            (made / "venv").symlink_to(sys.prefix, target_is_directory=True)
+            (made / "venv").replace(link)
+            made.rmdir()
+
+
+def stack_of(file_name: str) -> str | None:
+    """Return the stack whose file `file_name` is (`Pulumi.nft.yaml`: nft), or None."""
+    match = re.fullmatch(r"Pulumi\.(.+)\.yaml", file_name)
+    return match[1] if match else None
+
+
+def _with_salt(content: bytes, target: Path) -> bytes:
+    """Return `content` with the salt that `target` has; as `target` is, if that is the only difference."""
+    current = target.read_bytes() if target.exists() else b""
+    salts = [match[0] for match in _ENCRYPTION.finditer(current) if match[1] == b"encryptionsalt"]
+    if not salts:
+        return content
+    if _ENCRYPTION.sub(b"", current) == content:
+        return current
+    ended = content if not content or content.endswith(b"\n") else content + b"\n"
+    return ended + salts[0]
+
+
+def _write_if_other(target: Path, content: bytes, mode: int) -> None:
+    if target.is_file() and target.read_bytes() == content and target.stat().st_mode & 0o777 == mode:
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}-")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        Path(name).chmod(mode)
+        Path(name).replace(target)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _settings(stack_file: Path) -> Yaml:
+    document = _parsed(stack_file)
+    encryption = {"secretsprovider", "encryptedkey", "encryptionsalt"}
+    return {key: item for key, item in document.items() if key not in encryption} if isinstance(document, dict) else {}
+
+
+def _parsed(path: Path) -> Yaml:
+    """What the file holds, every scalar as text: Pulumi writes 1 as "1", and means the same. None if it is broken."""
+    try:
+        # It makes texts, lists and mappings, and nothing else.
+        return yaml.load(path.read_bytes(), Loader=yaml.BaseLoader)  # noqa: S506
+    except (OSError, yaml.YAMLError, ValueError):
+        return None
+
+
+def _not_copied(error: OSError) -> LabError:
+    return LabError(
+        f"{error.filename or 'a file'}: the project can't be copied for the lab: {error.strerror or error}",
+        "free room and give yourself the right to read the project and to write the folder .lab",
+    )
