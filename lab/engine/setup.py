@@ -7,7 +7,6 @@ how the build goes (go_build), what the language host does (language_host), and 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import importlib.metadata
 import os
 import platform
@@ -15,7 +14,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +21,7 @@ from typing import Literal
 
 from semver import Version
 
+from lab import exclusive
 from lab.engine import child, go_build
 from lab.engine.errors import EngineError
 
@@ -33,7 +32,6 @@ LANGUAGE_HOST = "pulumi-language-python"
 
 _VERSION_SECONDS = 60.0
 _INSTALLER_SECONDS = 600.0
-_LOCK_POLL_SECONDS = 0.2
 
 # -P: the folder that the engine starts it in may hold a copy of the project.
 _LANGUAGE_HOST_SCRIPT = f"""#!/bin/sh
@@ -286,32 +284,17 @@ def _filled_atomically(folder: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def _exclusive(home: Path, progress: Progress) -> Iterator[None]:
-    """Hold the lock of `home`. The kernel releases it when its holder dies, however that happens."""
-    try:
-        home.mkdir(parents=True, exist_ok=True)
-        lock = os.open(home / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    except OSError as error:
-        raise _cannot_write(home, error) from error
-    try:
-        started = time.monotonic()
-        next_word = 0.0
-        while not _try_lock(lock):
-            waited = time.monotonic() - started
-            if waited >= next_word:
-                progress(f"waiting for another process that sets up the Pulumi CLI ({waited:.0f} s)")
-                next_word = waited + child.PROGRESS_INTERVAL_SECONDS
-            time.sleep(_LOCK_POLL_SECONDS)
+    """Hold the lock of `home`; raise EngineError if there is no room for it. What the block raises is the block's."""
+
+    def on_wait(seconds: float) -> None:
+        progress(f"waiting for another process that sets up the Pulumi CLI ({seconds:.0f} s)")
+
+    with contextlib.ExitStack() as held:
+        try:
+            held.enter_context(exclusive.hold(home / "lock", on_wait))
+        except OSError as error:
+            raise _cannot_write(home, error) from error
         yield
-    finally:
-        os.close(lock)
-
-
-def _try_lock(lock: int) -> bool:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _cannot_write(where: Path, error: OSError) -> EngineError:
