@@ -205,7 +205,7 @@ def test_a_module_that_cannot_be_downloaded_is_said_with_gos_words(
 
 def test_a_disk_that_fills_up_is_called_that(machine: Machine) -> None:
     """Go's message names a file deep in its cache; the error says what it means."""
-    machine.install_go(build="echo '# os/user: write /root/.cache/x: no space left on device' >&2; exit 1")
+    machine.install_go(build="echo '# os/user: write $HOME/x: no space left on device' >&2; exit 1")
     error = refusal()
     assert "the disk is full" in error.problem
     assert error.remedy.startswith("free some gigabytes")
