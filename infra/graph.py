@@ -83,7 +83,7 @@ class Graph:
     stack: str
     resources: Mapping[str, Resource] = field(default_factory=dict)
     shared: frozenset[str] = frozenset()
-    """Names that mean the same thing in both graphs of a comparison, though one of them owns it: compared as written."""
+    """Names that mean the same thing in both graphs of a comparison, though one owns it: compared as written."""
 
     @classmethod
     def of(cls, stack: str, resources: Iterable[Resource]) -> "Graph":

@@ -1,0 +1,31 @@
+"""Capacity of a mirror: Live's, times the configured scale."""
+
+from decimal import ROUND_CEILING, Decimal
+
+from infra.environment import Capacity
+
+LARGEST_SCALE = Decimal(4)
+
+
+def scaled(live: Capacity, factor: Decimal, zone_count: int) -> Capacity:
+    """Return Live's capacity times `factor`: counts of instances, rounded up, never under one per zone.
+
+    A mirror with an empty zone no longer fails as Live does. CPU targets (percent) are not scaled.
+    `factor` is a Decimal because 25 * 2.2 rounds up to 56 in binary floating point.
+
+    Raises ValueError if `factor` is outside (0, 4]: settings refuse it first, so the caller is at fault.
+    """
+    if not 0 < factor <= LARGEST_SCALE:
+        raise ValueError(f"factor is {factor}; allowed: more than 0, at most {LARGEST_SCALE}")
+
+    def count(instances: int) -> int:
+        return max(int((instances * factor).to_integral_value(ROUND_CEILING)), zone_count)
+
+    return Capacity(
+        minimum=count(live.minimum), maximum=count(live.maximum), target_cpu_percent=live.target_cpu_percent
+    )
+
+
+def initial(capacity: Capacity, zone_count: int) -> int:
+    """Return how many instances a new group starts with: one per zone, within its bounds."""
+    return min(max(capacity.minimum, zone_count), capacity.maximum)

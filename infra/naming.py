@@ -1,0 +1,30 @@
+"""Names: which a stack may have, so that every name made from it is within AWS's limits.
+
+A stack's name meets paths, command lines, URNs and the names of load balancers; it is checked before any of them.
+"""
+
+import re
+
+from infra.errors import ConfigError, Problem
+
+LONGEST_STACK_NAME = 20
+"""Load balancers and target groups hold 32 characters (ELB API): this, `-lb` or `-tg`, and what Pulumi adds, 8."""
+
+_STACK_NAME = re.compile(rf"[a-z][a-z0-9-]{{0,{LONGEST_STACK_NAME - 1}}}")
+
+
+def check_stack_name(name: str) -> str:
+    """Return `name` if a stack may have it. Raises ConfigError."""
+    if _STACK_NAME.fullmatch(name) and not name.endswith("-"):
+        return name
+    shown = name if len(name) <= 2 * LONGEST_STACK_NAME else f"{name[: 2 * LONGEST_STACK_NAME]}..."
+    raise ConfigError(
+        [
+            Problem(
+                where="stack name",
+                message=f"is {shown!r}; allowed: a lower-case letter, then lower-case letters, digits and hyphens, "
+                f"at most {LONGEST_STACK_NAME} characters, no hyphen at the end",
+                fix="choose another name, such as live, nft, int, dev or one for your test",
+            )
+        ]
+    )

@@ -1,0 +1,65 @@
+"""Releases: the catalogue, and which one `live` and `live+1` mean."""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from infra.errors import ConfigError, Problem
+
+FILE = "releases.yaml"
+LIVE, NEXT = "live", "live+1"
+
+
+class Release(BaseModel):
+    """One entry of the catalogue."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    version: Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+$")]
+    """Quoted in YAML: 1.10 would be the number 1.1."""
+    date: date
+    image: Annotated[str, Field(pattern=r"^[\w()\[\]\s./\-'@]{3,128}$")]
+    """Name of the machine image (EC2 API, RegisterImage)."""
+    notes: str = ""
+
+
+class Catalogue(BaseModel):
+    """All releases, the oldest first."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    releases: Annotated[tuple[Release, ...], Field(min_length=1)]
+
+
+def resolved(wanted: str, live_version: str, releases: Sequence[Release], where: str, stack: str) -> Release:
+    """Return the release that `wanted` (a version, `live`, `live+1`) means.
+
+    Raises ConfigError if the catalogue has no such version, or none after Live's.
+    """
+    versions = [release.version for release in releases]
+    version = live_version if wanted in {LIVE, NEXT} else wanted
+    if version not in versions:
+        raise ConfigError(
+            [
+                Problem(
+                    where=where,
+                    message=f"is {version}; allowed: a version of {FILE}: {', '.join(versions)}",
+                    fix=f"add it to {FILE}, or run: pulumi config set eps-dos-api:release VERSION --stack {stack}",
+                )
+            ]
+        )
+    index = versions.index(version) + (wanted == NEXT)
+    if index == len(versions):
+        raise ConfigError(
+            [
+                Problem(
+                    where=where,
+                    message=f"is {NEXT}, and {FILE} has none after Live's {live_version}",
+                    fix=f"add the next release to {FILE}, or run: "
+                    f"pulumi config set eps-dos-api:release {LIVE} --stack {stack}",
+                )
+            ]
+        )
+    return releases[index]

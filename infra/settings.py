@@ -1,0 +1,367 @@
+"""Settings: what people wrote in a stack file, validated. The models are the schema; docs/configuration.md lists them.
+
+Values may come from the engine, which hands over text: `--config` writes even numbers as strings, so numeric strings
+are numbers here. Left out: which keys a mirror may set (`overlay`), and what follows from the settings (`deciding`).
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+from decimal import Decimal
+from difflib import get_close_matches
+from ipaddress import IPv4Address, IPv4Network
+from typing import Annotated, Any, Literal
+from zoneinfo import available_timezones
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic.alias_generators import to_camel
+
+from infra.addressing import LARGEST_PREFIX, SMALLEST_PREFIX, ZONE_LETTERS
+from infra.capacity import LARGEST_SCALE
+from infra.errors import Problem
+from infra.suppliers import client_range
+
+NAMESPACE = "eps-dos-api"
+
+
+def _allowed(condition: bool, allowed: str) -> None:
+    if not condition:
+        raise ValueError(f"allowed: {allowed}")
+
+
+def _vpc_range(text: str) -> str:
+    try:
+        network = IPv4Network(text)
+    except ValueError:
+        network = None
+    _allowed(
+        network is not None and LARGEST_PREFIX <= network.prefixlen <= SMALLEST_PREFIX and network.is_private,
+        f"a private IPv4 range of /{LARGEST_PREFIX} to /{SMALLEST_PREFIX}, such as 10.30.0.0/16",
+    )
+    return text
+
+
+def _client(text: str) -> str:
+    client_range(text)
+    return text
+
+
+def _address(text: str) -> str:
+    try:
+        address = IPv4Address(text)
+    except ValueError:
+        address = None
+    _allowed(
+        address is not None and not (address.is_loopback or address.is_multicast or address.is_unspecified),
+        "an IPv4 address, such as 192.0.2.1",
+    )
+    return text
+
+
+def _scale(value: object) -> Decimal:
+    allowed = f"more than 0, at most {LARGEST_SCALE}"
+    try:
+        factor = Decimal(str(value))
+    except ArithmeticError:
+        factor = Decimal("nan")
+    _allowed(not isinstance(value, bool) and factor.is_finite() and 0 < factor <= LARGEST_SCALE, allowed)
+    return factor
+
+
+def _time_zone(name: str) -> str:
+    _allowed(name in available_timezones(), "a time zone of the IANA database, such as Europe/London")
+    return name
+
+
+_CRON_BOUNDS = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7))
+_CRON_PART = re.compile(r"(?:\*|(\d{1,2})(?:-(\d{1,2}))?)(?:/(\d{1,2}))?")
+
+
+def _cron(text: str) -> str:
+    fields = text.split()
+    fits = len(fields) == len(_CRON_BOUNDS) and all(
+        _cron_part_fits(part, *bounds)
+        for field, bounds in zip(fields, _CRON_BOUNDS, strict=True)
+        for part in field.split(",")
+    )
+    _allowed(fits, "five cron fields in numbers (minute hour day month weekday), such as 0 7 * * 1-5")
+    return text
+
+
+def _cron_part_fits(part: str, lowest: int, highest: int) -> bool:
+    matched = _CRON_PART.fullmatch(part)
+    if not matched:
+        return False
+    first, last, step = (int(one) if one else None for one in matched.groups())
+    inside = all(lowest <= one <= highest for one in (first, last) if one is not None)
+    return inside and (first is None or last is None or first <= last) and step != 0
+
+
+def _region_zone(zone: str) -> str:
+    _allowed(bool(re.fullmatch(rf"[a-z]{{2}}(-[a-z]+)+-\d[{ZONE_LETTERS}]", zone)), "a zone such as eu-west-2a")
+    return zone
+
+
+def _number(value: object) -> object:
+    """Let numbers be written as text, as `--config` does, and nothing else pass for a number."""
+    _allowed(not isinstance(value, bool) and bool(re.fullmatch(r"-?\d{1,9}", str(value))), "a whole number")
+    return int(str(value))
+
+
+def _switch(value: object) -> object:
+    _allowed(isinstance(value, bool) or value in ("true", "false"), "true or false")
+    return value in (True, "true")
+
+
+def _text(pattern: str, allowed: str) -> AfterValidator:
+    """Return the check of a text that must match `pattern` from end to end; `allowed` says so in words."""
+    compiled = re.compile(pattern)
+
+    def check(text: str) -> str:
+        _allowed(bool(compiled.fullmatch(text)), allowed)
+        return text
+
+    return AfterValidator(check)
+
+
+Number = Annotated[int, BeforeValidator(_number)]
+Switch = Annotated[bool, BeforeValidator(_switch)]
+Zone = Annotated[str, AfterValidator(_region_zone)]
+DomainName = Annotated[
+    str,
+    _text(
+        r"(?=.{4,253}\Z)([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,63}",
+        "a name such as dos-int.eps.digital.nhs.uk, without a dot at its end",
+    ),
+]
+RoleReference = Annotated[
+    str,
+    _text(
+        r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]{1,128}|[\w+=,.@-]{1,64}",
+        "a role's ARN, or its name in the account deployed to",
+    ),
+]
+TagValue = Annotated[str, _text(r"[\w\s.:/=+\-@]{0,256}", "at most 256 letters, digits, spaces and . : / = + - @ _")]
+"""EC2 guide, tag restrictions."""
+TagKey = Annotated[
+    str, _text(r"(?![aA][wW][sS]:)[\w\s.:/=+\-@]{1,128}", "at most 128 characters as in a value, not beginning aws:")
+]
+ImageOwner = Annotated[str, _text(r"self|\d{12}", "self, or an account id in quotes")]
+InstanceType = Annotated[str, _text(r"[a-z][a-z0-9-]*\.[a-z0-9-]+", "an instance type such as c7g.large")]
+WantedRelease = Annotated[
+    str, _text(r"\d+\.\d+\.\d+|live|live\+1", 'a version in quotes such as "1.4.0", live or live+1')
+]
+Email = Annotated[str, _text(r"[^@\s]+@[^@\s]+\.[^@\s]+", "an e-mail address")]
+AllocationId = Annotated[str, _text(r"eipalloc-[0-9a-f]{8,17}", "the id of an address's allocation, eipalloc-...")]
+SecretArn = Annotated[
+    str, _text(r"arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:\S+", "the ARN of a secret of Secrets Manager")
+]
+BucketName = Annotated[
+    str,
+    # No dots, which the certificates of buckets' names don't cover.
+    _text(
+        r"(?!xn--|sthree-|amzn-s3-demo-)[a-z0-9][a-z0-9-]{1,61}[a-z0-9](?<!-s3alias)(?<!--ol-s3)",
+        "3 to 63 lower-case letters, digits and hyphens (Amazon S3 guide, bucket naming rules)",
+    ),
+]
+ScheduleName = Annotated[
+    str, _text(r"[a-z][a-z0-9-]{0,29}", "a lower-case letter, then letters, digits and hyphens, at most 30")
+]
+HealthCheckPath = Annotated[str, _text(r"/\S{0,1023}", "a path that begins with /, at most 1024 characters")]
+
+
+class Settings(BaseModel):
+    """What every model of a stack file has in common: camel case outside, nothing unknown, nothing changed later."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, alias_generator=to_camel, validate_by_name=False, validate_by_alias=True
+    )
+
+
+class CapacitySettings(Settings):
+    """Counts of instances, and the average CPU (percent) that scaling aims at."""
+
+    minimum: Annotated[Number, Field(ge=0, le=500)]
+    maximum: Annotated[Number, Field(ge=1, le=500)]
+    target_cpu_percent: Annotated[Number, Field(ge=10, le=90)]
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "CapacitySettings":
+        _allowed(self.minimum <= self.maximum, f"a minimum of at most the maximum, {self.maximum}")
+        return self
+
+
+class ScheduleSettings(Settings):
+    """A desired capacity, set by the clock."""
+
+    name: ScheduleName
+    recurrence: Annotated[str, AfterValidator(_cron)]
+    time_zone: Annotated[str, AfterValidator(_time_zone)]
+    desired: Annotated[Number, Field(ge=0, le=500)]
+
+
+class HealthCheckSettings(Settings):
+    """When a target is healthy; the bounds are those of ELB API, CreateTargetGroup."""
+
+    protocol: Literal["TCP", "HTTP", "HTTPS"]
+    path: HealthCheckPath | None = None
+    interval_seconds: Annotated[Number, Field(ge=5, le=300)]
+    healthy_threshold: Annotated[Number, Field(ge=2, le=10)]
+    unhealthy_threshold: Annotated[Number, Field(ge=2, le=10)]
+
+    @model_validator(mode="after")
+    def _path_where_there_is_one(self) -> "HealthCheckSettings":
+        _allowed((self.path is None) == (self.protocol == "TCP"), "a path with HTTP and HTTPS, none with TCP")
+        return self
+
+
+class DatasetSettings(Settings):
+    """The bucket of the environment's data, and who else reads it."""
+
+    bucket: BucketName
+    readers: tuple[RoleReference, ...] = ()
+    """Names of environments, or role ARNs."""
+
+
+class EphemeralSettings(Settings):
+    """What an environment made for one test was given when it was made, and keeps."""
+
+    created_at: datetime
+    expires_at: datetime
+    owner: TagValue
+    like: str
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "EphemeralSettings":
+        aware = all(moment.tzinfo is not None for moment in (self.created_at, self.expires_at))
+        _allowed(aware and self.created_at < self.expires_at, "times with a zone, expiresAt after createdAt")
+        return self
+
+
+class StackSettings(Settings):
+    """A whole environment: what Live, Int and Dev say, and what a mirror is after Live has been laid under it."""
+
+    dns_name: DomainName
+    hosted_zone: DomainName
+    cidr: Annotated[str, AfterValidator(_vpc_range)]
+    zones: Annotated[tuple[Zone, ...], Field(min_length=2, max_length=len(ZONE_LETTERS))]
+    reserved_zones: tuple[Zone, ...] = ()
+    """Their address is made and published; the load balancer doesn't get it yet."""
+    allocation_ids: dict[Zone, AllocationId] = {}
+    virtual_ips: dict[Zone, Annotated[str, AfterValidator(_address)]] = {}
+    """As published, by zone."""
+    release: WantedRelease
+    image_owner: ImageOwner
+    instance_type: InstanceType
+    capacity: CapacitySettings
+    schedules: tuple[ScheduleSettings, ...] = ()
+    health_check: HealthCheckSettings
+    dataset: DatasetSettings
+    operators: tuple[RoleReference, ...] = ()
+    client_capacity: Annotated[Number, Field(ge=1, le=59)] = 50
+    """Entries of the prefix list. A security group holds 60 rules by default (Amazon VPC quotas), and each entry that
+    there may be counts."""
+    certificate_secret_arn: SecretArn | None = None
+    alarm_subscribers: tuple[Email, ...] = ()
+    protect_addresses: Switch = False
+    """Protect the addresses before they are published, too."""
+    tags: dict[TagKey, TagValue]
+    ephemeral: EphemeralSettings | None = None
+    mirrors: str | None = None
+    scale: Annotated[Decimal, BeforeValidator(_scale)] | None = None
+    load_generators: tuple[Annotated[str, AfterValidator(_client)], ...] = ()
+
+
+REQUIRED_TAGS = ("Owner", "CostCentre", "DataClassification")
+"""Those that people decide about; the others follow from the environment."""
+
+KEYS = frozenset(field.alias or name for name, field in StackSettings.model_fields.items())
+MANDATORY = frozenset(field.alias or name for name, field in StackSettings.model_fields.items() if field.is_required())
+
+
+def parsed_engine_value(text: str) -> Any:  # noqa: ANN401 - whatever JSON holds
+    """Return a value as the engine hands it over: objects and lists are JSON, everything else is text as written."""
+    if text[:1] in {"{", "["}:
+        try:
+            return json.loads(text)
+        except json.JSONDecodeError:
+            return text
+    return text
+
+
+def problems_of(error: ValidationError, stack_of: Callable[[str], str]) -> Iterator[Problem]:
+    """Yield what pydantic found: key path, value, what is allowed, the command that mends it.
+
+    `stack_of` tells whose file a key (the first part of its path) is written in, or belongs in.
+    """
+    for one in error.errors():
+        stack = stack_of(str(one["loc"][0]))
+        key = f"{NAMESPACE}:{_path(one['loc'])}"
+        where = f"Pulumi.{stack}.yaml: {key}"
+        if one["type"] == "missing":
+            yield Problem(where=where, message="is missing", fix=_set(key, one["loc"], stack))
+        elif one["type"] == "extra_forbidden":
+            yield unknown_key(where, _nearest(one["loc"]), key, stack)
+        else:
+            message = f"is {_shown(one['input'])}; {_what_is_allowed(one)}"
+            yield Problem(where=where, message=message, fix=_set(key, one["loc"], stack))
+
+
+def unknown_key(where: str, nearest: str | None, key: str, stack: str) -> Problem:
+    """Return the problem of a key that no setting has."""
+    meant = f"; did you mean {nearest}?" if nearest else ""
+    path = "--path " if "." in key or "[" in key else ""
+    return Problem(where=where, message=f"is no setting{meant}", fix=f"pulumi config rm {path}'{key}' --stack {stack}")
+
+
+def nearest(name: str, names: frozenset[str]) -> str | None:
+    """Return the one of `names` that `name` most likely was meant to be."""
+    found = get_close_matches(name, names, n=1)
+    return found[0] if found else None
+
+
+def _nearest(location: tuple[int | str, ...]) -> str | None:
+    model: Any = StackSettings
+    for part in location[:-1]:
+        fields = {field.alias: field.annotation for field in getattr(model, "model_fields", {}).values()}
+        model = fields.get(str(part))
+    names = frozenset(str(field.alias) for field in getattr(model, "model_fields", {}).values())
+    return nearest(str(location[-1]), names)
+
+
+_EXPECTED = {
+    "int_type": "a whole number",
+    "string_type": "a text",
+    "bool_type": "true or false",
+    "tuple_type": "a list",
+    "dict_type": "keys and values",
+    "model_type": "keys and values",
+    "model_attributes_type": "keys and values",
+}
+
+
+def _what_is_allowed(error: Mapping[str, Any]) -> str:
+    message: str = error["msg"].removeprefix("Value error, ")
+    if error["type"] == "value_error":
+        return message
+    if error["type"] in _EXPECTED:
+        return f"allowed: {_EXPECTED[error['type']]}"
+    context = error.get("ctx", {})
+    if error["type"] == "literal_error":
+        return f"allowed: {context['expected']}"
+    return f"allowed: {message.removeprefix('Input should be ')}"
+
+
+def _path(location: tuple[int | str, ...]) -> str:
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).removeprefix(".")
+
+
+def _set(key: str, location: tuple[int | str, ...], stack: str) -> str:
+    path = "--path " if len(location) > 1 else ""
+    return f"pulumi config set {path}'{key}' VALUE --stack {stack}"
+
+
+def _shown(value: object) -> str:
+    text = json.dumps(value, default=str) if isinstance(value, dict | list) else str(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."

@@ -1,0 +1,106 @@
+"""Suppliers: who may connect where, and from which addresses.
+
+Live is for assured prescribing systems only (API overview), and no setting of a stack widens that. The other
+environments admit whoever lists them, and a mirror its load generators.
+"""
+
+from collections.abc import Iterable, Sequence
+from ipaddress import IPv4Network
+from itertools import pairwise
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, StrictBool
+
+from infra.environment import ClientEntry, SupplierArea
+
+FILE = "suppliers.yaml"
+LONGEST_DESCRIPTION = 255
+"""EC2 API, AddPrefixListEntry."""
+WIDEST_PREFIX = 8
+"""A wider range than a /8 is not one supplier's."""
+
+
+class Supplier(BaseModel):
+    """One supplier, as suppliers.yaml has it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: Annotated[str, Field(min_length=1, max_length=80)]
+    assured: StrictBool
+    environments: tuple[str, ...]
+    clients: tuple[str, ...] = ()
+    """CIDRs."""
+    awsAccount: Annotated[str, Field(pattern=r"^\d{12}$")] | None = None  # noqa: N815 - as the file has it
+
+
+class SupplierList(BaseModel):
+    """All suppliers."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    suppliers: tuple[Supplier, ...]
+
+
+def client_range(text: str) -> IPv4Network:
+    """Return the range that a client connects from.
+
+    Raises ValueError with a sentence: not IPv4, host bits set, everybody's, or one that no internet client has.
+    """
+    if ":" in text:
+        raise ValueError("is an IPv6 range; allowed: IPv4, which is what the load balancer listens on")
+    try:
+        network = IPv4Network(text, strict=False)
+    except ValueError:
+        raise ValueError("is no IPv4 range; allowed: such as 192.0.2.0/28") from None
+    if "/" not in text or str(network) != text:
+        raise ValueError(f"is not the start of its range; allowed: {network}")
+    if network.prefixlen < WIDEST_PREFIX:
+        raise ValueError(f"is wider than a /{WIDEST_PREFIX}, and so not one supplier's; name its own addresses")
+    private = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "127.0.0.0/8", "169.254.0.0/16", "100.64.0.0/10")
+    if any(network.overlaps(IPv4Network(one)) for one in private):
+        raise ValueError("is a private range, which no client on the internet has; name its public addresses")
+    return network
+
+
+def admitted(suppliers: Iterable[Supplier], environment: str, assured_only: bool) -> tuple[Supplier, ...]:
+    """Return the suppliers that may connect to an environment: those that list it; on Live the assured of them."""
+    return tuple(one for one in suppliers if environment in one.environments and (one.assured or not assured_only))
+
+
+def entries(suppliers: Iterable[Supplier], load_generators: Sequence[str]) -> tuple[ClientEntry, ...]:
+    """Return the lines of the prefix list, in order of address; a range that several have stands once, with all names.
+
+    Raises ValueError naming both, if one range lies inside another's.
+    """
+    owners: dict[IPv4Network, list[str]] = {}
+    for supplier in suppliers:
+        for cidr in supplier.clients:
+            owners.setdefault(client_range(cidr), []).append(supplier.name)
+    for cidr in load_generators:
+        owners.setdefault(client_range(cidr), []).append("load generator")
+    ordered = sorted(owners)
+    for one, other in pairwise(ordered):
+        if one.overlaps(other):
+            raise ValueError(
+                f"{other} ({', '.join(owners[other])}) lies inside {one} ({', '.join(owners[one])}); "
+                "allowed: ranges that don't overlap"
+            )
+    return tuple(
+        ClientEntry(cidr=str(network), description=", ".join(dict.fromkeys(owners[network]))[:LONGEST_DESCRIPTION])
+        for network in ordered
+    )
+
+
+def areas(suppliers: Iterable[Supplier]) -> tuple[SupplierArea, ...]:
+    """Return the parts of a dataset that suppliers with an AWS account configure themselves, in order of name."""
+    return tuple(
+        SupplierArea(supplier=one.name, account_id=one.awsAccount, prefix=f"suppliers/{slug(one.name)}/")
+        for one in sorted(suppliers, key=lambda supplier: supplier.name)
+        if one.awsAccount
+    )
+
+
+def slug(name: str) -> str:
+    """Return `name` in lower case, its letters and digits kept, everything between them one hyphen."""
+    kept = "".join(character if character.isalnum() and character.isascii() else " " for character in name.lower())
+    return "-".join(kept.split())

@@ -1,0 +1,55 @@
+"""YAML files read strictly: a key that stands twice is an error, since the last one would silently win."""
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from infra.errors import ConfigError, Problem
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """A safe loader that refuses duplicate keys."""
+
+
+def _mapping(loader: _StrictLoader, node: yaml.MappingNode) -> dict[Any, Any]:
+    seen: set[Any] = set()
+    for key_node, _ in node.value:
+        key = loader.construct_object(key_node, deep=True)
+        if not isinstance(key, str):
+            raise yaml.MarkedYAMLError(problem=f"the key {key!r} is no text", problem_mark=key_node.start_mark)
+        if key in seen:
+            raise yaml.MarkedYAMLError(problem=f"the key {key!r} stands twice", problem_mark=key_node.start_mark)
+        seen.add(key)
+    return loader.construct_mapping(node, deep=True)
+
+
+_StrictLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
+
+
+def read_mapping(file: Path) -> dict[str, Any]:
+    """Return the mapping in `file`; empty if the file is.
+
+    Raises ConfigError: no such file, not UTF-8, broken YAML (with line and column), a duplicate key, not a mapping.
+    """
+    try:
+        # The loader is a SafeLoader.
+        content = yaml.load(file.read_text(encoding="utf-8"), Loader=_StrictLoader)  # noqa: S506
+    except FileNotFoundError:
+        raise _problem(file, "is missing", f"restore it: git checkout -- {file.name}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise _problem(file, f"can't be read: {error}", "make it a readable text file in UTF-8") from None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+        reason = getattr(error, "problem", None) or str(error).split("\n")[0]
+        raise _problem(file, f"is no valid YAML: {place}{reason}", f"mend {file.name} there") from None
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise _problem(file, f"holds a {type(content).__name__}; allowed: keys and values", f"mend {file.name}")
+    return content
+
+
+def _problem(file: Path, message: str, fix: str) -> ConfigError:
+    return ConfigError([Problem(where=f"{file.name}:", message=message, fix=fix)])
