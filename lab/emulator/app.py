@@ -19,7 +19,7 @@ from http import HTTPStatus
 from typing import Any
 from uuid import uuid4
 
-# moto reads these when it makes a backend. An account of one's own has none of moto's sample images.
+# moto reads this when it makes a backend: a new account has no images of its own.
 os.environ.setdefault("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
 
 from flask import Flask

@@ -1,0 +1,64 @@
+"""What a new bucket is today, and what moto still makes of it: public access not blocked, nothing encrypted, ACLs on.
+
+Rules: S3 User Guide, "Default settings for new buckets" (since April 2023: public access blocked, ACLs disabled;
+since January 2023: SSE-S3 for every object, which can be changed and never switched off), "Bucket naming rules",
+"Controlling ownership of objects" (with BucketOwnerEnforced, ACLs are refused).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from moto.s3.exceptions import InvalidBucketName, S3ClientError
+from moto.s3.models import FakeBucket, PublicAccessBlock, S3Backend, s3_backends
+
+from lab.emulator.extensions.hooks import extend_backend
+
+NAME = re.compile(r"(?!.*\.\.)(?!xn--)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](?<!-s3alias)")
+OWNER_ENFORCED = "BucketOwnerEnforced"
+
+
+class Buckets(S3Backend):
+    """moto's backend, with today's defaults."""
+
+    def create_bucket(self, bucket_name: str, region_name: str, bucket_namespace: str | None = None) -> FakeBucket:
+        """CreateBucket."""
+        if not NAME.fullmatch(bucket_name):
+            raise InvalidBucketName
+        bucket = super().create_bucket(bucket_name, region_name, bucket_namespace)
+        bucket.public_access_block = PublicAccessBlock(
+            block_public_acls="true",
+            ignore_public_acls="true",
+            block_public_policy="true",
+            restrict_public_buckets="true",
+        )
+        bucket.ownership_rule = OWNER_ENFORCED  # type: ignore[assignment]  # moto's own setter takes a string, too
+        bucket.encryption = _default_encryption()
+        return bucket
+
+    def delete_bucket_encryption(self, bucket_name: str) -> None:
+        """DeleteBucketEncryption: back to the default, not to none."""
+        self.get_bucket(bucket_name).encryption = _default_encryption()
+
+    def put_bucket_acl(self, bucket_name: str, acl: Any) -> None:  # noqa: ANN401  # moto's ACL
+        """PutBucketAcl: refused where ACLs are disabled."""
+        ownership: object = self.get_bucket(bucket_name).ownership_rule
+        if ownership == OWNER_ENFORCED:
+            raise S3ClientError("AccessControlListNotSupported", "The bucket does not allow ACLs")
+        super().put_bucket_acl(bucket_name, acl)
+
+
+def install() -> None:
+    """Put this into moto."""
+    extend_backend(s3_backends, Buckets)
+
+
+def _default_encryption() -> dict[str, Any]:
+    # As moto keeps what it parses from XML.
+    return {
+        "Rule": {
+            "ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"},
+            "BucketKeyEnabled": "false",
+        }
+    }
