@@ -311,8 +311,8 @@ def problems_of(error: ValidationError, stack_of: Callable[[str], str]) -> Itera
 def unknown_key(where: str, nearest: str | None, key: str, stack: str) -> Problem:
     """Return the problem of a key that no setting has."""
     meant = f"; did you mean {nearest}?" if nearest else ""
-    path = "--path " if "." in key or "[" in key else ""
-    return Problem(where=where, message=f"is no setting{meant}", fix=f"pulumi config rm {path}'{key}' --stack {stack}")
+    named = f"--path '{key}'" if "." in key or "[" in key else key
+    return Problem(where=where, message=f"is no setting{meant}", fix=f"pulumi config rm {named} --stack {stack}")
 
 
 def nearest(name: str, names: frozenset[str]) -> str | None:
@@ -358,8 +358,8 @@ def _path(location: tuple[int | str, ...]) -> str:
 
 
 def _set(key: str, location: tuple[int | str, ...], stack: str) -> str:
-    path = "--path " if len(location) > 1 else ""
-    return f"pulumi config set {path}'{key}' VALUE --stack {stack}"
+    named = f"--path '{key}'" if len(location) > 1 else key
+    return f"pulumi config set {named} VALUE --stack {stack}"
 
 
 def _shown(value: object) -> str:

@@ -30,7 +30,8 @@ def test_an_export_becomes_a_graph_with_options_and_identities() -> None:
         "deployment": {
             "resources": [
                 state("live-vpc", id="vpc-1", inputs={"cidrBlock": "10.0.0.0/16", "__defaults": []},
-                      protect=True, retainOnDelete=True, ignoreChanges=["tags"], provider="urn:pulumi:live::p::providers:aws::aws::id"),
+                      protect=True, retainOnDelete=True, ignoreChanges=["tags"],
+                      provider="urn:pulumi:live::p::providers:aws::aws::id"),
             ]
         },
     }  # fmt: skip
