@@ -79,8 +79,6 @@ def test_a_role_in_use_is_not_deleted(iam: Any) -> None:
         iam.delete_role(RoleName="service")
     iam.delete_role_policy(RoleName="service", PolicyName="read")
     iam.delete_role(RoleName="service")
-        undo()
-    iam.delete_role(RoleName="service")
 
 
 def test_instance_profiles_have_ids_and_names_as_in_aws(iam: Any) -> None:
