@@ -167,7 +167,7 @@ class Graph:
             return value
         if isinstance(value, int | float):
             return float(value)
-        document = _json_document(value)
+        document = json_document(value)
         if document is not None:
             return self.normalised(document)
         # In one pass, because a reference may hold the stack's name too.
@@ -311,8 +311,8 @@ def _from_state(state: Mapping[str, Value]) -> Resource:
     return Resource(
         urn=urn,
         type=str(state["type"]),
-        inputs=_plain_properties(state.get("inputs")),
-        outputs={**_plain_properties(state.get("outputs")), **({"id": state["id"]} if state.get("id") else {})},
+        inputs=plain_properties(state.get("inputs")),
+        outputs={**plain_properties(state.get("outputs")), **({"id": state["id"]} if state.get("id") else {})},
         parent=str(options["parent"]) if options["parent"] else None,
         dependencies=tuple(sorted(str(one) for one in _sequence(options["dependencies"]))),
         protect=bool(state.get("protect", False)),
@@ -327,7 +327,7 @@ def _sequence(value: Value) -> Sequence[Value]:
     return value if isinstance(value, list | tuple) else ()
 
 
-def _plain_properties(properties: Value) -> dict[str, Value]:
+def plain_properties(properties: Value) -> dict[str, Value]:
     """Return properties without Pulumi's own (`__defaults`, `__provider`), unknown values and secrets as marks."""
     plain = _plain(properties or {})
     return plain if isinstance(plain, dict) else {}
@@ -354,20 +354,21 @@ def policy_statements(document: Value) -> tuple[Mapping[str, Value], ...]:
 
     A single statement may stand without its list (IAM JSON policy grammar).
     """
-    parsed = _json_document(document) if isinstance(document, str) else document
+    parsed = json_document(document) if isinstance(document, str) else document
     statements = parsed.get("Statement", []) if isinstance(parsed, Mapping) else []
     return tuple(
         one for one in (statements if isinstance(statements, list) else [statements]) if isinstance(one, Mapping)
     )
 
 
-def _json_document(text: str) -> Value | None:
+def json_document(text: str) -> Value | None:
     """Return what `text` holds if it is JSON (a policy, a dashboard) or user data as `user_data` writes it."""
-    if text.startswith(CLOUD_CONFIG_BASE64):
-        text = base64.b64decode(text).decode().removeprefix("#cloud-config\n")
-    if not text.startswith(("{", "[")):
-        return None
     try:
+        if text.startswith(CLOUD_CONFIG_BASE64):
+            text = base64.b64decode(text).decode().removeprefix("#cloud-config\n")
+        if not text.startswith(("{", "[")):
+            return None
         return json.loads(text)  # type: ignore[no-any-return]  # whatever JSON holds is a Value
-    except json.JSONDecodeError:
+    except (ValueError, RecursionError):
+        # Cut off, or nested too deeply: a text like any other.
         return None
