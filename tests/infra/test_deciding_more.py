@@ -107,6 +107,11 @@ WRONG_SUPPLIERS: list[tuple[str, list[dict[str, Any]]]] = [
 ]  # fmt: skip
 
 
+def _decide_both(folder: Path) -> None:
+    for stack in ("live", "dev"):
+        load_environment(stack, folder)
+
+
 @ACCEPTED
 @pytest.mark.parametrize("entries", [one[1] for one in WRONG_SUPPLIERS], ids=[one[0] for one in WRONG_SUPPLIERS])
 def test_a_list_of_suppliers_that_admits_the_wrong_ones_is_refused(
@@ -114,8 +119,7 @@ def test_a_list_of_suppliers_that_admits_the_wrong_ones_is_refused(
 ) -> None:
     folder = suppliers(project(tmp_path), *entries)
     with pytest.raises(ConfigError, match=r"suppliers\.yaml"):
-        for stack in ("live", "dev"):
-            load_environment(stack, folder)
+        _decide_both(folder)
 
 
 @ACCEPTED
