@@ -1,0 +1,76 @@
+"""Service Quotas: the account's quotas as `lab.emulator.quotas` has them, under AWS's codes.
+
+Rules: Service Quotas API reference (GetServiceQuota, ListServiceQuotas, GetAWSDefaultServiceQuota). moto knows the
+defaults of one service, and no list of what applies.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from moto.servicequotas.exceptions import NoSuchResource
+from moto.servicequotas.responses import ServiceQuotasResponse
+
+from lab.emulator import quotas
+from lab.emulator.extensions.hooks import add_actions
+
+SERVICE_NAMES = {
+    "ec2": "Amazon Elastic Compute Cloud (Amazon EC2)",
+    "vpc": "Amazon Virtual Private Cloud (Amazon VPC)",
+}
+
+
+class QuotaActions(ServiceQuotasResponse):
+    """The API's actions."""
+
+    def get_service_quota(self) -> str:
+        """GetServiceQuota: what applies to the account."""
+        return json.dumps({"Quota": self._quota(quotas.value)})
+
+    def get_aws_default_service_quota(self) -> str:
+        """GetAWSDefaultServiceQuota: what a new account has."""
+        return json.dumps({"Quota": self._quota(lambda code: quotas.QUOTAS[code].aws_default)})
+
+    def list_service_quotas(self) -> str:
+        """ListServiceQuotas."""
+        service = json.loads(self.body).get("ServiceCode")
+        if service not in SERVICE_NAMES:
+            raise NoSuchResource
+        return json.dumps(
+            {
+                "Quotas": [
+                    _shown(code, quota, quotas.value(code), self.region, self.current_account)
+                    for code, quota in quotas.QUOTAS.items()
+                    if quota.service == service
+                ]
+            }
+        )
+
+    def _quota(self, value: Any) -> dict[str, Any]:  # noqa: ANN401  # a function of the code
+        asked = json.loads(self.body)
+        code = asked.get("QuotaCode")
+        quota = quotas.QUOTAS.get(code)
+        if quota is None or quota.service != asked.get("ServiceCode"):
+            raise NoSuchResource
+        return _shown(code, quota, value(code), self.region, self.current_account)
+
+
+def install() -> None:
+    """Put these actions into moto."""
+    add_actions(ServiceQuotasResponse, QuotaActions)
+    setattr(ServiceQuotasResponse, "_quota", vars(QuotaActions)["_quota"])  # noqa: B010  # add_actions gives actions
+
+
+def _shown(code: str, quota: quotas.Quota, value: float, region: str, account: str) -> dict[str, Any]:
+    return {
+        "ServiceCode": quota.service,
+        "ServiceName": SERVICE_NAMES[quota.service],
+        "QuotaArn": f"arn:aws:servicequotas:{region}:{account}:{quota.service}/{code}",
+        "QuotaCode": code,
+        "QuotaName": quota.name,
+        "Value": float(value),
+        "Unit": "None",
+        "Adjustable": True,
+        "GlobalQuota": False,
+    }
