@@ -116,11 +116,13 @@ class Emulator:
                 answer = self._answer(operation, environ)
                 self.calls.record(operation, answer.status)
         phrase = _PHRASES.get(answer.status, "Unknown")
-        headers = [(name, value) for name, value in answer.headers.items() if name.lower() != "content-length"]
+        headers = {name.lower(): value for name, value in answer.headers.items()}
+        is_head = environ.get("REQUEST_METHOD") == "HEAD"
         # An answer to HEAD tells the length of what it doesn't send.
-        length = answer.headers.get("Content-Length") if environ.get("REQUEST_METHOD") == "HEAD" else None
-        start_response(f"{answer.status} {phrase}", [*headers, ("Content-Length", length or str(len(answer.body)))])
-        return [answer.body]
+        length = headers.pop("content-length", "") if is_head else ""
+        headers["content-length"] = length or str(len(answer.body))
+        start_response(f"{answer.status} {phrase}", list(headers.items()))
+        return [] if is_head else [answer.body]
 
     def _answer(self, operation: Operation, environ: dict[str, Any]) -> Answer:
         # Nothing below is worth a second try, except where that is the point: botocore and the SDKs for Go try again

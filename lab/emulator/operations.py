@@ -52,16 +52,13 @@ class Answer:
 def operation_of(environ: dict[str, Any], body: bytes) -> Operation:
     """Return the operation that a request is for. `body` is the request's, which `environ` no longer needs to hold.
 
-    A query names it in its parameter Action, JSON in the header X-Amz-Target, CBOR in its path, and REST by method and
-    path (Smithy's AWS protocols: awsQuery, ec2Query, awsJson, rpcv2Cbor, restXml, restJson).
+    A query names it in its parameter Action, JSON in the header X-Amz-Target, and REST by method and path (Smithy's AWS
+    protocols: awsQuery, ec2Query, awsJson, restXml, restJson). Left out: CBOR, which neither botocore nor moto speaks.
     """
     service = _service_of(environ)
     target = environ.get("HTTP_X_AMZ_TARGET", "")
     if target:
         return Operation(service, target.rpartition(".")[2])
-    path = environ.get("PATH_INFO", "")
-    if path.startswith("/service/") and "/operation/" in path:
-        return Operation(service, path.rpartition("/")[2])
     parameters = environ.get("QUERY_STRING", "")
     if environ.get("CONTENT_TYPE", "").startswith("application/x-www-form-urlencoded"):
         parameters = f"{body.decode(errors='replace')}&{parameters}"
@@ -93,9 +90,6 @@ def error_answer(operation: Operation, environ: dict[str, Any], code: str, messa
     request_id = str(uuid4())
     headers = {"x-amzn-RequestId": request_id, "x-amzn-ErrorType": code}
     protocol = _protocol_of(operation, environ)
-    if protocol == "smithy-rpc-v2-cbor":
-        headers |= {"Content-Type": "application/cbor", "smithy-protocol": "rpc-v2-cbor"}
-        return Answer(status, headers, _cbor_map({"__type": code, "message": message}))
     if protocol in ("json", "rest-json"):
         version = environ.get("CONTENT_TYPE") or "application/json"
         return Answer(status, headers | {"Content-Type": version}, _json({"__type": code, "message": message}))
@@ -112,8 +106,6 @@ def error_answer(operation: Operation, environ: dict[str, Any], code: str, messa
 
 
 def _protocol_of(operation: Operation, environ: dict[str, Any]) -> str:
-    if environ.get("HTTP_SMITHY_PROTOCOL") == "rpc-v2-cbor":
-        return "smithy-rpc-v2-cbor"
     if "HTTP_X_AMZ_TARGET" in environ:
         return "json"
     try:
@@ -125,13 +117,3 @@ def _protocol_of(operation: Operation, environ: dict[str, Any]) -> str:
 
 def _json(document: dict[str, str]) -> bytes:
     return json.dumps(document).encode()
-
-
-def _cbor_map(document: dict[str, str]) -> bytes:
-    # RFC 8949: major type 5 (map) and 3 (text), lengths in one or two bytes after the head. All that an error needs.
-    def text(value: str) -> bytes:
-        encoded = value.encode()
-        return b"\x79" + len(encoded).to_bytes(2, "big") + encoded
-
-    pairs = b"".join(text(key) + text(value) for key, value in document.items())
-    return bytes([0xA0 | len(document)]) + pairs

@@ -28,14 +28,15 @@ class RunningEmulator:
     app: Emulator
 
     def client(self, service: str, region: str = REGION, **settings: Any) -> Any:
-        """Return a boto3 client of `service` that talks to this emulator, and doesn't try again."""
+        """Return a boto3 client of `service` that talks to this emulator, and doesn't try again unless told to."""
+        settings.setdefault("retries", {"total_max_attempts": 1})
         return boto3.client(
             service,  # type: ignore[call-overload]  # the name is a variable: no stub fits
             region_name=region,
             endpoint_url=self.endpoint,
             aws_access_key_id="test",
             aws_secret_access_key="test",  # noqa: S106  # the emulator checks none
-            config=botocore.config.Config(retries={"total_max_attempts": 1}, **settings),
+            config=botocore.config.Config(**settings),
         )
 
     def advance(self, seconds: float) -> None:

@@ -229,6 +229,14 @@ def test_a_presigned_address_needs_no_signature_of_its_own(s3: Any) -> None:
         assert answer.read() == b"1"
 
 
+def test_an_objects_head_tells_its_length(s3: Any) -> None:
+    s3.put_object(Bucket="dataset", Key="x", Body=b"12345", ContentType="application/json")
+    head = s3.head_object(Bucket="dataset", Key="x")
+    assert (head["ContentLength"], head["ContentType"]) == (5, "application/json")
+    with pytest.raises(ClientError, match=r"\(404\)"):
+        s3.head_object(Bucket="dataset", Key="y")
+
+
 def test_a_bucket_with_anything_in_it_is_not_deleted(s3: Any) -> None:
     s3.put_bucket_versioning(Bucket="dataset", VersioningConfiguration={"Status": "Enabled"})
     s3.put_object(Bucket="dataset", Key="x", Body=b"1")
