@@ -27,7 +27,9 @@ MIRROR_KEYS: Mapping[str, str] = {
 }
 """What a mirror may set, and why."""
 
-NOT_INHERITED = frozenset({"allocationIds", "certificateSecretArn", "protectAddresses", "release", "virtualIps"})
+NOT_INHERITED = frozenset(
+    {"allocationIds", "certificateSecretArn", "promotion", "protectAddresses", "release", "virtualIps"}
+)
 """What is Live's alone: a mirror without a value of its own has none, and its release is `live`."""
 
 OF_MIRRORS_ONLY = frozenset({"loadGenerators", "mirrors", "scale"})

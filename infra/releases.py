@@ -31,6 +31,8 @@ class Catalogue(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     releases: Annotated[tuple[Release, ...], Field(min_length=1)]
+    evidence_hours: Annotated[int, Field(alias="evidenceHours", ge=0, le=24 * 90)] = 24
+    """How long Live's mirror must have run a release before Live takes it."""
 
 
 def resolved(wanted: str, live_version: str, releases: Sequence[Release], where: str, stack: str) -> Release:

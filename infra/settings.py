@@ -168,6 +168,7 @@ BucketName = Annotated[
 ScheduleName = Annotated[
     str, _text(r"[a-z][a-z0-9-]{0,29}", "a lower-case letter, then letters, digits and hyphens, at most 30")
 ]
+Reason = Annotated[str, _text(r"\S[^\n]{3,499}", "a reason of 4 to 500 characters, on one line")]
 HealthCheckPath = Annotated[str, _text(r"/\S{0,1023}", "a path that begins with /, at most 1024 characters")]
 
 
@@ -239,6 +240,19 @@ class EphemeralSettings(Settings):
         return self
 
 
+class PromotionSettings(Settings):
+    """What was promoted past a gate, and why; `eps-dos release promote` writes it.
+
+    It holds for the release that it names and for no other, so it can be left behind without opening anything.
+    """
+
+    release: Annotated[str, _text(r"\d+\.\d+\.\d+", 'a version in quotes such as "1.4.0"')]
+    without_evidence: Reason | None = None
+    """Why Live took a release that its mirror hadn't run for long enough."""
+    rollback_from: Annotated[str, _text(r"\d+\.\d+\.\d+", 'a version in quotes such as "1.4.0"')] | None = None
+    """The later release that it takes the place of."""
+
+
 class StackSettings(Settings):
     """A whole environment: what Live, Int and Dev say, and what a mirror is after Live has been laid under it."""
 
@@ -267,6 +281,7 @@ class StackSettings(Settings):
     protect_addresses: Switch = False
     """Protect the addresses before they are published, too."""
     tags: dict[TagKey, TagValue]
+    promotion: PromotionSettings | None = None
     ephemeral: EphemeralSettings | None = None
     mirrors: str | None = None
     scale: Annotated[Decimal, BeforeValidator(_scale)] | None = None

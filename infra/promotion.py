@@ -1,0 +1,362 @@
+"""How a release travels: what a promotion would write, and the gates that say whether it may.
+
+Dev takes any release; Live's mirror and Int take Live's or the next; Live takes what its mirror has run. The evidence
+is that of deployments, no more: that a release was deployed and stayed for so long says nothing of tests.
+
+Pure: what is deployed, what was, and which images exist are given as data. Left out: where they come from and the edit
+of the files (`ops.release`), what `live` and `live+1` mean (`releases`), whether a whole file is valid (`deciding`).
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from infra.errors import ConfigError
+from infra.releases import FILE, LIVE, NEXT, Release, resolved
+
+FOLLOWS_LIVE = frozenset({"int"})
+"""Runs Live's release or the next, as its mirrors do (API overview: Int)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exemption:
+    """What a stack's file records of a promotion past a gate; it holds for one release."""
+
+    release: str
+    without_evidence: str | None = None
+    """The reason."""
+    rollback_from: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """One stack of the pipeline."""
+
+    stack: str
+    wanted: str
+    """As written: a version, `live` or `live+1`."""
+    mirrors: str | None = None
+    deployed: str | None = None
+    """The release that its state has; None: not deployed."""
+    exemption: Exemption | None = None
+    lasting: bool = True
+    """False for an environment made for one test, which is no evidence for Live."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pipeline:
+    """All stacks and the catalogue, the oldest release first."""
+
+    releases: tuple[Release, ...]
+    stages: Mapping[str, Stage]
+    evidence: timedelta
+    """How long Live's mirror must have run a release."""
+
+    @property
+    def versions(self) -> tuple[str, ...]:
+        """The catalogue's versions, the oldest first."""
+        return tuple(release.version for release in self.releases)
+
+    @property
+    def live_version(self) -> str | None:
+        """What Live is configured to run; None: there is no Live."""
+        return self.stages[LIVE].wanted if LIVE in self.stages else None
+
+    def release(self, stack: str) -> Release | None:
+        """Return the release that `stack` is configured to run; None if what is written means none."""
+        wanted = self.stages[stack].wanted
+        try:
+            return resolved(wanted, self.live_version or "", self.releases, "", stack)
+        except ConfigError:
+            return None
+
+    def version(self, stack: str) -> str | None:
+        """Return the version of `release`."""
+        found = self.release(stack)
+        return found.version if found else None
+
+    def is_earlier(self, version: str, other: str) -> bool:
+        """Whether `version` stands before `other` in the catalogue; False if either isn't in it."""
+        known = self.versions
+        return version in known and other in known and known.index(version) < known.index(other)
+
+    def mirrors_of(self, stack: str) -> tuple[str, ...]:
+        """Return the lasting stacks that mirror `stack`, sorted."""
+        return tuple(sorted(one.stack for one in self.stages.values() if one.mirrors == stack and one.lasting))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """A stack ran a release, from the end of the deployment that succeeded until something else took its place."""
+
+    stack: str
+    release: str
+    image_id: str
+    since: datetime
+    until: datetime | None = None
+    """None: it still runs."""
+
+    def lasted(self, now: datetime) -> timedelta:
+        """Return how long, at `now`."""
+        return (self.until or now) - self.since
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deployment:
+    """One entry of a stack's deployment history, with the release that the state had when it was over."""
+
+    at: datetime
+    succeeded: bool
+    release: str | None
+    """None: nothing was deployed any more, or yet."""
+    image_id: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gate:
+    """One condition of a promotion, and whether it holds."""
+
+    name: str
+    open: bool
+    evidence: str
+    """What it is known from; of a closed one, what is so instead."""
+    fix: str = ""
+    """What opens a closed one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """What isn't written in files: deployments and images."""
+
+    runs: Sequence[Run]
+    images: Mapping[str, str]
+    """The id of a release's image by the image's name; missing: there is no such image."""
+    now: datetime
+
+
+def runs(stack: str, history: Iterable[Deployment]) -> tuple[Run, ...]:
+    """Return what `stack` ran, the oldest first. `history` is in the order of time.
+
+    A run begins with a deployment that succeeded: one that failed half way may have left the release on some instances
+    only. Later ones that leave release and image as they are, whether they succeed or not, don't end it.
+    """
+    found: list[Run] = []
+    current: Run | None = None
+    for one in history:
+        if current and (one.release, one.image_id) != (current.release, current.image_id):
+            found.append(replace(current, until=one.at))
+            current = None
+        if current is None and one.succeeded and one.release is not None:
+            current = Run(stack=stack, release=one.release, image_id=one.image_id, since=one.at)
+    return (*found, current) if current else tuple(found)
+
+
+def written(pipeline: Pipeline, stack: str, version: str) -> str:
+    """Return what the file of `stack` says to run `version`: where a stack follows Live, by that word if there is one.
+
+    What no word means is the version itself, which a gate then refuses.
+    """
+    stage = pipeline.stages[stack]
+    if not _follows(stage):
+        return version
+    words = {replace(stage, wanted=word): word for word in (LIVE, NEXT)}
+    for changed, word in words.items():
+        if replace(pipeline, stages={**pipeline.stages, stack: changed}).version(stack) == version:
+            return word
+    return version
+
+
+def promoted(pipeline: Pipeline, version: str, stack: str, exemption: Exemption | None = None) -> Pipeline:
+    """Return the pipeline after `version` was promoted to `stack`, as the files will say; gates have no part in it.
+
+    When Live moves, a `live+1` that meant this version becomes `live`, so that what runs there stays; so does one that
+    would mean nothing any more.
+    """
+    stage = replace(pipeline.stages[stack], wanted=written(pipeline, stack, version), exemption=exemption)
+    after = replace(pipeline, stages={**pipeline.stages, stack: stage})
+    if stack != LIVE:
+        return after
+    changed = {
+        name: replace(other, wanted=LIVE)
+        for name, other in after.stages.items()
+        if other.wanted == NEXT and (pipeline.version(name) == version or after.version(name) is None)
+    }
+    return replace(after, stages={**after.stages, **changed})
+
+
+def edits(before: Pipeline, after: Pipeline) -> dict[str, str]:
+    """Return what is to be written as release, by stack."""
+    return {name: stage.wanted for name, stage in after.stages.items() if stage.wanted != before.stages[name].wanted}
+
+
+def moved(before: Pipeline, after: Pipeline) -> dict[str, tuple[str | None, str | None]]:
+    """Return the stacks that shall run another release than before: (before, after) by stack."""
+    versions = {name: (before.version(name), after.version(name)) for name in after.stages}
+    return {name: pair for name, pair in versions.items() if pair[0] != pair[1]}
+
+
+def gates(pipeline: Pipeline, stack: str, found: Found, before: str | None = None) -> tuple[Gate, ...]:
+    """Return every gate between `stack` and the release that `pipeline` has it run.
+
+    `before` is what it was configured to run until now, if that is known; else what is deployed is compared with.
+    """
+    return tuple(_gates(pipeline, pipeline.stages[stack], found, before))
+
+
+def _gates(pipeline: Pipeline, stage: Stage, found: Found, before: str | None) -> Iterator[Gate]:
+    release = pipeline.release(stage.stack)
+    yield _in_catalogue(pipeline, stage, release)
+    yield _nothing_in_use_left_out(pipeline)
+    if _follows(stage):
+        yield _lives_or_next(pipeline, stage)
+    if release is None:
+        return
+    yield _image_exists(release, found)
+    if not _follows(stage):
+        yield _no_downgrade(pipeline, stage, release.version, before)
+    if stage.stack == LIVE:
+        yield _evidence(pipeline, stage, release, found)
+
+
+def _follows(stage: Stage) -> bool:
+    return stage.mirrors is not None or stage.stack in FOLLOWS_LIVE
+
+
+def _in_catalogue(pipeline: Pipeline, stage: Stage, release: Release | None) -> Gate:
+    known = f"{FILE} has {', '.join(pipeline.versions)}"
+    if release:
+        return Gate(name="in the catalogue", open=True, evidence=f"{FILE} has {release.version}")
+    return Gate(
+        name="in the catalogue",
+        open=False,
+        evidence=f"{stage.wanted} means none of them: {known}" if stage.wanted in {LIVE, NEXT} else
+        f"{stage.wanted} is none of them: {known}",
+        fix=f"add it to {FILE}",
+    )  # fmt: skip
+
+
+def _nothing_in_use_left_out(pipeline: Pipeline) -> Gate:
+    left_out = [
+        f"{stage.stack} runs {stage.deployed}"
+        for stage in sorted(pipeline.stages.values(), key=lambda one: one.stack)
+        if stage.deployed is not None and stage.deployed not in pipeline.versions
+    ]
+    if left_out:
+        return Gate(
+            name="what runs is in the catalogue",
+            open=False,
+            evidence=f"{', '.join(left_out)}, which {FILE} doesn't have",
+            fix=f"put it back into {FILE}; an entry can go when no environment runs it",
+        )
+    count = sum(stage.deployed is not None for stage in pipeline.stages.values())
+    return Gate(name="what runs is in the catalogue", open=True, evidence=f"{count} deployed, all in {FILE}")
+
+
+def _lives_or_next(pipeline: Pipeline, stage: Stage) -> Gate:
+    name = "Live's release or the next"
+    if stage.wanted in {LIVE, NEXT}:
+        return Gate(name=name, open=True, evidence=f"{stage.wanted} is {pipeline.version(stage.stack) or 'none'}")
+    versions = pipeline.versions
+    live = pipeline.live_version
+    allowed = [live] if live in versions else []
+    if live in versions and live != versions[-1]:
+        allowed.append(versions[versions.index(live) + 1])
+    return Gate(
+        name=name,
+        open=False,
+        evidence=f"{stage.wanted} is neither; allowed: {' or '.join(str(one) for one in allowed) or 'none'}",
+        fix=f"eps-dos release promote {allowed[-1] if allowed else 'VERSION'} --to {stage.stack}",
+    )
+
+
+def _image_exists(release: Release, found: Found) -> Gate:
+    image_id = found.images.get(release.image)
+    if image_id:
+        return Gate(name="image exists", open=True, evidence=f"{release.image} is {image_id}")
+    return Gate(
+        name="image exists",
+        open=False,
+        evidence=f"AWS has no image {release.image} that this environment may use",
+        fix=f"build it, share it with the account, or correct {FILE}: image",
+    )
+
+
+def _no_downgrade(pipeline: Pipeline, stage: Stage, version: str, before: str | None) -> Gate:
+    earlier = [one for one in (stage.deployed, before) if one is not None and pipeline.is_earlier(version, one)]
+    if not earlier:
+        known = before or stage.deployed
+        return Gate(
+            name="no downgrade", open=True, evidence=f"takes the place of {known}" if known else "nothing runs yet"
+        )
+    recorded = _exemption(stage, version)
+    if recorded and recorded.rollback_from:
+        return Gate(name="no downgrade", open=True, evidence=f"recorded as a rollback from {recorded.rollback_from}")
+    return Gate(
+        name="no downgrade",
+        open=False,
+        evidence=f"{version} is earlier than {earlier[0]}",
+        fix=f"eps-dos release promote {version} --to {stage.stack} --rollback",
+    )
+
+
+def _evidence(pipeline: Pipeline, stage: Stage, release: Release, found: Found) -> Gate:
+    name = "ran in Live's mirror"
+    if release.version == stage.deployed and found.images.get(release.image) in _images_run(found, LIVE):
+        return Gate(name=name, open=True, evidence=f"Live runs {release.version} already")
+    recorded = _exemption(stage, release.version)
+    if recorded and recorded.without_evidence:
+        return Gate(name=name, open=True, evidence=f"waived, as recorded: {recorded.without_evidence}")
+    if recorded and recorded.rollback_from and release.version in {one.release for one in found.runs
+                                                                  if one.stack == LIVE}:  # fmt: skip
+        return Gate(name=name, open=True, evidence=f"a rollback: Live has run {release.version} before")
+    mirrors = pipeline.mirrors_of(LIVE)
+    image_id = found.images.get(release.image)
+    candidates = [one for one in found.runs if one.stack in mirrors and one.release == release.version]
+    same_image = [one for one in candidates if one.image_id == image_id]
+    longest = max(same_image, key=lambda one: one.lasted(found.now), default=None)
+    if longest and longest.lasted(found.now) >= pipeline.evidence:
+        return Gate(
+            name=name,
+            open=True,
+            evidence=f"deployed successfully to {longest.stack} at {_time(longest.since)}, and ran there for "
+            f"{_duration(longest.lasted(found.now))} (asked: {_duration(pipeline.evidence)}); no word about tests",
+        )
+    fix = f"eps-dos release promote {release.version} --to {mirrors[0] if mirrors else 'nft'}, pulumi up, and wait"
+    if longest:
+        so_far = (
+            f"{longest.stack} has run {release.version} for {_duration(longest.lasted(found.now))}; "
+            f"asked: {_duration(pipeline.evidence)}"
+        )
+        fix = f"wait until {_time(longest.since + pipeline.evidence)}" if longest.until is None else fix
+    elif candidates:
+        so_far = (
+            f"{candidates[-1].stack} has run {release.version} from {candidates[-1].image_id}, "
+            f"not from {release.image} ({image_id or 'no image'})"
+        )
+    elif mirrors:
+        so_far = f"{', '.join(mirrors)} never ran {release.version}"
+    else:
+        so_far = "Live has no mirror that could have run it"
+    return Gate(
+        name=name, open=False, evidence=so_far, fix=f'{fix}; in an emergency: --without-evidence --reason "..."'
+    )
+
+
+def _exemption(stage: Stage, version: str) -> Exemption | None:
+    return stage.exemption if stage.exemption and stage.exemption.release == version else None
+
+
+def _images_run(found: Found, stack: str) -> set[str]:
+    return {one.image_id for one in found.runs if one.stack == stack and one.until is None}
+
+
+def _time(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M} UTC"
+
+
+def _duration(length: timedelta) -> str:
+    minutes = int(length.total_seconds()) // 60
+    hours, rest = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h" if not rest else f"{hours} h {rest} min"
+    return f"{minutes} min"
