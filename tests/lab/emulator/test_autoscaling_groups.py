@@ -1,0 +1,107 @@
+"""Groups whose members live: spread over zones, in service after a while, replaced when they fail."""
+
+from __future__ import annotations
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.lab.emulator.conftest import RunningEmulator
+from tests.lab.emulator.service import Service
+
+pytestmark = pytest.mark.usefixtures("stopped_clock")
+
+
+@pytest.fixture
+def service(emulator: RunningEmulator) -> Service:
+    return Service.made(emulator, size=3)
+
+
+def test_members_are_spread_over_the_zones(service: Service) -> None:
+    service.resize(minimum=6, maximum=6)
+    assert service.by_zone() == {"eu-west-2a": 2, "eu-west-2b": 2, "eu-west-2c": 2}
+
+
+def test_a_member_boots_then_is_checked_then_serves(service: Service) -> None:
+    assert service.lifecycle() == ["Pending"] * 3
+    assert service.health() == []
+    service.emulator.advance(30)
+    assert service.lifecycle() == ["InService"] * 3
+    assert service.health() == ["initial"] * 3
+    service.emulator.advance(40)
+    assert service.health() == ["healthy"] * 3
+
+
+def test_scaling_in_leaves_zones_balanced_and_targets_deregistered(service: Service) -> None:
+    service.resize(minimum=6, maximum=6)
+    service.settled()
+    service.resize(minimum=3, maximum=3)
+    assert service.by_zone() == {"eu-west-2a": 1, "eu-west-2b": 1, "eu-west-2c": 1}
+    assert sorted(service.health()) == ["draining"] * 3 + ["healthy"] * 3
+
+
+def test_desired_follows_the_bounds_and_is_refused_outside_them(service: Service) -> None:
+    service.resize(minimum=4, maximum=6)
+    assert service.group()["DesiredCapacity"] == 4
+    with pytest.raises(ClientError, match="is above max value 6"):
+        service.autoscaling.set_desired_capacity(AutoScalingGroupName="service", DesiredCapacity=7)
+
+
+def test_a_member_that_somebody_terminated_is_replaced_and_registered(service: Service) -> None:
+    service.settled()
+    lost = service.ids()[0]
+    service.ec2.terminate_instances(InstanceIds=[lost])
+    service.settled()
+    assert lost not in service.ids()
+    assert service.health().count("healthy") == 3
+
+
+def test_a_member_that_fails_its_check_is_replaced_after_the_grace_period(service: Service) -> None:
+    service.settled()
+    before = service.ids()
+    service.make_unhealthy(service.image)
+    service.emulator.advance(30)
+    new = service.ids()
+    assert not set(new) & set(before)
+    # The next ones have their grace period, 60 seconds after a start of 30.
+    service.emulator.advance(60)
+    assert service.ids() == new
+    service.emulator.advance(60)
+    assert not set(service.ids()) & set(before)
+    causes = [one["Cause"] for one in service.activities() if one["Description"].startswith("Terminating")]
+    assert all("ELB system health check failure" in cause for cause in causes)
+
+
+def test_instances_and_volumes_are_what_the_template_says(service: Service) -> None:
+    (instance, *_) = service.instances()
+    tags = {tag["Key"]: tag["Value"] for tag in instance["Tags"]}
+    assert tags["Owner"] == "test"
+    assert tags["aws:autoscaling:groupName"] == "service"
+    assert instance["MetadataOptions"]["HttpTokens"] == "required"
+    assert "PublicIpAddress" not in instance
+    assert [one["GroupId"] for one in instance["SecurityGroups"]] == [service.network.security_group_id]
+    volume_id = instance["BlockDeviceMappings"][0]["Ebs"]["VolumeId"]
+    (volume,) = service.ec2.describe_volumes(VolumeIds=[volume_id])["Volumes"]
+    assert volume["Encrypted"]
+    assert {"Key": "Owner", "Value": "test"} in volume["Tags"]
+
+
+def test_a_group_with_instances_goes_only_by_force(service: Service) -> None:
+    with pytest.raises(ClientError, match="ResourceInUse"):
+        service.autoscaling.delete_auto_scaling_group(AutoScalingGroupName="service")
+    service.autoscaling.delete_auto_scaling_group(AutoScalingGroupName="service", ForceDelete=True)
+    assert service.autoscaling.describe_auto_scaling_groups()["AutoScalingGroups"] == []
+    states = {
+        one["State"]["Name"] for found in service.ec2.describe_instances()["Reservations"] for one in found["Instances"]
+    }
+    assert states <= {"terminated", "shutting-down"}
+
+
+def test_a_name_is_given_once(service: Service) -> None:
+    with pytest.raises(ClientError, match="AlreadyExists"):
+        service.create_group(size=1)
+
+
+def test_parameters_come_back_as_sent(service: Service) -> None:
+    assert service.group()["DefaultInstanceWarmup"] == 120
+    service.autoscaling.update_auto_scaling_group(AutoScalingGroupName="service", DefaultInstanceWarmup=60)
+    assert service.group()["DefaultInstanceWarmup"] == 60
