@@ -83,16 +83,16 @@ class Project:
             if (self.folder / name).exists() and _settings(self.folder / name) != _settings(self.checkout / name)
         )
 
-    def images(self) -> tuple[str, ...]:
-        """Return the names of the images of all releases in the catalogue; none if the catalogue is broken.
+    def releases(self) -> tuple[tuple[str, str], ...]:
+        """Return version and image name of every release in the catalogue; none if the catalogue is broken.
 
         What is wrong with it is for the program to say, which reads it too.
         """
         document = _parsed(self.folder / CATALOGUE)
         releases = document.get("releases") if isinstance(document, Mapping) else None
-        entries = releases if isinstance(releases, list) else []
-        images = (entry.get("image") for entry in entries if isinstance(entry, Mapping))
-        return tuple(dict.fromkeys(image for image in images if isinstance(image, str)))
+        entries = [entry for entry in releases if isinstance(entry, Mapping)] if isinstance(releases, list) else []
+        pairs = [(entry.get("version"), entry.get("image")) for entry in entries]
+        return tuple((one, other) for one, other in pairs if isinstance(one, str) and isinstance(other, str) and other)
 
     def _sources(self) -> Iterator[tuple[str, Path]]:
         for pattern in FILES:

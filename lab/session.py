@@ -40,6 +40,19 @@ EMULATOR_WRONG_USE = 2
 CREATES_STACKS = frozenset({"up", "update", "preview", "pre"})
 """Commands of Pulumi's before which a stack that the project has a file of is made."""
 
+_ACCOUNT = {
+    "AWS_ACCESS_KEY_ID": "test",
+    "AWS_SECRET_ACCESS_KEY": "test",
+    "AWS_REGION": REGION,
+    "AWS_DEFAULT_REGION": REGION,
+    "AWS_EC2_METADATA_DISABLED": "true",
+    # The user's own files may name endpoints, profiles and programs to get credentials from.
+    "AWS_CONFIG_FILE": os.devnull,
+    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    "NO_PROXY": "127.0.0.1,localhost",
+    "no_proxy": "127.0.0.1,localhost",
+}
+
 Progress = Callable[[str], None]
 
 
@@ -151,17 +164,8 @@ class Lab:
             # Before the installed packages, which are those of the checkout.
             "PYTHONPATH": str(self.project.folder),
             "EPS_DOS_LAB": "1",
-            "NO_PROXY": "127.0.0.1,localhost",
-            "no_proxy": "127.0.0.1,localhost",
             "AWS_ENDPOINT_URL": require_loopback(running.endpoint, "the emulator's endpoint"),
-            "AWS_ACCESS_KEY_ID": "test",
-            "AWS_SECRET_ACCESS_KEY": "test",
-            "AWS_REGION": REGION,
-            "AWS_DEFAULT_REGION": REGION,
-            "AWS_EC2_METADATA_DISABLED": "true",
-            # The user's own files may name endpoints, profiles and programs to get credentials from.
-            "AWS_CONFIG_FILE": os.devnull,
-            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            **_ACCOUNT,
             "PULUMI_HOME": str(self._home),
             # Wherever it is started, Pulumi works on the copy.
             "PULUMI_OPTION_CWD": str(self.project.folder),
@@ -334,9 +338,11 @@ class Lab:
         write_executable(self.bin_dir)
 
     def _create_baseline(self, running: Running) -> None:
+        # Slow to load, and needed once in an account's life.
         from lab.emulator.baseline import create_baseline
 
-        create_baseline(running.endpoint, self.project.images())
+        with _environment_of_process(_without_outside(os.environ) | _ACCOUNT):
+            create_baseline(running.endpoint, self.project.releases())
 
     def _running(self) -> Running:
         running = self._answering()
@@ -418,6 +424,19 @@ def _refuse_other_endpoints(environment: Mapping[str, str]) -> None:
     for name, value in sorted(environment.items()):
         if name.startswith("AWS_ENDPOINT_URL") and value:
             require_loopback(value, name)
+
+
+@contextlib.contextmanager
+def _environment_of_process(environment: Mapping[str, str]) -> Iterator[None]:
+    """Let this process have `environment` and nothing else while the block runs: boto3 looks nowhere else."""
+    before = dict(os.environ)
+    os.environ.clear()
+    os.environ.update(environment)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
 
 
 def _without_outside(environment: Mapping[str, str]) -> dict[str, str]:

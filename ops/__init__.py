@@ -1,0 +1,1 @@
+"""The command `eps-dos`: what people and workflows do with environments, beside plain Pulumi."""

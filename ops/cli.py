@@ -1,0 +1,108 @@
+"""The command `eps-dos`: its subcommands, and what becomes of their errors.
+
+Exit codes: 0 fine, 1 the answer is no, 2 wrong use or configuration, 3 it could not be done, 130 interrupted. An error
+is one text on stderr that says where, what, and what to do; EPS_DOS_TRACEBACK=1 adds where in the code it came from.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Sequence
+from types import FrameType
+from typing import NoReturn
+
+import typer
+
+from infra.errors import ConfigError
+from ops import lab, up
+from ops.lab import LabError, WrongUse
+from ops.progress import say
+
+OK, NO, WRONG, COULD_NOT, INTERRUPTED = 0, 1, 2, 3, 130
+
+app = typer.Typer(
+    name="eps-dos",
+    help="Environments of the EPS Directory of Services API: what to do with them beside `pulumi up --stack NAME`.",
+    epilog="Exit codes: 0 fine, 1 the answer is no, 2 wrong use or configuration, 3 it could not be done.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(lab.app, name="lab")
+app.command()(up.up)
+
+
+def main() -> NoReturn:
+    """Run what the command line says, and exit."""
+    # As Ctrl-C does: whatever is open is closed.
+    signal.signal(signal.SIGTERM, _interrupt)
+    code = run(sys.argv[1:])
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Nobody reads any more, as with `| head`; nor shall Python's own last flush try.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(code)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the command with `arguments` and return its exit code. Every error has become text on stderr."""
+    try:
+        code = app(args=list(arguments), prog_name="eps-dos", standalone_mode=False)
+    except (typer.Abort, KeyboardInterrupt):
+        return INTERRUPTED
+    except typer.TyperException as error:
+        _show(error)
+        # Its own code can be 1, which means "the answer is no" here.
+        return WRONG
+    # The one place where errors end: what isn't known here is a fault of this program.
+    except Exception as error:  # noqa: BLE001
+        if os.environ.get("EPS_DOS_TRACEBACK") == "1":
+            traceback.print_exc()
+        text, code = explained(error)
+        say(text)
+        return code
+    return code if isinstance(code, int) else OK
+
+
+def explained(error: Exception) -> tuple[str, int]:
+    """Return what to tell a person of `error`, and the exit code."""
+    if isinstance(error, ConfigError | WrongUse):
+        return str(error), WRONG
+    if isinstance(error, LabError | up.UpError):
+        return str(error), COULD_NOT
+    # Slow to load, and needed only once something has gone wrong there.
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    from ops.engine import PulumiError
+
+    if isinstance(error, PulumiError):
+        return str(error), COULD_NOT
+    if isinstance(error, BotoCoreError | ClientError):
+        return f"AWS: {error}\n    fix: see which account and region you are in: aws sts get-caller-identity", COULD_NOT
+    if isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        return f"{where}{error.strerror or error}", COULD_NOT
+    return (
+        f"eps-dos failed with {type(error).__name__}: {error}\n"
+        "    This is a fault of eps-dos. Run it again with EPS_DOS_TRACEBACK=1 and report what it prints.",
+        COULD_NOT,
+    )
+
+
+def _show(error: typer.TyperException) -> None:
+    # Those that know how they were called print the usage, too; typer gives that class no public name.
+    show = getattr(error, "show", None)
+    if show is None:
+        say(f"Error: {error.format_message()}")
+    else:
+        show()
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

@@ -1,0 +1,135 @@
+"""What was checked, what came of it, and what that is known from; for people, for pull requests and for programs.
+
+Whoever checks makes `Check`s; here they only become text, Markdown or JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Literal, TextIO
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+Verdict = Literal["ok", "failed", "not checked"]
+
+MARKS: dict[Verdict, str] = {"ok": "✓", "failed": "✗", "not checked": "?"}
+PLAIN_MARKS: dict[Verdict, str] = {"ok": "ok", "failed": "FAILED", "not checked": "-"}
+"""For terminals whose encoding has no such marks."""
+
+STYLES: dict[Verdict, str] = {"ok": "green", "failed": "bold red", "not checked": "yellow"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """One thing that was promised, and whether it is so."""
+
+    name: str
+    verdict: Verdict
+    evidence: str
+    """What the verdict is known from; of a failed one, what is so instead; of one not checked, why."""
+    value: str = ""
+    """What was promised, as a person would say it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """All checks of one subject, such as a stack."""
+
+    title: str
+    checks: tuple[Check, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing failed. What couldn't be checked is no failure."""
+        return all(check.verdict != "failed" for check in self.checks)
+
+
+def as_json(reports: Sequence[Report]) -> str:
+    """Return `[{"title", "passed", "checks": [{"name", "verdict", "evidence", "value"}]}]`."""
+    return json.dumps(
+        [
+            {"title": one.title, "passed": one.passed, "checks": [asdict(check) for check in one.checks]}
+            for one in reports
+        ],
+        indent=2,
+        ensure_ascii=False,
+    )
+
+
+def as_markdown(reports: Sequence[Report]) -> str:
+    """Return a heading and a table for each report; whatever stands in a cell is text and nothing else."""
+    return "\n\n".join(_markdown(report) for report in reports) + "\n"
+
+
+def as_text(reports: Sequence[Report], marks: dict[Verdict, str] = MARKS) -> str:
+    """Return lines without colours or a width: for a file, a log, a pipe."""
+    return "\n\n".join(_plain(report, marks) for report in reports) + "\n"
+
+
+def show(reports: Sequence[Report], stream: TextIO) -> None:
+    """Print `reports` to `stream`: as tables if it is a terminal, else as plain text."""
+    marks = MARKS if _can_encode("".join(MARKS.values()), stream.encoding) else PLAIN_MARKS
+    console = Console(file=stream)
+    if not console.is_terminal:
+        stream.write(as_text(reports, marks))
+        return
+    for report in reports:
+        console.print(_table(report, marks))
+
+
+def _plain(report: Report, marks: dict[Verdict, str]) -> str:
+    mark_width = max(len(mark) for mark in marks.values())
+    name_width = max((len(check.name) for check in report.checks), default=0)
+    indent = " " * (mark_width + name_width + 4)
+    lines = [report.title]
+    for check in report.checks:
+        value, evidence = _one_line(check.value), _one_line(check.evidence)
+        first, *rest = [text for text in (value, evidence) if text] or [""]
+        lines.append(f"{marks[check.verdict]:{mark_width}}  {check.name:{name_width}}  {first}")
+        lines += [f"{indent}{text}" for text in rest]
+    return "\n".join(lines)
+
+
+def _table(report: Report, marks: dict[Verdict, str]) -> Table:
+    table = Table(title=Text(report.title, style="bold"), title_justify="left", show_header=False, pad_edge=False)
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column(ratio=1)
+    table.add_column(ratio=1, style="dim")
+    for check in report.checks:
+        style = STYLES[check.verdict]
+        # As Text, since a string's square brackets would be taken for styles.
+        table.add_row(
+            Text(marks[check.verdict], style), Text(check.name), Text(check.value), Text(check.evidence, style)
+        )
+    return table
+
+
+def _markdown(report: Report) -> str:
+    lines = [f"### {_cell(report.title)}", "", "| | | promised | known from |", "|---|---|---|---|"]
+    for check in report.checks:
+        cells = [MARKS[check.verdict], _cell(check.name), _cell(check.value), _cell(check.evidence)]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _cell(text: str) -> str:
+    """Return `text` so that Markdown shows it as it is: no table cell, link, tag, mention or style comes of it."""
+    return re.sub(r"[`<>|@&\[\]*_~\\:#]", lambda match: f"&#{ord(match[0])};", _one_line(text))
+
+
+def _one_line(text: str) -> str:
+    return " ".join("".join(character if character.isprintable() else " " for character in text).split())
+
+
+def _can_encode(text: str, encoding: str | None) -> bool:
+    try:
+        text.encode(encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True

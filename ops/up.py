@@ -1,0 +1,102 @@
+"""`eps-dos up STACK`: bring an environment up with plain Pulumi, then show that AWS has what was promised.
+
+It adds nothing to `pulumi up` but the order, and the look afterwards.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from infra.deciding import load_environment
+from infra.environment import Environment
+from infra.naming import check_stack_name
+from ops.lab import InLab, place, run_pulumi
+from ops.place import Place, project_folder
+from ops.progress import progress, say
+from ops.report import Report, as_json, show
+
+HEALTHY_WITHIN_SECONDS = 600.0
+"""How long instances have to start and to pass their health checks."""
+
+POLL_SECONDS, LONGEST_POLL_SECONDS = 1.0, 10.0
+
+
+class UpError(Exception):
+    """Pulumi could not bring a stack up; it has said why."""
+
+    def __init__(self, stack: str, code: int) -> None:
+        super().__init__(f"pulumi up of {stack} failed (exit code {code}), as it says above")
+
+
+def up(
+    stack: Annotated[str, typer.Argument(help="The environment: live, nft, int, dev.", metavar="STACK")],
+    in_lab: InLab = False,
+    for_programs: Annotated[bool, typer.Option("--json", help="Print the table as JSON.")] = False,
+) -> None:
+    """Bring STACK up, then print what it is, each line checked with AWS. Exits 1 if a line doesn't hold.
+
+    In the lab, what STACK leans on (a mirror: the stack that it mirrors) is brought up first. Elsewhere only STACK is,
+    and Pulumi asks before it changes anything.
+    """
+    check_stack_name(stack)
+    # Whatever is wrong with the configuration is said before anything is started.
+    environments = wanted(stack, project_folder(Path.cwd()), with_foundation=in_lab)
+    at = place(in_lab)
+    for environment in environments:
+        confirmed = ["--yes", "--skip-preview"] if in_lab else []
+        code = run_pulumi(["up", "--stack", environment.name, *confirmed], at)
+        if code != 0:
+            raise UpError(environment.name, code)
+    reports = [settled(environment, at) for environment in environments]
+    if for_programs:
+        typer.echo(as_json(reports))
+    else:
+        if in_lab:
+            say("the real Pulumi engine, on the lab's AWS: an emulator on this machine, not Amazon's")
+        show(reports, sys.stdout)
+    raise typer.Exit(0 if all(one.passed for one in reports) else 1)
+
+
+def wanted(stack: str, folder: Path, *, with_foundation: bool) -> list[Environment]:
+    """Return the environments to bring up, in order: what `stack` leans on, if that is asked for, then `stack`.
+
+    Raises ConfigError if one of them can't be decided.
+    """
+    environment = load_environment(stack, folder)
+    if environment.mirrors is None or not with_foundation:
+        return [environment]
+    return [*wanted(environment.mirrors, folder, with_foundation=True), environment]
+
+
+def settled(
+    environment: Environment,
+    at: Place,
+    clock: Callable[[], float] = time.monotonic,
+    pause: Callable[[float], None] = time.sleep,
+) -> Report:
+    """Return what AWS has of `environment`, as soon as nothing fails that time may heal, or time is up."""
+    # Slow to load, and not needed to say what is wrong with a configuration.
+    from ops.aws import Aws
+    from ops.deployed import SETTLING, Promised, report
+    from ops.engine import StackHandle
+    from ops.inventory import Subject, read
+
+    aws = Aws(environment.aws, at)
+    give_up = clock() + HEALTHY_WITHIN_SECONDS
+    wait = POLL_SECONDS
+    with progress(f"{environment.name}: looking at what AWS has") as tell:
+        promised = Promised(environment=environment, outputs=StackHandle(environment.name, at).outputs())
+        while True:
+            seen = report(promised, read(aws, Subject.of(environment)))
+            settling = [check for check in seen.checks if check.verdict == "failed" and check.name in SETTLING]
+            if not settling or clock() >= give_up:
+                return seen
+            tell(f"waiting for {settling[0].name}: {settling[0].evidence}")
+            pause(wait)
+            wait = min(wait * 1.5, LONGEST_POLL_SECONDS)
