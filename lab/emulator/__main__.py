@@ -41,6 +41,8 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         from lab.emulator.app import RequestHandler, create_app
     except ValueError as error:
         _fail(str(error), WRONG_USE)
+    # moto prints what it thinks of a request: to the log with it.
+    sys.stdout = sys.stderr
     app = create_app()
     port = listener.getsockname()[1]
     server = make_server(options.host, port, app, threaded=True, request_handler=RequestHandler, fd=listener.fileno())

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from moto.ec2.models import ec2_backends
 
 from lab.emulator import faults
 from tests.lab.emulator.conftest import RunningEmulator
@@ -106,6 +107,14 @@ def test_a_terminated_instance_leaves_the_group_by_itself(lab: Lab) -> None:
     assert lab.health() == {instance_id: ("draining", "Target.DeregistrationInProgress")}
     lab.emulator.advance(301)
     assert lab.health() == {}
+
+
+def test_an_instance_that_ended_otherwise_leaves_the_group_too(lab: Lab) -> None:
+    """A scaling group ends its instances without the API that users call."""
+    instance_id = lab.registered()
+    ec2_backends["123456789012"]["eu-west-2"].terminate_instances([instance_id])
+    lab.emulator.advance(BOOT_SECONDS)
+    assert lab.health() == {instance_id: ("draining", "Target.DeregistrationInProgress")}
 
 
 def test_a_target_in_a_zone_without_the_load_balancer_is_unused_unless_cross_zone(lab: Lab) -> None:
