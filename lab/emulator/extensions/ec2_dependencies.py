@@ -1,0 +1,124 @@
+# ruff: noqa: ANN401  # moto's objects: their types say less than their names
+"""What can't be deleted because something else needs it, and addresses.
+
+Rules: EC2 API reference (DeleteSecurityGroup, DeleteSubnet, DeleteVpc, DeleteVpcEndpoints, DetachInternetGateway,
+ReleaseAddress, AllocateAddress) and its list of error codes (DependencyViolation, InvalidIPAddress.InUse,
+AddressLimitExceeded, VpcLimitExceeded). moto deletes all of them, and allocates addresses that are loopback's.
+
+Addresses in the lab are of TEST-NET-3, then TEST-NET-2 (RFC 5737): nobody's, and no client would take them for real.
+"""
+
+from __future__ import annotations
+
+from ipaddress import ip_network
+from typing import Any
+
+from moto.ec2.exceptions import DependencyViolationError, EC2ClientError
+from moto.ec2.models import EC2Backend, ec2_backends
+from moto.ec2.models.security_groups import SecurityGroupRule
+
+from lab.emulator import quotas
+from lab.emulator.extensions.hooks import extend_backend
+
+ADDRESSES = tuple(
+    str(address) for network in ("203.0.113.0/24", "198.51.100.0/24") for address in ip_network(network).hosts()
+)
+
+PREFIX_LIST = 7
+"""Where moto's rule takes its prefix list, among the arguments without names."""
+
+
+class Dependencies(EC2Backend):
+    """moto's backend, which keeps what is in use."""
+
+    def delete_security_group(self, name: str | None = None, group_id: str | None = None) -> None:
+        """DeleteSecurityGroup: refused while another group's rule refers to it or an interface has it."""
+        if group_id is not None and self.get_security_group_from_id(group_id) is not None:
+            referring = [
+                group.id
+                for groups in self.groups.values()
+                for group in groups.values()
+                if group.id != group_id
+                for rule in (*group.ingress_rules, *group.egress_rules)
+                if rule.source_group.get("GroupId") == group_id
+            ]
+            if referring or self._interfaces_with(group_id):
+                raise DependencyViolationError(f"resource {group_id} has a dependent object")
+        super().delete_security_group(name, group_id)
+
+    def delete_subnet(self, subnet_id: str) -> Any:
+        """DeleteSubnet: refused while there are interfaces or instances in it."""
+        instances = [one for one in self.all_instances() if one.subnet_id == subnet_id and one.state != "terminated"]
+        interfaces = [one for one in self.enis.values() if one.subnet.id == subnet_id and one.instance is None]
+        if instances or interfaces:
+            raise DependencyViolationError(f"The subnet '{subnet_id}' has dependencies and cannot be deleted.")
+        return super().delete_subnet(subnet_id)
+
+    def create_vpc(self, *args: Any, **settings: Any) -> Any:
+        """CreateVpc: within the quota."""
+        if len(self.vpcs) >= quotas.value(quotas.VPCS):
+            raise EC2ClientError("VpcLimitExceeded", "The maximum number of VPCs has been reached.")
+        return super().create_vpc(*args, **settings)
+
+    def delete_vpc_endpoints(self, vpce_ids: list[str] | None = None) -> None:
+        """DeleteVpcEndpoints: they are gone, and their interfaces with them."""
+        super().delete_vpc_endpoints(vpce_ids)
+        for endpoint_id in vpce_ids or []:
+            self.vpc_end_points.pop(endpoint_id, None)
+
+    def detach_internet_gateway(self, internet_gateway_id: str, vpc_id: str) -> Any:
+        """DetachInternetGateway: refused while addresses are mapped in the VPC."""
+        mapped = [one for one in self.addresses if one.eni is not None and one.eni.subnet.vpc_id == vpc_id]
+        if mapped:
+            raise DependencyViolationError(
+                f"Network {vpc_id} has some mapped public address(es). "
+                "Please unmap those public address(es) before detaching the gateway."
+            )
+        return super().detach_internet_gateway(internet_gateway_id, vpc_id)
+
+    def allocate_address(self, domain: str, address: str | None = None, tags: dict[str, str] | None = None) -> Any:
+        """AllocateAddress: within the quota; one that nobody has."""
+        if len(self.addresses) >= quotas.value(quotas.ELASTIC_IPS):
+            raise EC2ClientError("AddressLimitExceeded", "The maximum number of addresses has been reached.")
+        taken = {one.public_ip for one in self.addresses}
+        free = next((one for one in ADDRESSES if one not in taken), None)
+        if free is None:
+            raise EC2ClientError("InsufficientAddressCapacity", "Not enough available addresses.")
+        return super().allocate_address(domain, address or free, tags)
+
+    def release_address(self, address: str | None = None, allocation_id: str | None = None) -> None:
+        """ReleaseAddress: refused while it is associated."""
+        for one in self.addresses:
+            if allocation_id is not None and one.allocation_id == allocation_id and one.association_id is not None:
+                raise EC2ClientError("InvalidIPAddress.InUse", f"Address {one.public_ip} is in use.")
+        super().release_address(address, allocation_id)
+
+    def _interfaces_with(self, group_id: str) -> list[Any]:
+        return [
+            interface
+            for interface in self.enis.values()
+            if any(group.id == group_id for group in interface.group_set)
+            and (interface.instance is None or interface.instance.state not in ("shutting-down", "terminated"))
+        ]
+
+
+def _description(rule: Any) -> str | None:
+    sources = (rule.ip_range.get("Description"), rule.source_group.get("Description"), rule.prefix_list_description)
+    return next((str(one) for one in sources if one), None)
+
+
+def install() -> None:
+    """Put these rules into moto."""
+    extend_backend(ec2_backends, Dependencies)
+    if not hasattr(SecurityGroupRule, "prefix_list_description"):
+        made = SecurityGroupRule.__init__
+
+        def make(self: Any, *args: Any, **settings: Any) -> None:
+            made(self, *args, **settings)
+            # SecurityGroupRule (EC2 API): every source has a description; moto keeps those of ranges and groups.
+            source = settings.get("prefix_list_id") or (args[PREFIX_LIST] if len(args) > PREFIX_LIST else None)
+            self.prefix_list_description = (source or {}).get("Description")
+
+        setattr(SecurityGroupRule, "prefix_list_description", None)  # noqa: B010 - an attribute moto's class lacks
+        setattr(SecurityGroupRule, "__init__", make)  # noqa: B010 - to a type checker a method is not a variable
+        setattr(SecurityGroupRule, "description", property(_description))  # noqa: B010 - as above

@@ -1,0 +1,154 @@
+# ruff: noqa: ANN401  # moto's objects: their types say less than their names
+"""Prefix lists as AWS keeps them: within their size, one version after the other, and not deleted while referred to.
+
+Rules: EC2 API reference (CreateManagedPrefixList, ModifyManagedPrefixList, DeleteManagedPrefixList, ManagedPrefixList),
+VPC User Guide (customer-managed prefix lists; rules and considerations). moto drops the name at a change without one,
+takes any number of entries and any version, keeps a deleted list for one more look and never changes the size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from ipaddress import ip_network
+from typing import Any
+
+from moto.core.responses import ActionResult
+from moto.ec2.exceptions import EC2ClientError
+from moto.ec2.models import EC2Backend, ec2_backends
+from moto.ec2.responses.vpcs import VPCs
+
+from lab.emulator import quotas
+from lab.emulator.extensions.hooks import add_actions, extend_backend
+
+MOST_ENTRIES_PER_REQUEST = 100
+
+
+class PrefixLists(EC2Backend):
+    """moto's backend, with lists that refuse what AWS refuses."""
+
+    def create_managed_prefix_list(self, *args: Any, **settings: Any) -> Any:
+        """CreateManagedPrefixList: entries fit, none twice."""
+        if settings.get("owner_id") is None and settings.get("max_entries") is not None:
+            _check_entries(settings.get("entry") or [], int(settings["max_entries"]))
+        return super().create_managed_prefix_list(*args, **settings)
+
+    def change_prefix_list(
+        self,
+        list_id: str,
+        current_version: int | None,
+        name: str | None,
+        max_entries: int | None,
+        added: list[dict[str, str]],
+        removed: list[dict[str, str]],
+    ) -> Any:
+        """ModifyManagedPrefixList: name, size or entries; a change of entries makes a new version."""
+        changed = self.known_prefix_list(list_id)
+        if max_entries is not None and (added or removed):
+            raise _refusal("InvalidRequest", "You cannot modify the entries and the maximum number of entries at once.")
+        if added or removed:
+            if current_version is None:
+                raise _refusal("MissingParameter", "The request must contain the parameter CurrentVersion")
+            if current_version != changed.version:
+                raise _refusal("PrefixListVersionMismatch", f"The prefix list has version {changed.version}.")
+            entries = _changed(list(changed.entries.get(changed.version) or []), added, removed)
+            _check_entries(entries, int(changed.max_entries))
+            changed.version += 1
+            changed.entries[changed.version] = entries
+        if max_entries is not None:
+            self._check_new_size(changed, max_entries)
+            changed.max_entries = max_entries
+        if name is not None:
+            changed.prefix_list_name = name
+        changed.state = "modify-complete"
+        return changed
+
+    def delete_managed_prefix_list(self, prefix_list_id: str) -> Any:
+        """DeleteManagedPrefixList: refused while a rule of a security group refers to it."""
+        deleted = self.known_prefix_list(prefix_list_id)
+        if self.rules_with_prefix_list(prefix_list_id):
+            raise _refusal("DependencyViolation", f"The prefix list '{prefix_list_id}' has one or more associations.")
+        del self.managed_prefix_lists[prefix_list_id]
+        deleted.state = "delete-complete"
+        return deleted
+
+    def describe_managed_prefix_lists(self, prefix_list_ids: list[str] | None = None, filters: Any = None) -> list[Any]:
+        """DescribeManagedPrefixLists: an unknown id is an error."""
+        for list_id in prefix_list_ids or []:
+            self.known_prefix_list(list_id)
+        found: list[Any] = super().describe_managed_prefix_lists(prefix_list_ids, filters)
+        return found
+
+    def known_prefix_list(self, list_id: str) -> Any:
+        """Return a list, or AWS's refusal."""
+        if list_id not in self.managed_prefix_lists:
+            raise _refusal("InvalidPrefixListID.NotFound", f"The prefix list ID '{list_id}' does not exist")
+        return self.managed_prefix_lists[list_id]
+
+    def rules_with_prefix_list(self, list_id: str) -> list[Any]:
+        """Return the rules of security groups that refer to a list."""
+        return [
+            rule
+            for groups in self.groups.values()
+            for group in groups.values()
+            for rule in (*group.ingress_rules, *group.egress_rules)
+            if rule.prefix_list_id == list_id
+        ]
+
+    def _check_new_size(self, prefix_list: Any, max_entries: int) -> None:
+        if len(prefix_list.entries.get(prefix_list.version) or []) > max_entries:
+            raise _refusal("InvalidParameterValue", "The prefix list has more entries than the new maximum.")
+        limit = quotas.value(quotas.RULES_PER_SECURITY_GROUP)
+        if self.rules_with_prefix_list(prefix_list.id) and max_entries > limit:
+            raise _refusal(
+                "RulesPerSecurityGroupLimitExceeded",
+                "The maximum number of rules per security group has been reached.",
+            )
+
+
+class PrefixListActions(VPCs):
+    """What moto's answer leaves out."""
+
+    def modify_managed_prefix_list(self) -> ActionResult:
+        """ModifyManagedPrefixList, with MaxEntries."""
+        version, most = self._get_param("CurrentVersion"), self._get_param("MaxEntries")
+        backend: Any = self.ec2_backend
+        changed = backend.change_prefix_list(
+            self._get_param("PrefixListId"),
+            int(version) if version is not None else None,
+            self._get_param("PrefixListName"),
+            int(most) if most is not None else None,
+            self._get_param("AddEntries", []),
+            self._get_param("RemoveEntries", []),
+        )
+        return ActionResult({"PrefixList": changed})
+
+
+def install() -> None:
+    """Put these rules into moto."""
+    extend_backend(ec2_backends, PrefixLists)
+    add_actions(VPCs, PrefixListActions)
+
+
+def _changed(
+    entries: list[dict[str, str]], added: Iterable[dict[str, str]], removed: Iterable[dict[str, str]]
+) -> list[dict[str, str]]:
+    """Return the entries after a change; adding one that is there changes its description."""
+    gone = {entry["Cidr"] for entry in removed} | {entry["Cidr"] for entry in added}
+    return [*(entry for entry in entries if entry["Cidr"] not in gone), *added]
+
+
+def _check_entries(entries: list[dict[str, str]], most: int) -> None:
+    if len(entries) > most:
+        raise _refusal(
+            "PrefixListMaxEntriesExceeded",
+            f"You've reached the maximum number of entries for the prefix list: {len(entries)} of {most}.",
+        )
+    if len(entries) > MOST_ENTRIES_PER_REQUEST:
+        raise _refusal("InvalidParameterValue", f"A request takes at most {MOST_ENTRIES_PER_REQUEST} entries.")
+    cidrs = [str(ip_network(entry["Cidr"], strict=False)) for entry in entries]
+    if len(set(cidrs)) < len(cidrs):
+        raise _refusal("InvalidParameterValue", "Duplicate entries are not allowed in a prefix list.")
+
+
+def _refusal(code: str, message: str) -> EC2ClientError:
+    return EC2ClientError(code, message)

@@ -1,0 +1,98 @@
+"""What stays because something else needs it, and whose addresses the lab gives out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import requests
+from botocore.exceptions import ClientError
+
+from tests.lab.emulator.conftest import RunningEmulator
+from tests.lab.emulator.network import Network, make_addresses, make_image, make_network, run_instance
+
+
+@pytest.fixture
+def ec2(emulator: RunningEmulator) -> Any:
+    return emulator.client("ec2")
+
+
+@pytest.fixture
+def network(ec2: Any) -> Network:
+    return make_network(ec2)
+
+
+def test_a_security_group_stays_while_another_refers_to_it(ec2: Any, network: Network) -> None:
+    other = ec2.create_security_group(VpcId=network.vpc_id, GroupName="other", Description="other")["GroupId"]
+    pair = [{"GroupId": network.security_group_id, "Description": "from there"}]
+    permission = {"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443, "UserIdGroupPairs": pair}
+    made = ec2.authorize_security_group_ingress(GroupId=other, IpPermissions=[permission])["SecurityGroupRules"]
+    assert made[0]["Description"] == "from there"
+    with pytest.raises(ClientError, match="DependencyViolation"):
+        ec2.delete_security_group(GroupId=network.security_group_id)
+    ec2.delete_security_group(GroupId=other)
+    ec2.delete_security_group(GroupId=network.security_group_id)
+
+
+def endpoint(ec2: Any, network: Network) -> str:
+    made = ec2.create_vpc_endpoint(
+        VpcId=network.vpc_id, ServiceName="com.amazonaws.eu-west-2.logs", VpcEndpointType="Interface",
+        SubnetIds=[network.subnet_ids[0]], SecurityGroupIds=[network.security_group_id],
+    )  # fmt: skip
+    return str(made["VpcEndpoint"]["VpcEndpointId"])
+
+
+def test_a_subnet_stays_while_an_endpoint_is_in_it_and_goes_after(ec2: Any, network: Network) -> None:
+    endpoint_id = endpoint(ec2, network)
+    with pytest.raises(ClientError, match="DependencyViolation"):
+        ec2.delete_subnet(SubnetId=network.subnet_ids[0])
+    ec2.delete_vpc_endpoints(VpcEndpointIds=[endpoint_id])
+    ec2.delete_subnet(SubnetId=network.subnet_ids[0])
+    with pytest.raises(ClientError, match="NotFound"):
+        ec2.describe_vpc_endpoints(VpcEndpointIds=[endpoint_id])
+
+
+def test_a_subnet_stays_while_an_instance_is_in_it_and_goes_after(ec2: Any, network: Network) -> None:
+    instance_id = run_instance(ec2, make_image(ec2), network.subnet_ids[0])
+    with pytest.raises(ClientError, match="DependencyViolation"):
+        ec2.delete_subnet(SubnetId=network.subnet_ids[0])
+    ec2.terminate_instances(InstanceIds=[instance_id])
+    ec2.delete_subnet(SubnetId=network.subnet_ids[0])
+
+
+def test_an_address_in_use_is_not_released(emulator: RunningEmulator, ec2: Any, network: Network) -> None:
+    (allocation_id,) = make_addresses(ec2, 1)
+    elbv2 = emulator.client("elbv2")
+    arn = elbv2.create_load_balancer(
+        Name="b", Type="network", SubnetMappings=[{"SubnetId": network.subnet_ids[0], "AllocationId": allocation_id}]
+    )["LoadBalancers"][0]["LoadBalancerArn"]
+    with pytest.raises(ClientError, match=r"InvalidIPAddress\.InUse"):
+        ec2.release_address(AllocationId=allocation_id)
+    gateway = ec2.describe_internet_gateways(Filters=[{"Name": "attachment.vpc-id", "Values": [network.vpc_id]}])
+    gateway_id = gateway["InternetGateways"][0]["InternetGatewayId"]
+    with pytest.raises(ClientError, match="mapped public address"):
+        ec2.detach_internet_gateway(InternetGatewayId=gateway_id, VpcId=network.vpc_id)
+    elbv2.delete_load_balancer(LoadBalancerArn=arn)
+    ec2.release_address(AllocationId=allocation_id)
+
+
+def test_addresses_are_nobodys_and_given_once(ec2: Any) -> None:
+    make_addresses(ec2, 20)
+    given = [one["PublicIp"] for one in ec2.describe_addresses()["Addresses"]]
+    assert len(set(given)) == 20
+    assert all(one.startswith("203.0.113.") for one in given)
+
+
+@pytest.mark.parametrize(
+    ("quota", "create", "code"),
+    [
+        ("L-0263D0A3", lambda ec2: ec2.allocate_address(Domain="vpc"), "AddressLimitExceeded"),
+        ("L-F678F1CE", lambda ec2: ec2.create_vpc(CidrBlock="10.1.0.0/16"), "VpcLimitExceeded"),
+    ],
+)
+def test_a_quota_that_is_reached_refuses_the_next(
+    emulator: RunningEmulator, ec2: Any, quota: str, create: Any, code: str
+) -> None:
+    requests.put(f"{emulator.endpoint}/_lab/quotas", json={quota: 0}, timeout=5)
+    with pytest.raises(ClientError, match=code):
+        create(ec2)
