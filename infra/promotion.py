@@ -157,7 +157,7 @@ def written(pipeline: Pipeline, stack: str, version: str) -> str:
     What no word means is the version itself, which a gate then refuses.
     """
     stage = pipeline.stages[stack]
-    if not _follows(stage):
+    if not follows(stage):
         return version
     words = {replace(stage, wanted=word): word for word in (LIVE, NEXT)}
     for changed, word in words.items():
@@ -207,18 +207,20 @@ def _gates(pipeline: Pipeline, stage: Stage, found: Found, before: str | None) -
     release = pipeline.release(stage.stack)
     yield _in_catalogue(pipeline, stage, release)
     yield _nothing_in_use_left_out(pipeline)
-    if _follows(stage):
+    if follows(stage):
         yield _lives_or_next(pipeline, stage)
     if release is None:
         return
     yield _image_exists(release, found)
-    if not _follows(stage):
+    # In a file that follows Live, going back with Live is no decision; promoting to an earlier one is.
+    if not follows(stage) or (before is not None and stage.wanted in {LIVE, NEXT}):
         yield _no_downgrade(pipeline, stage, release.version, before)
     if stage.stack == LIVE:
         yield _evidence(pipeline, stage, release, found)
 
 
-def _follows(stage: Stage) -> bool:
+def follows(stage: Stage) -> bool:
+    """Whether a stack runs Live's release or the next and nothing else."""
     return stage.mirrors is not None or stage.stack in FOLLOWS_LIVE
 
 

@@ -122,7 +122,7 @@ def test_the_same_version_from_a_new_image_asks_for_evidence_again() -> None:
 @pytest.mark.parametrize("stack", ["nft", "int"])
 @pytest.mark.parametrize(("version", "word"), [("1.4.0", "live"), ("1.5.0", "live+1")])
 def test_int_and_mirrors_are_given_the_word_that_means_the_version(stack: str, version: str, word: str) -> None:
-    before = pipeline(nft="live+1", int_="live")
+    before = pipeline()
     after = promoted(before, version, stack)
     assert after.stages[stack].wanted == word
     assert closed(promotion(before, version, stack)) == []
@@ -150,6 +150,15 @@ def test_a_downgrade_asks_for_a_rollback_that_is_recorded() -> None:
     assert answers["no downgrade"].fix == "eps-dos release promote 1.3.0 --to dev --rollback"
     recorded = Exemption(release="1.3.0", rollback_from="1.5.0")
     assert closed(promotion(before, "1.3.0", "dev", exemption=recorded)) == []
+
+
+def test_a_mirror_goes_back_only_if_asked_to_but_may_follow_live_back() -> None:
+    before = pipeline(nft="live+1")
+    assert closed(promotion(before, "1.4.0", "nft")) == ["no downgrade"]
+    assert closed(promotion(before, "1.4.0", "nft", exemption=Exemption(release="1.4.0", rollback_from="1.5.0"))) == []
+    ahead = replace(before.stages["nft"], wanted="live", deployed="1.5.0")
+    following = replace(before, stages={**before.stages, "nft": ahead})
+    assert all(one.open for one in gates(following, "nft", found()))
 
 
 def test_a_rollback_of_live_needs_no_mirror_if_live_ran_the_release_before() -> None:
