@@ -18,7 +18,7 @@ import yaml
 
 from lab.errors import LabError, WrongUse
 
-FILES = ("Pulumi.yaml", "Pulumi.*.yaml", "releases.yaml", "suppliers.yaml")
+FILES = ("Pulumi.yaml", "Pulumi.*.yaml", "__main__.py", "releases.yaml", "suppliers.yaml")
 FOLDERS = ("infra", "policy")
 PROJECT_FILE = "Pulumi.yaml"
 CATALOGUE = "releases.yaml"

@@ -1,4 +1,8 @@
-"""What the engine runs: settings -> environment -> components -> outputs."""
+"""What the engine runs: settings -> environment -> components -> outputs.
+
+It stands beside Pulumi.yaml and not in `infra`: the engine starts the provider of dynamic resources in the program's
+folder, and looks for the virtual environment from there.
+"""
 
 from pathlib import Path
 
