@@ -1,0 +1,257 @@
+"""The connection to AWS that a provider's configuration describes: clients, account, region, default tags.
+
+A lab command never talks to anything but a loopback endpoint, so every client is looked at before its first call,
+wherever its endpoint came from (configuration, AWS_ENDPOINT_URL, a profile). Left out: SSO, web identity, FIPS and
+dual-stack endpoints, which no emulator has.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import os
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from lab.provider.errors import RefusedError
+
+if TYPE_CHECKING:
+    import boto3
+
+CONFIGURATION = frozenset(
+    {
+        "accessKey", "allowedAccountIds", "assumeRoles", "defaultTags", "endpoints", "forbiddenAccountIds", "ignoreTags",
+        "maxRetries", "profile", "region", "retryMode", "s3UsePathStyle", "secretKey", "sharedConfigFiles",
+        "sharedCredentialsFiles", "skipCredentialsValidation", "skipMetadataApiCheck", "skipRegionValidation",
+        "skipRequestingAccountId", "stsRegion", "token",
+    }
+)  # fmt: skip
+"""The provider's arguments that the stand-in honours."""
+
+# The real provider retries 25 times; an emulator on this machine answers or it isn't there.
+_ATTEMPTS = 10
+_FIRST_ATTEMPTS = 3
+_CONNECT_SECONDS = 5
+_READ_SECONDS = 60
+_CONNECTIONS = 32
+# Where the provider's `endpoints` have another name for a service than botocore.
+_ENDPOINT_NAMES = {
+    "elbv2": ("elbv2", "elasticloadbalancingv2"),
+    "logs": ("logs", "cloudwatchlogs", "cloudwatchlog"),
+    "s3": ("s3", "s3api"),
+}
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """The provider's arguments, decoded: pulumi_aws hands over everything but texts as JSON."""
+
+    values: Mapping[str, Any]
+
+    def text(self, name: str) -> str | None:
+        """Return a text argument; an empty one counts as not set."""
+        return self.values.get(name) or None
+
+    def flag(self, name: str) -> bool:
+        """Return a boolean argument, false if it isn't set."""
+        return self.values.get(name) in (True, "true")
+
+    def items(self, name: str) -> list[Any]:
+        """Return a list argument, empty if it isn't set."""
+        value = self.values.get(name) or []
+        return value if isinstance(value, list) else [value]
+
+
+def decoded(arguments: Mapping[str, Any]) -> Configuration:
+    """Return the provider's arguments with JSON texts taken apart. Raises RefusedError for a broken one."""
+    values = dict(arguments)
+    for name, value in values.items():
+        if isinstance(value, str) and value[:1] in ("[", "{"):
+            try:
+                values[name] = json.loads(value)
+            except ValueError as error:
+                raise RefusedError(f"the provider's {name} isn't JSON: {error}") from None
+    return Configuration({name: value for name, value in values.items() if value is not None})
+
+
+@dataclass
+class Connection:
+    """An open connection; `connect` makes it."""
+
+    session: boto3.Session
+    configuration: Configuration
+    region: str
+    account: str = ""
+    default_tags: Mapping[str, str] = field(default_factory=dict)
+    ignored_tags: Sequence[str] = ()
+    ignored_tag_prefixes: Sequence[str] = ()
+    cancelled: threading.Event = field(default_factory=threading.Event)
+    _clients: dict[tuple[str, str], Any] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def partition(self) -> str:
+        """The partition of the region: `aws`."""
+        return str(self.session.get_partition_for_region(self.region))
+
+    @property
+    def dns_suffix(self) -> str:
+        """The domain of the partition's endpoints and service names."""
+        return {"aws-cn": "amazonaws.com.cn"}.get(self.partition, "amazonaws.com")
+
+    def client(self, service: str, region: str | None = None) -> Any:  # noqa: ANN401 boto3's clients are made at run time
+        """Return the one client of a service and region. Raises RefusedError if its endpoint isn't loopback."""
+        key = (service, region or self.region)
+        with self._lock:
+            if key not in self._clients:
+                self._clients[key] = self._new_client(*key, attempts=_ATTEMPTS)
+            return self._clients[key]
+
+    def _new_client(self, service: str, region: str, attempts: int) -> Any:  # noqa: ANN401
+        from botocore.config import Config
+
+        client = self.session.client(
+            service,
+            region_name=region,
+            endpoint_url=_configured_endpoint(self.configuration, service),
+            config=Config(
+                retries={
+                    "mode": self.configuration.text("retryMode") or "standard",
+                    "max_attempts": int(self.configuration.values.get("maxRetries") or attempts),
+                },
+                connect_timeout=_CONNECT_SECONDS,
+                read_timeout=_READ_SECONDS,
+                max_pool_connections=_CONNECTIONS,
+                # A proxy from the environment would carry what is meant for this machine off it.
+                proxies={},
+                s3={"addressing_style": "path"},
+                # The parameters are checked against the model by the tests, and AWS checks them anyway.
+                parameter_validation=True,
+            ),
+        )
+        refuse_unless_loopback(client.meta.endpoint_url, f"{service}'s endpoint")
+        return client
+
+
+def connect(configuration: Configuration) -> Connection:
+    """Return a connection as configured, its account known and allowed.
+
+    Raises RefusedError if an endpoint isn't loopback, no region or credentials are given, or the account isn't allowed.
+    """
+    _refuse_endpoints(configuration)
+    # boto3 takes 0.3 s to import, which the engine needn't wait for when it starts the provider.
+    import boto3
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    region = configuration.text("region") or os.environ.get("AWS_REGION") or None
+    environment = {"sharedConfigFiles": "AWS_CONFIG_FILE", "sharedCredentialsFiles": "AWS_SHARED_CREDENTIALS_FILE"}
+    for name, variable in environment.items():
+        if files := configuration.items(name):
+            os.environ[variable] = os.path.expanduser(files[0])
+    try:
+        session = boto3.Session(
+            region_name=region,
+            profile_name=configuration.text("profile"),
+            aws_access_key_id=configuration.text("accessKey"),
+            aws_secret_access_key=configuration.text("secretKey"),
+            aws_session_token=configuration.text("token"),
+        )
+        found = session.region_name
+        if not found:
+            raise RefusedError(
+                "Missing region configuration: set the provider's region, or `aws:region`, or AWS_REGION"
+            )
+        if not configuration.flag("skipRegionValidation") and found not in _all_regions(session):
+            raise RefusedError(f"invalid AWS Region: {found}")
+        connection = Connection(session, configuration, found)
+        for role in configuration.items("assumeRoles"):
+            connection = _assume(connection, role)
+        identify = not configuration.flag("skipCredentialsValidation") or not configuration.flag(
+            "skipRequestingAccountId"
+        )
+        if identify:
+            connection.account = connection._new_client("sts", found, _FIRST_ATTEMPTS).get_caller_identity()["Account"]
+    except (BotoCoreError, ClientError) as error:
+        raise RefusedError(f"the provider's credentials or endpoint can't be used: {error}") from None
+    _refuse_account(connection)
+    connection.default_tags = dict((configuration.values.get("defaultTags") or {}).get("tags") or {})
+    ignored = configuration.values.get("ignoreTags") or {}
+    connection.ignored_tags = tuple(ignored.get("keys") or ())
+    connection.ignored_tag_prefixes = tuple(ignored.get("keyPrefixes") or ())
+    return connection
+
+
+def refuse_unless_loopback(url: str, what: str) -> None:
+    """Raise RefusedError unless the URL's host is this machine's loopback."""
+    host = (urlsplit(url).hostname or "") if "//" in url else ""
+    try:
+        loopback = ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        loopback = host == "localhost"
+    if not loopback:
+        raise RefusedError(
+            f"{what} is {url}; the lab's stand-in for AWS talks to loopback endpoints only. "
+            "Start the lab and export what `eps-dos lab env` prints"
+        )
+
+
+def _refuse_endpoints(configuration: Configuration) -> None:
+    for entry in configuration.items("endpoints"):
+        for service, url in entry.items():
+            if url:
+                refuse_unless_loopback(str(url), f"the provider's endpoint of {service}")
+    for variable, url in sorted(os.environ.items()):
+        if variable.startswith("AWS_ENDPOINT_URL") and url:
+            refuse_unless_loopback(url, variable)
+
+
+def _configured_endpoint(configuration: Configuration, service: str) -> str | None:
+    names = _ENDPOINT_NAMES.get(service, (service,))
+    for entry in configuration.items("endpoints"):
+        for name in names:
+            if entry.get(name):
+                return str(entry[name])
+    return None
+
+
+def _assume(connection: Connection, role: Mapping[str, Any]) -> Connection:
+    import boto3
+
+    arguments = {
+        "RoleArn": role.get("roleArn"),
+        "RoleSessionName": role.get("sessionName") or "pulumi-resource-aws",
+        "ExternalId": role.get("externalId"),
+        "Policy": role.get("policy"),
+    }
+    answer = connection._new_client("sts", connection.region, _FIRST_ATTEMPTS).assume_role(
+        **{name: value for name, value in arguments.items() if value}
+    )
+    credentials = answer["Credentials"]
+    session = boto3.Session(
+        region_name=connection.region,
+        aws_access_key_id=credentials["AccessKeyId"],
+        aws_secret_access_key=credentials["SecretAccessKey"],
+        aws_session_token=credentials["SessionToken"],
+    )
+    return Connection(session, connection.configuration, connection.region)
+
+
+def _refuse_account(connection: Connection) -> None:
+    # The words are the real provider's (internal/conns/config.go and aws-sdk-go-base's ValidateAccountID).
+    configuration = connection.configuration
+    if connection.account in configuration.items("forbiddenAccountIds"):
+        raise RefusedError(f"AWS account ID not allowed: {connection.account}")
+    allowed = configuration.items("allowedAccountIds")
+    if allowed and connection.account not in allowed:
+        raise RefusedError(f"AWS account ID not allowed: {connection.account}")
+
+
+def _all_regions(session: boto3.Session) -> set[str]:
+    return {
+        region
+        for partition in session.get_available_partitions()
+        for region in session.get_available_regions("ec2", partition_name=partition)
+    }

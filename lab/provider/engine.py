@@ -1,0 +1,673 @@
+"""The provider's behaviour: check, diff, create, read, update and delete, driven by a row of the table.
+
+It does what the vendor's bridge and the real provider do together: inputs are checked and completed before anything
+happens; after each change the resource is read, so that the state says what AWS has; and what AWS has is put in the
+program's words wherever it means the same, so that a refresh without a change by hand changes nothing.
+
+Left out: gRPC and secrets (`server`), values' forms (`forms`), facts of resources (`rows`).
+
+Sources: pulumi-terraform-bridge pkg/tfbridge (schema.go: defaults, names.go: auto-naming, provider.go: Check, Diff);
+pulumi-aws provider/tags.go and provider/region.go (tagsAll and region are inputs that the check fills in).
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import re
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import jmespath
+
+from lab.provider import schema
+from lab.provider.changes import Change
+from lab.provider.connection import Connection
+from lab.provider.errors import PartialError, ProviderError
+from lab.provider.forms import DEFAULTS, PLAIN
+from lab.provider.model import NOT_SENT, SPREAD, Call, Look, Name, Property, Resource, Step, Tagging, Update
+from lab.provider.schema import Problem
+from lab.provider.wire import UNKNOWN, has_unknown
+from lab.provider.work import Work, code_of
+
+_RANDOM_CHARACTERS = 7
+_SERVICE_TAG = "aws:"
+_SUFFIX_LENGTH = 26
+
+
+@dataclass(frozen=True)
+class Autonaming:
+    """What the engine wants a made-up name to be (the option `pulumi:autonaming`)."""
+
+    proposed: str = ""
+    disabled: bool = False
+    enforced: bool = False
+
+
+@dataclass(frozen=True)
+class Checked:
+    """Inputs with everything filled in, or what is wrong with them."""
+
+    inputs: dict[str, Any]
+    problems: list[Problem]
+
+
+@dataclass(frozen=True)
+class Differences:
+    """What would change: `replacing` are the paths among the changes that need a new resource."""
+
+    changes: list[Change] = field(default_factory=list)
+    replacing: frozenset[str] = frozenset()
+    delete_before_replace: bool = False
+
+
+# --- check
+
+
+def check(
+    row: Resource,
+    name: str,
+    news: Mapping[str, Any],
+    olds: Mapping[str, Any],
+    connection: Connection,
+    seed: bytes = b"",
+    autonaming: Autonaming = Autonaming(),
+) -> Checked:
+    """Return the inputs of resource `name` as the other methods expect them, with all problems found."""
+    inputs, problems = schema.coerced(schema.inputs_of("resources", row.type), news)
+    problems += _unimplemented(row, inputs)
+    problems += _out_of_range(row, inputs)
+    problems += _conflicting(row, inputs)
+    if not problems:
+        problems += [Problem(*found) for rule in row.checks for found in rule(inputs)]
+    defaults: list[str] = []
+    for key, known in row.properties.items():
+        if inputs.get(key) is None and known.default is not None and not _conflicts_with_set(row, key, inputs):
+            inputs[key] = known.default
+            defaults.append(key)
+        elif key in inputs and not problems:
+            inputs[key] = known.form.completed(inputs[key])
+    if row.name and not problems:
+        _name(row.name, name, inputs, olds, seed, autonaming, defaults, problems)
+    if row.tags:
+        inputs["tagsAll"] = _all_tags(inputs.get("tags"), connection)
+    if row.region and inputs.get("region") is None:
+        inputs["region"] = connection.region
+    inputs[DEFAULTS] = sorted(defaults)
+    return Checked(inputs, problems)
+
+
+def _unimplemented(row: Resource, inputs: Mapping[str, Any]) -> list[Problem]:
+    missing: list[str] = []
+    for name, value in inputs.items():
+        if name in row.properties:
+            missing += row.properties[name].form.unimplemented(name, value)
+        elif name in row.unimplemented:
+            missing.append(name)
+    return [Problem(path, f"the lab's stand-in doesn't implement {path} of {row.type}") for path in missing]
+
+
+def _out_of_range(row: Resource, inputs: Mapping[str, Any]) -> Iterable[Problem]:
+    for name, value in inputs.items():
+        known = row.properties.get(name)
+        if known is None or has_unknown(value):
+            continue
+        if known.allowed and isinstance(value, str) and value not in known.allowed:
+            yield Problem(name, f"expected {name} to be one of {list(known.allowed)}, got {value}")
+        if known.longest and isinstance(value, str) and len(value) > known.longest:
+            yield Problem(name, f'"{name}" cannot be longer than {known.longest} characters: {value!r}')
+        if known.between and isinstance(value, int | float):
+            smallest, largest = known.between
+            if not smallest <= value <= largest:
+                yield Problem(name, f"expected {name} to be in the range ({smallest} - {largest}), got {value}")
+
+
+def _conflicting(row: Resource, inputs: Mapping[str, Any]) -> Iterable[Problem]:
+    for group in (*row.conflicts, *row.one_of):
+        given = [name for name in group if inputs.get(name) is not None]
+        if len(given) > 1:
+            yield Problem(given[1], f'Conflicting configuration arguments: "{given[1]}": conflicts with {given[0]}')
+    for group in row.one_of:
+        if not any(inputs.get(name) is not None for name in group):
+            yield Problem(group[0], f"Invalid combination of arguments: one of `{','.join(group)}` must be specified")
+
+
+def _conflicts_with_set(row: Resource, name: str, inputs: Mapping[str, Any]) -> bool:
+    return any(
+        name in group and any(inputs.get(other) is not None for other in group if other != name)
+        for group in (*row.conflicts, *row.one_of)
+    )
+
+
+def _name(
+    rule: Name,
+    name: str,
+    inputs: dict[str, Any],
+    olds: Mapping[str, Any],
+    seed: bytes,
+    autonaming: Autonaming,
+    defaults: list[str],
+    problems: list[Problem],
+) -> None:
+    """Make up the physical name if the program gives neither name nor prefix. A made-up name is kept for life."""
+    if inputs.get(rule.property) is not None or inputs.get(rule.prefix_property) is not None:
+        return
+    defaults.append(rule.property)
+    if rule.property in (olds.get(DEFAULTS) or ()) and olds.get(rule.property) is not None:
+        inputs[rule.property] = olds[rule.property]
+        return
+    if autonaming.disabled:
+        problems.append(Problem(rule.property, "automatic naming is disabled; give the resource a name"))
+        return
+    made_up = autonaming.proposed or f"{name}-{hashlib.sha256(seed).hexdigest()[:_RANDOM_CHARACTERS]}"
+    made_up = rule.finish(made_up, inputs)
+    if len(made_up) > rule.longest:
+        problems.append(
+            Problem(
+                rule.property,
+                f"name '{name}-' plus {_RANDOM_CHARACTERS} random chars is longer than maximum length {rule.longest}",
+            )
+        )
+    inputs[rule.property] = made_up
+
+
+def _all_tags(tags: Any, connection: Connection) -> Any:  # noqa: ANN401
+    if has_unknown(tags):
+        return UNKNOWN
+    return _without_ignored({**connection.default_tags, **(tags or {})}, connection)
+
+
+def _without_ignored(tags: Mapping[str, str], connection: Connection) -> dict[str, str]:
+    return {
+        key: value
+        for key, value in tags.items()
+        if key not in connection.ignored_tags and not key.startswith(tuple(connection.ignored_tag_prefixes) or "\0")
+    }
+
+
+# --- diff
+
+
+def diff(
+    row: Resource,
+    before: Mapping[str, Any],
+    state: Mapping[str, Any],
+    news: Mapping[str, Any],
+    ignored: Sequence[str] = (),
+) -> Differences:
+    """Return what differs between the state (and the inputs that led to it) and checked new inputs."""
+    ignoring = [_ignoring(path) for path in ignored]
+    changes = [
+        change
+        for name in _property_names(row)
+        for change in _changes(row, name, before, state, news)
+        if not any(pattern.match(change.path) for pattern in ignoring)
+    ]
+    replacing = {change.path for change in changes if (known := row.properties.get(change.property)) and known.replaces}
+    if row.region:
+        replacing |= {change.path for change in changes if change.property == "region"}
+    if row.replaced_by:
+        replacing |= set(row.replaced_by(changes, state, news))
+    return Differences(
+        changes, frozenset(replacing), bool(replacing) and (row.delete_before_replace or _keeps_name(row, before, news))
+    )
+
+
+def _property_names(row: Resource) -> list[str]:
+    return [*row.properties, *(("tags", "tagsAll") if row.tags else ()), *(("region",) if row.region else ())]
+
+
+def _changes(
+    row: Resource, name: str, before: Mapping[str, Any], state: Mapping[str, Any], news: Mapping[str, Any]
+) -> Iterable[Change]:
+    known = row.properties.get(name, Property())
+    new, old = news.get(name), _actual(known, name, before, state)
+    if new is None and (known.computed or before.get(name) is None):
+        # Left to AWS, or never said: whatever it is, it stays.
+        return ()
+    return known.form.changes(name, new, old, before.get(name))
+
+
+def _actual(known: Property, name: str, before: Mapping[str, Any], state: Mapping[str, Any]) -> Any:  # noqa: ANN401
+    return before.get(name) if known.reads == NOT_SENT else state.get(name)
+
+
+def _ignoring(path: str) -> re.Pattern[str]:
+    exact = re.escape(path).replace(r"\[\*\]", r"\[[^\]]*\]").replace(r"\.\*", r"\.[^.\[]*")
+    return re.compile(rf"{exact}(?=$|\.|\[)")
+
+
+def _keeps_name(row: Resource, before: Mapping[str, Any], news: Mapping[str, Any]) -> bool:
+    """A name that the program chose and keeps can't be had twice (the bridge's nameRequiresDeleteBeforeReplace)."""
+    if row.name is None or DEFAULTS not in news:
+        return False
+    name = row.name.property
+    chosen = news.get(name) is not None and name not in news[DEFAULTS]
+    return chosen and before.get(name) == news.get(name)
+
+
+# --- preview
+
+
+def planned_create(row: Resource, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the outputs of a create that hasn't happened: what AWS decides is unknown."""
+    outputs = _outputs_from(inputs)
+    for name, known in row.properties.items():
+        if known.computed and name not in outputs:
+            outputs[name] = UNKNOWN
+    for name in row.computed:
+        outputs.setdefault(name, UNKNOWN)
+    return outputs
+
+
+def planned_update(
+    row: Resource,
+    before: Mapping[str, Any],
+    state: Mapping[str, Any],
+    news: Mapping[str, Any],
+    changes: Sequence[Change],
+) -> dict[str, Any]:
+    """Return the outputs of an update that hasn't happened: what the change renews is unknown, the rest stays."""
+    changed = {change.property for change in changes}
+    dropped = {name for name in before if name not in news and not row.properties.get(name, Property()).computed}
+    outputs = {name: value for name, value in state.items() if name not in dropped or name in row.computed}
+    outputs |= {name: news[name] for name in changed if name in news}
+    for name, causes in row.renews.items():
+        if changed.intersection(causes):
+            outputs[name] = UNKNOWN
+    return outputs
+
+
+def _outputs_from(inputs: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in inputs.items() if not name.startswith("__")}
+
+
+# --- create, update, delete
+
+
+def create(row: Resource, connection: Connection, inputs: Mapping[str, Any], patience_seconds: float = 0) -> Work:
+    """Create the resource; the work returned has its id and, as `state`, its outputs.
+
+    Raises ProviderError if nothing was made, PartialError if something was.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    inputs = _with_prefixed_name(row, inputs)
+    work = Work(row, connection, "creating", inputs=inputs, patience_seconds=patience_seconds)
+    try:
+        for step in row.create:
+            _perform(work, step, _tag_parameters(work))
+        if row.tags and not row.tags.parameter and inputs.get("tagsAll"):
+            _tag(work, row.tags, inputs["tagsAll"], [])
+        _wait(work)
+        # What is left at its default, AWS has by itself.
+        work.changed = frozenset(
+            name for name, rule in row.properties.items() if inputs.get(name) not in (None, rule.default)
+        )
+        updates = [update for update in row.updates if update.after_create and work.changed.intersection(update.on)]
+        for update in updates:
+            _update(work, update)
+        if updates:
+            _wait(work)
+        _finish(work)
+    except (BotoCoreError, ClientError, ProviderError) as error:
+        failure = work.failure(error)
+        if not work.id:
+            raise failure from None
+        raise PartialError(str(failure), work.id, _outputs_so_far(work)) from None
+    return work
+
+
+def update(
+    row: Resource,
+    connection: Connection,
+    resource_id: str,
+    before: Mapping[str, Any],
+    state: Mapping[str, Any],
+    news: Mapping[str, Any],
+    ignored: Sequence[str] = (),
+    patience_seconds: float = 0,
+) -> Work:
+    """Bring the resource to the new inputs; only what differs is sent. The work's `state` has the outputs.
+
+    Raises PartialError if a part of it failed: the state must say how far it came.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    found = diff(row, before, state, news, ignored)
+    changed = frozenset(change.property for change in found.changes)
+    work = Work(
+        row, connection, "updating", resource_id, news, before, state, changed, patience_seconds=patience_seconds
+    )
+    try:
+        if row.tags and changed & {"tags", "tagsAll"}:
+            wanted, actual = news.get("tagsAll") or {}, state.get("tagsAll") or {}
+            added = {key: value for key, value in wanted.items() if actual.get(key) != value}
+            _tag(work, row.tags, added, sorted(actual.keys() - wanted.keys()))
+        for one in row.updates:
+            if changed.intersection(one.on):
+                _update(work, one)
+        if changed:
+            _wait(work)
+        _finish(work)
+    except (BotoCoreError, ClientError, ProviderError) as error:
+        raise PartialError(str(work.failure(error)), resource_id, _outputs_so_far(work)) from None
+    return work
+
+
+def delete(
+    row: Resource,
+    connection: Connection,
+    resource_id: str,
+    before: Mapping[str, Any],
+    state: Mapping[str, Any],
+    patience_seconds: float = 0,
+) -> None:
+    """Delete the resource; one that is gone already is fine. Raises ProviderError."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    work = Work(
+        row, connection, "deleting", resource_id, before=before, state={**before, **state},
+        patience_seconds=patience_seconds,
+    )  # fmt: skip
+    try:
+        for step in row.delete:
+            _perform(work, step)
+    except (BotoCoreError, ClientError, ProviderError) as error:
+        if code_of(error) not in row.gone:
+            raise work.failure(error) from None
+
+
+def _with_prefixed_name(row: Resource, inputs: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A name from a prefix is made up by the provider at creation, not by the check (Terraform's PrefixedUniqueId)."""
+    if row.name is None or inputs.get(row.name.property) or not inputs.get(row.name.prefix_property):
+        return inputs
+    prefix = inputs[row.name.prefix_property]
+    suffix = f"{time.strftime('%Y%m%d%H%M%S', time.gmtime())}{time.time_ns():012x}"[:_SUFFIX_LENGTH]
+    room = max(row.name.longest - len(prefix), 0)
+    return {
+        **inputs,
+        row.name.property: row.name.finish(prefix + suffix[-room:] if room < len(suffix) else prefix + suffix, inputs),
+    }
+
+
+def _perform(work: Work, step: Step, extra: Mapping[str, Any] | None = None, everything: bool = True) -> None:
+    from botocore.exceptions import ClientError
+
+    if not isinstance(step, Call):
+        step(work)
+        return
+    parameters = {**work.placed(step.parameters), **_sent(work, step, everything)}
+    known = operation_inputs(work.client().meta.service_model, step.operation)
+    parameters.update({name: value for name, value in (extra or {}).items() if name in known})
+    answer: dict[str, Any] = {}
+
+    def succeeds() -> bool:
+        nonlocal answer
+        try:
+            answer = work.call(step.operation, **parameters)
+        except ClientError as error:
+            if code_of(error) in step.ignores:
+                return True
+            if code_of(error) not in step.retries:
+                raise
+            failures.append(error)
+            return False
+        return True
+
+    failures: list[ClientError] = []
+    try:
+        work.until(succeeds, f"{step.operation} to be accepted", step.patience_seconds)
+    except ProviderError as error:
+        # What AWS said last is the reason; that time ran out is not.
+        raise (work.failure(failures[-1]) if failures and not work.connection.cancelled.is_set() else error) from None
+    if step.id:
+        work.id = str(work.placed(step.id) if "{" in step.id else search(step.id, answer))
+
+
+def _sent(work: Work, call: Call, everything: bool) -> dict[str, Any]:
+    """Return the parameters that come from properties: all that are set, or those that changed."""
+    parameters: dict[str, Any] = {}
+    known = operation_inputs(work.client().meta.service_model, call.operation)
+    for name, rule in work.row.properties.items():
+        target = parameter_of(name, rule)
+        if target == NOT_SENT or not (target == SPREAD or target.split(".")[0] in known):
+            continue
+        if (call.sends is not None and name not in call.sends) or not (everything or name in work.changed):
+            continue
+        value = work.inputs.get(name)
+        if value is not None:
+            sent = rule.form.send(value)
+            if target == SPREAD:
+                parameters.update({key: item for key, item in sent.items() if key in known})
+            elif sent is not None:
+                _put(parameters, target, sent)
+        elif name in work.changed and rule.cleared is not None:
+            _put(parameters, target, rule.cleared)
+    return parameters
+
+
+def _put(parameters: dict[str, Any], path: str, value: Any) -> None:  # noqa: ANN401
+    *outer, last = path.split(".")
+    for name in outer:
+        parameters = parameters.setdefault(name, {})
+    parameters[last] = value
+
+
+def _update(work: Work, step: Update) -> None:
+    _perform(work, step.do, everything=step.everything)
+
+
+def _tag_parameters(work: Work) -> dict[str, Any]:
+    tagging, tags = work.row.tags, work.inputs.get("tagsAll")
+    if tagging is None or not tagging.parameter or not tags:
+        return {}
+    return {tagging.parameter: _shaped(tagging, tags)}
+
+
+def _shaped(tagging: Tagging, tags: Mapping[str, str]) -> Any:  # noqa: ANN401
+    listed = [{"Key": key, "Value": value} for key, value in sorted(tags.items())]
+    if tagging.shape == "map":
+        return dict(tags)
+    return [{"ResourceType": tagging.kind, "Tags": listed}] if tagging.shape == "specifications" else listed
+
+
+def _tag(work: Work, tagging: Tagging, added: Mapping[str, str], removed: list[str]) -> None:
+    if removed:
+        work.facts["tag_keys"] = removed
+        work.facts["tag_keys_only"] = [{"Key": key} for key in removed]
+        _perform(work, tagging.remove)
+    if added:
+        listed = [{"Key": key, "Value": value} for key, value in sorted(added.items())]
+        work.facts["tags_added"] = dict(added) if tagging.shape == "map" else listed
+        _perform(work, tagging.add)
+
+
+def _wait(work: Work) -> None:
+    waiting = work.row.waits
+    if waiting is None:
+        return
+
+    def reached() -> bool:
+        description = described(work)
+        value = None if description is None else search(waiting.path, description)
+        if value in waiting.fails:
+            reason = search(waiting.reason, description) if waiting.reason else value
+            raise ProviderError(f"{work.describe_doing()}: unexpected state '{value}': {reason}")
+        return value in waiting.until
+
+    work.until(reached, f"state to become {' or '.join(map(str, waiting.until))}", waiting.patience_seconds)
+
+
+def _finish(work: Work) -> None:
+    description = described(work)
+    if description is None:
+        raise ProviderError(f"{work.describe_doing()}: AWS doesn't know it any more")
+    work.state = _outputs(work, description)
+
+
+def _outputs_so_far(work: Work) -> dict[str, Any]:
+    """Return what can be said of a resource that a step has failed on."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        description = described(work)
+    except (BotoCoreError, ClientError, ProviderError):
+        description = None
+    # Properties that can't be read count as done only if nothing says otherwise.
+    return dict(work.state or _outputs_from(work.inputs)) if description is None else _outputs(work, description)
+
+
+# --- read
+
+
+def read(
+    row: Resource, connection: Connection, resource_id: str, before: Mapping[str, Any], state: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]] | None:
+    """Return the resource's outputs and inputs as AWS has them, in the words of the earlier ones; None: it is gone.
+
+    Raises ProviderError.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    work = Work(row, connection, "reading", resource_id, inputs=before, before=before, state=state)
+    try:
+        description = described(work)
+    except (BotoCoreError, ClientError) as error:
+        raise work.failure(error) from None
+    if description is None:
+        return None
+    outputs = _outputs(work, description)
+    return outputs, _refreshed_inputs(row, before, state, outputs)
+
+
+def described(work: Work) -> dict[str, Any] | None:
+    """Return what AWS says of the resource, by the row's looks; None: it is gone. Raises botocore's ClientError."""
+    from botocore.exceptions import ClientError
+
+    description: dict[str, Any] = {}
+    for position, look in enumerate(work.row.reads):
+        try:
+            found = search(look.result, _looked(work, look))
+        except ClientError as error:
+            if code_of(error) in work.row.gone:
+                return None
+            if code_of(error) not in look.absent:
+                raise
+            found = None
+        if found is None and position == 0 and not look.absent:
+            return None
+        if look.into:
+            description[look.into] = found
+        elif found is not None:
+            description.update(found)
+    return work.row.describe(work, description) if work.row.describe else description
+
+
+def _looked(work: Work, look: Look) -> dict[str, Any]:
+    answer = work.call(look.operation, **work.placed(look.parameters))
+    # The engine reads every page: a group's hundredth rule counts as much as its first.
+    while token := answer.get("NextToken"):
+        further = work.call(look.operation, **work.placed(look.parameters), NextToken=token)
+        for name, value in further.items():
+            if isinstance(value, list):
+                value[:0] = answer.get(name, [])
+        answer = further
+    return answer
+
+
+def _outputs(work: Work, description: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the outputs that a description gives, each in the program's words if it means the same."""
+    row = work.row
+    outputs: dict[str, Any] = {}
+    for name, rule in row.properties.items():
+        path = rule.reads if rule.reads is not None else parameter_of(name, rule)
+        said = work.value(name)
+        if path == NOT_SENT:
+            outputs[name] = rule.form.keep(said, said)
+        else:
+            actual = rule.form.receive(search(path, description))
+            outputs[name] = rule.form.keep(said, actual)
+    if row.tags:
+        outputs |= _tag_outputs(work, description)
+    if row.region:
+        outputs["region"] = work.region
+    work.facts.update({name: value for name, value in outputs.items() if value is not None})
+    for name, path in row.computed.items():
+        value = work.placed(path) if "{" in path and not path.startswith("[") else search(path, description)
+        outputs[name] = value
+        work.facts[name] = value
+    return {name: value for name, value in outputs.items() if value is not None}
+
+
+def _tag_outputs(work: Work, description: Mapping[str, Any]) -> dict[str, Any]:
+    tagging = work.row.tags
+    assert tagging is not None  # noqa: S101 the caller has looked
+    found = search(tagging.reads, description) or {}
+    actual = {tag["Key"]: tag.get("Value", "") for tag in found} if isinstance(found, list) else dict(found)
+    actual = _without_ignored(
+        {key: value for key, value in actual.items() if not key.startswith(_SERVICE_TAG)}, work.connection
+    )
+    said = work.value("tags")
+    defaults = work.connection.default_tags
+    own = {key: value for key, value in actual.items() if key in (said or {}) or defaults.get(key) != value}
+    return {"tags": PLAIN.keep(said, own or None), "tagsAll": actual}
+
+
+def _refreshed_inputs(
+    row: Resource, before: Mapping[str, Any], state: Mapping[str, Any], outputs: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the inputs which a program would have if it had made what AWS has now.
+
+    A property that the program doesn't set joins them if it was changed by hand; without earlier inputs (a resource
+    that is read for the first time) all of them do.
+    """
+    inputs: dict[str, Any] = {name: value for name, value in before.items() if name.startswith("__")}
+    for name in _property_names(row):
+        rule = row.properties.get(name, Property())
+        said, actual = before.get(name), outputs.get(name)
+        if said is not None:
+            refreshed = said if rule.form.same(said, actual) else rule.form.as_input(said, rule.form.keep(said, actual))
+            if refreshed is not None:
+                inputs[name] = refreshed
+        elif actual is not None and not rule.computed and name not in row.computed:
+            by_hand = not rule.form.same(state.get(name), actual) if before else actual != rule.default
+            if by_hand:
+                inputs[name] = actual
+    if not before:
+        inputs[DEFAULTS] = []
+    return inputs
+
+
+# --- AWS's model
+
+
+def parameter_of(name: str, rule: Property) -> str:
+    """Return the parameter that takes a property: the row's word, or the name in AWS's capitals."""
+    return rule.sends if rule.sends is not None else name[:1].upper() + name[1:]
+
+
+@functools.cache
+def operation_inputs(model: Any, operation: str) -> frozenset[str]:  # noqa: ANN401 botocore ships no types for it
+    """Return the names of an operation's parameters, by a botocore ServiceModel. Raises KeyError if there is none."""
+    shape = _operations(model)[operation].input_shape
+    return frozenset(shape.members) if shape else frozenset()
+
+
+@functools.cache
+def _operations(model: Any) -> dict[str, Any]:  # noqa: ANN401
+    from botocore import xform_name
+
+    return {xform_name(name): model.operation_model(name) for name in model.operation_names}
+
+
+@functools.cache
+def _compiled(path: str) -> Any:  # noqa: ANN401 jmespath ships no types
+    return jmespath.compile(path)
+
+
+def search(path: str, value: Any) -> Any:  # noqa: ANN401
+    """Return what a JMESPath finds in a value, None if nothing."""
+    return _compiled(path).search(value)

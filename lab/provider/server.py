@@ -1,0 +1,363 @@
+"""The gRPC edge: Pulumi's ResourceProvider protocol over the engine of the table.
+
+It translates and does nothing else: Structs to Python and back, secrets marked where they were, problems to check
+failures, errors to statuses. Nothing of a request is ever logged, since it may hold secrets. Left out: components,
+transforms, listing, parameterised packages, which the AWS provider has no use for here.
+
+Source: proto/pulumi/provider.proto, as documented in the installed pulumi.runtime.proto.provider_pb2.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NoReturn, TypeVar
+
+import grpc
+from google.protobuf import any_pb2, empty_pb2, struct_pb2
+from google.rpc import status_pb2
+from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
+
+from lab.provider import engine, functions, schema
+from lab.provider.changes import Change, Kind
+from lab.provider.connection import CONFIGURATION, Connection, connect, decoded
+from lab.provider.engine import Autonaming, Differences
+from lab.provider.errors import PartialError, ProviderError, RefusedError
+from lab.provider.functions import FUNCTIONS
+from lab.provider.model import Resource
+from lab.provider.rows import ROWS
+from lab.provider.schema import Problem
+from lab.provider.wire import Path, UnsupportedValueError, decode, encode, has_unknown
+
+_KINDS = {
+    Kind.ADD: (provider_pb2.PropertyDiff.ADD, provider_pb2.PropertyDiff.ADD_REPLACE),
+    Kind.DELETE: (provider_pb2.PropertyDiff.DELETE, provider_pb2.PropertyDiff.DELETE_REPLACE),
+    Kind.UPDATE: (provider_pb2.PropertyDiff.UPDATE, provider_pb2.PropertyDiff.UPDATE_REPLACE),
+}
+_STATUS_DETAILS = "grpc-status-details-bin"
+_INVALID = re.compile(r"[^\x20-\x7e]+")
+
+Answer = TypeVar("Answer")
+
+
+class Provider(provider_pb2_grpc.ResourceProviderServicer):
+    """Serves one engine. What isn't defined here answers UNIMPLEMENTED, as gRPC's base class does."""
+
+    def __init__(self, version: str) -> None:
+        self._version = version
+        self._connection: Connection | None = None
+
+    def cancel(self) -> None:
+        """Let everything that waits for AWS give up."""
+        if self._connection is not None:
+            self._connection.cancelled.set()
+
+    def Handshake(  # noqa: N802 gRPC's name
+        self, _request: provider_pb2.ProviderHandshakeRequest, _context: grpc.ServicerContext
+    ) -> provider_pb2.ProviderHandshakeResponse:
+        """Say what the provider understands."""
+        return provider_pb2.ProviderHandshakeResponse(accept_secrets=True, supports_autonaming_configuration=True)
+
+    def GetPluginInfo(  # noqa: N802 gRPC's name
+        self, _request: empty_pb2.Empty, _context: grpc.ServicerContext
+    ) -> plugin_pb2.PluginInfo:
+        """The version of the pulumi_aws that the table is held against."""
+        return plugin_pb2.PluginInfo(version=self._version)
+
+    def GetSchema(  # noqa: N802 gRPC's name
+        self, _request: provider_pb2.GetSchemaRequest, _context: grpc.ServicerContext
+    ) -> provider_pb2.GetSchemaResponse:
+        """A package schema of names only: what an engine asks that wants to know whether a token exists."""
+        described = {
+            "name": "aws",
+            "version": self._version,
+            "resources": {token: {} for token in ROWS},
+            "functions": {token: {} for token in FUNCTIONS},
+        }
+        return provider_pb2.GetSchemaResponse(schema=json.dumps(described))
+
+    def Attach(  # noqa: N802 gRPC's name
+        self, _request: plugin_pb2.PluginAttach, _context: grpc.ServicerContext
+    ) -> empty_pb2.Empty:
+        """An engine that found the provider running: nothing is kept of engines."""
+        return empty_pb2.Empty()
+
+    def Cancel(  # noqa: N802 gRPC's name
+        self, _request: empty_pb2.Empty, _context: grpc.ServicerContext
+    ) -> empty_pb2.Empty:
+        """The engine was interrupted."""
+        self.cancel()
+        return empty_pb2.Empty()
+
+    def CheckConfig(  # noqa: N802 gRPC's name
+        self, request: provider_pb2.CheckRequest, _context: grpc.ServicerContext
+    ) -> provider_pb2.CheckResponse:
+        """Refuse arguments that pulumi_aws doesn't have, and those that the stand-in doesn't honour."""
+        news, _secrets = decode(request.news)
+        known = schema.provider_entry()["inputs"]
+        problems = [
+            Problem(name, f'"{name}" is not a valid configuration key of the AWS provider')
+            for name in news
+            if name not in known and name not in ("version", "pluginDownloadURL") and not name.startswith("__")
+        ]
+        problems += [
+            Problem(name, f"the lab's stand-in doesn't implement the provider's {name}")
+            for name, value in news.items()
+            if name in known and name not in CONFIGURATION and value not in (None, "", "[]", "{}", "false", False)
+        ]
+        return provider_pb2.CheckResponse(inputs=request.news, failures=_failures(problems))
+
+    def DiffConfig(  # noqa: N802 gRPC's name
+        self, request: provider_pb2.DiffRequest, _context: grpc.ServicerContext
+    ) -> provider_pb2.DiffResponse:
+        """Another region makes another provider, as the real one's does; anything else is a change in place."""
+        olds, _ = decode(request.old_inputs if request.HasField("old_inputs") else request.olds)
+        news, _ = decode(request.news)
+        changed = sorted(
+            name
+            for name in olds.keys() | news.keys()
+            if olds.get(name) != news.get(name) and name not in ("version", "pluginDownloadURL")
+        )
+        replacing = [name for name in changed if name == "region" and not has_unknown(news.get(name))]
+        return _diff_response(Differences([_config_change(name, olds, news) for name in changed], frozenset(replacing)))
+
+    def Configure(  # noqa: N802 gRPC's name
+        self, request: provider_pb2.ConfigureRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.ConfigureResponse:
+        """Connect, or refuse: nothing is asked of AWS by a provider that wasn't configured."""
+        arguments, _secrets = decode(request.args)
+        try:
+            self._connection = connect(decoded(arguments))
+        except RefusedError as error:
+            context.abort(grpc.StatusCode.INVALID_ARGUMENT, _header(str(error)))
+        return provider_pb2.ConfigureResponse(
+            acceptSecrets=True, supportsPreview=True, supports_autonaming_configuration=True
+        )
+
+    def Check(  # noqa: N802 gRPC's name
+        self, request: provider_pb2.CheckRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.CheckResponse:
+        """Refuse what the real provider would refuse, and fill in what it would."""
+
+        def run() -> provider_pb2.CheckResponse:
+            row = _row(request.urn)
+            news, secrets = decode(request.news)
+            olds, _ = decode(request.olds)
+            checked = engine.check(
+                row, _name(request.urn), news, olds, self._connected(), request.randomSeed, _autonaming(request)
+            )
+            return provider_pb2.CheckResponse(
+                inputs=encode(checked.inputs, _with_all_tags(secrets)), failures=_failures(checked.problems)
+            )
+
+        return _answered(context, run)
+
+    def Diff(  # noqa: N802 gRPC's name
+        self, request: provider_pb2.DiffRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.DiffResponse:
+        """What would change, and whether it takes a new resource."""
+
+        def run() -> provider_pb2.DiffResponse:
+            state, _ = decode(request.olds)
+            before, _ = decode(request.old_inputs)
+            news, _ = decode(request.news)
+            return _diff_response(
+                engine.diff(_row(request.urn), before or state, state, news, list(request.ignoreChanges))
+            )
+
+        return _answered(context, run)
+
+    def Create(  # noqa: N802 gRPC's name
+        self, request: provider_pb2.CreateRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.CreateResponse:
+        """Create, or in a preview say what can be known."""
+
+        def run() -> provider_pb2.CreateResponse:
+            row = _row(request.urn)
+            inputs, secrets = decode(request.properties)
+            if request.preview:
+                return provider_pb2.CreateResponse(properties=encode(engine.planned_create(row, inputs), secrets))
+            try:
+                work = engine.create(row, self._connected(), inputs, request.timeout)
+            except PartialError as error:
+                _abort_partial(context, error, inputs, secrets)
+            return provider_pb2.CreateResponse(id=work.id, properties=encode(work.state, secrets))
+
+        return _answered(context, run)
+
+    def Read(  # noqa: N802 gRPC's name
+        self, request: provider_pb2.ReadRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.ReadResponse:
+        """What AWS has now; an empty id says that it has nothing."""
+
+        def run() -> provider_pb2.ReadResponse:
+            state, secrets = decode(request.properties)
+            before, input_secrets = decode(request.inputs)
+            found = engine.read(_row(request.urn), self._connected(), request.id, before, state)
+            if found is None:
+                return provider_pb2.ReadResponse()
+            outputs, inputs = found
+            return provider_pb2.ReadResponse(
+                id=request.id,
+                properties=encode(outputs, secrets | input_secrets),
+                inputs=encode(inputs, input_secrets),
+            )
+
+        return _answered(context, run)
+
+    def Update(  # noqa: N802 gRPC's name
+        self, request: provider_pb2.UpdateRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.UpdateResponse:
+        """Change what differs, or in a preview say what can be known."""
+
+        def run() -> provider_pb2.UpdateResponse:
+            row = _row(request.urn)
+            state, _ = decode(request.olds)
+            before, _ = decode(request.old_inputs)
+            news, secrets = decode(request.news)
+            before = before or state
+            ignored = list(request.ignoreChanges)
+            if request.preview:
+                changes = engine.diff(row, before, state, news, ignored).changes
+                planned = engine.planned_update(row, before, state, news, changes)
+                return provider_pb2.UpdateResponse(properties=encode(planned, secrets))
+            try:
+                work = engine.update(row, self._connected(), request.id, before, state, news, ignored, request.timeout)
+            except PartialError as error:
+                _abort_partial(context, error, news, secrets)
+            return provider_pb2.UpdateResponse(properties=encode(work.state, secrets))
+
+        return _answered(context, run)
+
+    def Delete(  # noqa: N802 gRPC's name
+        self, request: provider_pb2.DeleteRequest, context: grpc.ServicerContext
+    ) -> empty_pb2.Empty:
+        """Delete; what is gone already is fine."""
+
+        def run() -> empty_pb2.Empty:
+            state, _ = decode(request.properties)
+            before, _ = decode(request.old_inputs)
+            engine.delete(_row(request.urn), self._connected(), request.id, before, state, request.timeout)
+            return empty_pb2.Empty()
+
+        return _answered(context, run)
+
+    def Invoke(  # noqa: N802 gRPC's name
+        self, request: provider_pb2.InvokeRequest, context: grpc.ServicerContext
+    ) -> provider_pb2.InvokeResponse:
+        """Look something up."""
+
+        def run() -> provider_pb2.InvokeResponse:
+            function = FUNCTIONS.get(request.tok)
+            if function is None:
+                raise ProviderError(f"the lab's stand-in for AWS doesn't implement the function {request.tok}")
+            arguments, secrets = decode(request.args)
+            coerced, problems = functions.check(function, arguments)
+            if problems:
+                return provider_pb2.InvokeResponse(failures=_failures(problems))
+            response = provider_pb2.InvokeResponse()
+            result = functions.invoke(function, self._connected(), coerced)
+            getattr(response, "return").CopyFrom(encode(result, secrets))
+            return response
+
+        return _answered(context, run)
+
+    def _connected(self) -> Connection:
+        if self._connection is None:
+            raise ProviderError("the provider isn't configured: its configuration isn't known yet, or was refused")
+        return self._connection
+
+
+def _row(urn: str) -> Resource:
+    # A URN's third part is its type, after the types of its parents: urn:pulumi:STACK::PROJECT::A$B::NAME.
+    token = urn.split("::", 3)[2].rsplit("$", 1)[-1]
+    row = ROWS.get(token)
+    if row is None:
+        raise ProviderError(f"the lab's stand-in for AWS doesn't implement the resource type {token}")
+    return row
+
+
+def _name(urn: str) -> str:
+    return urn.split("::", 3)[3]
+
+
+def _autonaming(request: provider_pb2.CheckRequest) -> Autonaming:
+    if not request.HasField("autonaming"):
+        return Autonaming()
+    options = provider_pb2.CheckRequest.AutonamingOptions
+    return Autonaming(
+        proposed=request.autonaming.proposed_name,
+        disabled=request.autonaming.mode == options.DISABLE,
+        enforced=request.autonaming.mode == options.ENFORCE,
+    )
+
+
+def _with_all_tags(secrets: frozenset[Path]) -> frozenset[Path]:
+    """What is secret in the tags is so in the list of all tags."""
+    return secrets | {("tagsAll", *path[1:]) for path in secrets if path[0] == "tags"}
+
+
+def _failures(problems: Iterable[Problem]) -> list[provider_pb2.CheckFailure]:
+    return [
+        provider_pb2.CheckFailure(property=re.split(r"[.\[]", problem.path, maxsplit=1)[0], reason=_reason(problem))
+        for problem in problems
+    ]
+
+
+def _reason(problem: Problem) -> str:
+    return problem.reason if problem.path in problem.reason else f"{problem.path}: {problem.reason}"
+
+
+def _config_change(name: str, olds: Mapping[str, Any], news: Mapping[str, Any]) -> Change:
+    if name not in olds:
+        return Change(name, Kind.ADD)
+    return Change(name, Kind.UPDATE if name in news else Kind.DELETE)
+
+
+def _diff_response(found: Differences) -> provider_pb2.DiffResponse:
+    response = provider_pb2.DiffResponse(
+        changes=provider_pb2.DiffResponse.DIFF_SOME if found.changes else provider_pb2.DiffResponse.DIFF_NONE,
+        diffs=sorted({change.property for change in found.changes}),
+        replaces=sorted({change.property for change in found.changes if change.path in found.replacing}),
+        deleteBeforeReplace=found.delete_before_replace,
+        hasDetailedDiff=True,
+    )
+    for change in found.changes:
+        in_place, replacing = _KINDS[change.kind]
+        response.detailedDiff[change.path].kind = replacing if change.path in found.replacing else in_place
+    return response
+
+
+def _answered(context: grpc.ServicerContext, run: Callable[[], Answer]) -> Answer:
+    try:
+        return run()
+    except (ProviderError, UnsupportedValueError) as error:
+        context.abort(grpc.StatusCode.UNKNOWN, _header(str(error)))
+
+
+def _abort_partial(
+    context: grpc.ServicerContext, error: PartialError, inputs: Mapping[str, Any], secrets: frozenset[Path]
+) -> NoReturn:
+    """Fail, and hand over what exists, so that it stays in the state (ErrorResourceInitFailed)."""
+    detail = any_pb2.Any()
+    detail.Pack(
+        provider_pb2.ErrorResourceInitFailed(
+            id=error.resource_id,
+            properties=encode(error.outputs, secrets),
+            reasons=[str(error)],
+            inputs=_inputs(inputs, secrets),
+        )
+    )
+    status = status_pb2.Status(code=grpc.StatusCode.UNKNOWN.value[0], message=str(error), details=[detail])
+    context.set_trailing_metadata(((_STATUS_DETAILS, status.SerializeToString()),))
+    context.abort(grpc.StatusCode.UNKNOWN, _header(str(error)))
+
+
+def _inputs(inputs: Mapping[str, Any], secrets: frozenset[Path]) -> struct_pb2.Struct:
+    return encode(inputs, secrets)
+
+
+def _header(message: str) -> str:
+    """gRPC carries a status's message in a header: one line of ASCII."""
+    return _INVALID.sub(" ", message)
