@@ -158,9 +158,11 @@ class Lab:
         running = self._running()
         environment = self.engine.environment(_without_outside(os.environ))
         policy = self.project.folder / "policy"
+        own = str(self.bin_dir)
+        path = [folder for folder in environment["PATH"].split(os.pathsep) if folder != own]
         return {
             **environment,
-            "PATH": os.pathsep.join([str(self.bin_dir), environment["PATH"]]),
+            "PATH": os.pathsep.join([own, *path]),
             # Before the installed packages, which are those of the checkout.
             "PYTHONPATH": str(self.project.folder),
             "EPS_DOS_LAB": "1",

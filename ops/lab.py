@@ -99,7 +99,7 @@ def start(
 
 @app.command()
 def stop() -> None:
-    """Stop it, and forget the account and the state of every stack in it."""
+    """Stop it, and forget its account and all stacks."""
     if here().stop(say):
         say("the lab is stopped; its AWS account, and the state of the stacks in it, are forgotten")
     else:
@@ -136,7 +136,7 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="For programs.")
 
 @app.command()
 def env(as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> None:
-    """Print what makes a shell work in the lab: eval "$(eps-dos lab env)"."""
+    """Print its environment, for: eval "$(eps-dos lab env)"."""
     environment = here().environment()
     changed = {name: value for name, value in sorted(environment.items()) if os.environ.get(name) != value}
     removed = sorted(os.environ.keys() - environment.keys())

@@ -3,13 +3,31 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from lab.engine.setup import Engine, ensure
+from tests.labs import LabCopy, copied, small
 
 
 @pytest.fixture(scope="session")
 def engine() -> Engine:
     """The real Pulumi engine, set up if this machine has none yet: minutes once, a moment ever after."""
     return ensure(lambda line: print(f"engine: {line}", file=sys.__stderr__, flush=True))
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory: pytest.TempPathFactory, engine: Engine) -> Iterator[LabCopy]:
+    """A started lab in a copy of this checkout, for all tests of a process: whoever edits a file there mends it."""
+    with copied(tmp_path_factory.mktemp("lab")) as made:
+        made.eps_dos("lab", "start", check=True)
+        yield made
+
+
+@pytest.fixture
+def small_lab(tmp_path: Path, engine: Engine) -> Iterator[LabCopy]:
+    """The lab of a small project that needs no AWS, not started: for tests of the lab itself."""
+    with small(tmp_path) as made:
+        yield made
