@@ -1,0 +1,122 @@
+"""A review of several stacks as a document for programs; docs/reviewing.md has its schema.
+
+`format` counts up whenever a field changes its meaning or goes. Fields may be added.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from ops.review_acknowledgements import Gate
+from ops.review_content import StackReview, Verdict
+
+FORMAT = 1
+
+WORST_FIRST: tuple[Verdict, ...] = ("failed", "dangerous", "acknowledged", "calm", "unchanged")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Review:
+    """Everything that a rendering is made from."""
+
+    commit: str
+    """The commit that was previewed, with `+` if files differ from it; empty if that isn't known."""
+    made_at: datetime
+    gate: Gate
+
+    @property
+    def stacks(self) -> tuple[StackReview, ...]:
+        """The worst first; those alike in the order that they were asked for."""
+        return tuple(sorted(self.gate.reviews, key=lambda one: WORST_FIRST.index(one.verdict)))
+
+    @property
+    def verdict(self) -> Verdict:
+        """The worst of the stacks'."""
+        return self.stacks[0].verdict if self.stacks else "unchanged"
+
+    @property
+    def time(self) -> str:
+        """When it was made, for people."""
+        return f"{self.made_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def headline(review: StackReview) -> str:
+    """Return the verdict on one stack in one sentence, without the stack's name."""
+    lost = sum(address.published for danger in review.dangers for address in danger.addresses)
+    open_ = sum(not danger.acknowledged for danger in review.dangers)
+    outages = sum(bool(danger.outage) for danger in review.dangers)
+    dangerous = [
+        *([f"{_counted(lost, 'published address')} would be lost"] if lost else []),
+        *(["an outage"] if outages else []),
+    ]
+    besides = f" ({', '.join(dangerous)})" if dangerous else ""
+    if review.verdict == "failed":
+        why = "the preview failed" if review.errors else "a policy forbids it"
+        danger = f"; {_counted(len(review.dangers), 'dangerous change')} seen{besides}" if review.dangers else ""
+        return f"{why}, so this is no approval{danger}"
+    if review.verdict == "dangerous":
+        verb = "is" if open_ == 1 else "are"
+        return f"{_counted(open_, 'dangerous change')} {verb} not acknowledged{besides}"
+    if review.verdict == "acknowledged":
+        return f"{_counted(len(review.dangers), 'dangerous change')}, acknowledged{besides}"
+    if review.verdict == "unchanged":
+        return "nothing changes"
+    return f"nothing dangerous: {counts(review)}"
+
+
+def counts(review: StackReview) -> str:
+    """Return how many resources are changed in which way: `2 updated, 1 created`."""
+    words = {
+        "unknown": "unknown", "replace": "replaced", "delete": "deleted", "create": "created", "update": "updated",
+        "import": "imported", "forget": "forgotten", "refresh": "refreshed",
+    }  # fmt: skip
+    changes = [change for one in review.components for change in one.changes] + [*review.tag_changes]
+    found = [(word, sum(change.operation == name for change in changes)) for name, word in words.items()]
+    told = [f"{count:,} {word}" for word, count in found if count]
+    if review.drift:
+        told.append(f"{len(review.drift):,} changed outside Pulumi")
+    return ", ".join(told) or "nothing changed"
+
+
+def as_json(review: Review) -> str:
+    """Return the document; see docs/reviewing.md."""
+    document = {
+        "format": FORMAT,
+        "verdict": review.verdict,
+        "passed": review.gate.passed,
+        "commit": review.commit,
+        "madeAt": review.made_at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+        "stacks": [{"headline": headline(one), **_plain_object(one)} for one in review.stacks],
+        "acknowledgements": {"stale": list(review.gate.stale), "unused": list(review.gate.unused)},
+    }
+    return json.dumps(document, indent=2, ensure_ascii=False)
+
+
+def camel_case(name: str) -> str:
+    """Return the name that a field has in JSON: `tag_changes` is `tagChanges`."""
+    return re.sub(r"_(.)", lambda match: match[1].upper(), name)
+
+
+def _plain_object(value: object) -> dict[str, object]:
+    # Not dataclasses.asdict, which copies every text of a large plan.
+    if not dataclasses.is_dataclass(value):
+        raise AssertionError(f"{value!r} is no part of a review")
+    return {camel_case(field.name): _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+
+
+def _plain(value: object) -> object:
+    if dataclasses.is_dataclass(value):
+        return _plain_object(value)
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return dict(value) if isinstance(value, Mapping) else value
+
+
+def _counted(count: int, noun: str) -> str:
+    plural = f"{noun}es" if noun.endswith("s") else f"{noun}s"
+    return f"{count:,} {noun if count == 1 else plural}"
