@@ -1,0 +1,162 @@
+"""What AWS has for the sample environment when all is well: an inventory to break one thing of at a time."""
+
+from __future__ import annotations
+
+from infra.environment import Environment
+from ops.deployed import Promised
+from ops.inventory import (
+    Address,
+    Bucket,
+    Entry,
+    Instance,
+    Inventory,
+    Listener,
+    LoadBalancer,
+    Member,
+    PrefixList,
+    Record,
+    ScalingGroup,
+    SecurityGroup,
+    SecurityRule,
+    Subject,
+    Target,
+    TargetGroup,
+)
+from tests.infra.sample import ZONES, environment
+
+ADDRESSES = dict(zip(ZONES, ("192.0.2.11", "192.0.2.12", "192.0.2.13"), strict=True))
+INSTANCES = dict(zip(ZONES, ("i-a", "i-b", "i-c"), strict=True))
+
+
+def promised(sample: Environment | None = None) -> Promised:
+    """Return the sample environment with the outputs of its stack."""
+    return Promised(environment=sample or environment("live"), outputs={"virtualIps": ADDRESSES})
+
+
+def inventory() -> Inventory:
+    """Return what belongs to it."""
+    return Inventory(
+        subject=Subject.of(environment("live")),
+        vpcs=(),
+        subnets=(),
+        addresses=tuple(
+            Address(allocation_id=f"eipalloc-{zone}", public_ip=address, association_id=f"eipassoc-{zone}", tags={})
+            for zone, address in ADDRESSES.items()
+        ),
+        prefix_lists=(
+            PrefixList(
+                id="pl-1",
+                name="clients",
+                max_entries=50,
+                entries=(Entry(cidr="192.0.2.0/28", description="Example"),),
+                tags={},
+            ),
+        ),
+        security_groups=(
+            SecurityGroup(id="sg-lb", name="lb", vpc_id="vpc-1", rules=(rule("sgr-1", "pl-1"),), tags={}),
+            SecurityGroup(id="sg-service", name="service", vpc_id="vpc-1", rules=(rule("sgr-2", "sg-lb"),), tags={}),
+        ),
+        load_balancers=(
+            LoadBalancer(
+                arn="arn:lb",
+                name="live-lb",
+                dns_name="live-lb-1.elb.eu-west-2.amazonaws.com",
+                type="network",
+                scheme="internet-facing",
+                state="active",
+                addresses={zone: (address,) for zone, address in ADDRESSES.items()},
+                security_group_ids=("sg-lb",),
+                attributes={},
+                listeners=(listener(443),),
+                tags={},
+            ),
+        ),
+        target_groups=(
+            TargetGroup(
+                arn="arn:tg",
+                name="live-tg",
+                protocol="TCP",
+                port=443,
+                load_balancer_arns=("arn:lb",),
+                health_check={},
+                attributes={},
+                targets=tuple(Target(id=one, port=443, state="healthy", reason="") for one in INSTANCES.values()),
+                tags={},
+            ),
+        ),
+        scaling_groups=(
+            ScalingGroup(
+                name="live-service",
+                minimum=3,
+                maximum=6,
+                desired=3,
+                zones=ZONES,
+                subnet_ids=(),
+                health_check_type="ELB",
+                template_id="lt-1",
+                template_version="1",
+                target_group_arns=("arn:tg",),
+                members=tuple(
+                    Member(
+                        id=one,
+                        zone=zone,
+                        lifecycle="InService",
+                        health="Healthy",
+                        template_id="lt-1",
+                        template_version="1",
+                    )
+                    for zone, one in INSTANCES.items()
+                ),
+                policies={"cpu": {"TargetTrackingConfiguration": {"TargetValue": 50.0}}},
+                schedules={},
+                tags={},
+            ),
+        ),
+        instances=tuple(instance(one, zone) for zone, one in INSTANCES.items()),
+        launch_templates=(),
+        bucket=Bucket(
+            name="eps-dos-api-live-dataset",
+            versioning="Enabled",
+            encryption="AES256",
+            public_access_blocked=True,
+            ownership="BucketOwnerEnforced",
+            policy=None,
+            tags={},
+        ),
+        roles=(),
+        alarms=(),
+        records=(record("live-lb-1.elb.eu-west-2.amazonaws.com"),),
+        log_groups=(),
+    )
+
+
+def listener(port: int, protocol: str = "TCP") -> Listener:
+    """Return a listener that hands on to the sample's target group."""
+    return Listener(arn=f"arn:listener:{port}", protocol=protocol, port=port, target_group_arns=("arn:tg",))
+
+
+def rule(rule_id: str, peer: str, port: int = 443) -> SecurityRule:
+    """Return a rule that lets `peer` in."""
+    return SecurityRule(
+        id=rule_id, inbound=True, protocol="tcp", from_port=port, to_port=port, peer=peer, description=""
+    )
+
+
+def instance(instance_id: str, zone: str, image_name: str = "eps-dos-api-1.4.0") -> Instance:
+    """Return a running instance."""
+    return Instance(
+        id=instance_id,
+        image_id="ami-1",
+        image_name=image_name,
+        type="c7g.large",
+        zone=zone,
+        state="running",
+        public_ip=None,
+        tokens_required=True,
+        tags={},
+    )
+
+
+def record(target: str | None, type_: str = "A") -> Record:
+    """Return a record of the sample's name."""
+    return Record(name="dos-live.eps.digital.nhs.uk", type=type_, alias_target=target, evaluates_health=True)
