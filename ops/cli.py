@@ -17,7 +17,7 @@ from typing import NoReturn
 import typer
 
 from infra.errors import ConfigError
-from ops import lab, release, up
+from ops import lab, release, up, verify
 from ops.lab import LabError, WrongUse
 from ops.progress import say
 
@@ -36,6 +36,7 @@ app = typer.Typer(
 app.add_typer(lab.app, name="lab")
 app.add_typer(release.app, name="release")
 app.command()(up.up)
+app.command()(verify.verify)
 
 
 def main() -> NoReturn:
