@@ -34,6 +34,8 @@ BOOT_SECONDS = 30.0
 STEP_SECONDS = 10.0
 """How finely time is looked at when much of it has passed since the last request."""
 
+IMAGE_SIZE_GIB = 8
+
 KEPT_AS_SENT = {
     "DefaultInstanceWarmup": "default_instance_warmup",
     "MaxInstanceLifetime": "max_instance_lifetime",
@@ -387,6 +389,8 @@ def _volumes(data: dict[str, Any]) -> dict[str, Any]:
                 {
                     "DeviceName": one["DeviceName"],
                     "Ebs": {
+                        # The image's own size in AWS; the lab's images are as small as one can be.
+                        "VolumeSize": IMAGE_SIZE_GIB,
                         **one.get("Ebs", {}),
                         "Encrypted": _true(one.get("Ebs", {}).get("Encrypted")),
                         "DeleteOnTermination": _true(one.get("Ebs", {}).get("DeleteOnTermination")),
@@ -425,6 +429,8 @@ def install() -> None:
     """Put these rules into moto."""
     # moto makes groups by this name.
     setattr(models, "FakeAutoScalingGroup", Group)  # noqa: B010 - to a type checker it is a type, not a variable
+    # ScalingPolicy (EC2 Auto Scaling API): a policy is enabled unless it was made otherwise.
+    setattr(models.FakeScalingPolicy, "enabled", True)  # noqa: B010 - an attribute moto's class lacks
     extend_backend(autoscaling_backends, Groups)
     add_actions(AutoScalingResponse, GroupActions)
     clock.at_each_request(_advance)

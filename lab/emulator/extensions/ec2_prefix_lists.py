@@ -72,11 +72,20 @@ class PrefixLists(EC2Backend):
         return deleted
 
     def describe_managed_prefix_lists(self, prefix_list_ids: list[str] | None = None, filters: Any = None) -> list[Any]:
-        """DescribeManagedPrefixLists: an unknown id is an error."""
+        """DescribeManagedPrefixLists: an unknown id is an error; every filter must fit (moto fails at a second tag)."""
         for list_id in prefix_list_ids or []:
             self.known_prefix_list(list_id)
-        found: list[Any] = super().describe_managed_prefix_lists(prefix_list_ids, filters)
-        return found
+        tags = {key: values for key, values in (filters or {}).items() if key.startswith("tag:")}
+        others = {key: values for key, values in (filters or {}).items() if key not in tags}
+        found: list[Any] = super().describe_managed_prefix_lists(prefix_list_ids, others)
+        return [
+            one
+            for one in found
+            if all(
+                any(f"tag:{tag['key']}" == key and tag["value"] in values for tag in one.get_tags())
+                for key, values in tags.items()
+            )
+        ]
 
     def known_prefix_list(self, list_id: str) -> Any:
         """Return a list, or AWS's refusal."""

@@ -129,7 +129,7 @@ def template_data(image: str, security_group_id: str) -> dict[str, Any]:
         "NetworkInterfaces": [
             {"DeviceIndex": 0, "AssociatePublicIpAddress": False, "Groups": [security_group_id]},
         ],
-        "BlockDeviceMappings": [{"DeviceName": "/dev/xvda", "Ebs": {"Encrypted": True, "VolumeSize": 8}}],
+        "BlockDeviceMappings": [{"DeviceName": "/dev/xvda", "Ebs": {"Encrypted": True}}],
         "TagSpecifications": [
             {"ResourceType": "instance", "Tags": tags},
             {"ResourceType": "volume", "Tags": tags},

@@ -98,3 +98,15 @@ def refer(ec2: Any, list_id: str) -> None:
     group_id = make_network(ec2).security_group_id
     (rule,) = ec2.authorize_security_group_ingress(GroupId=group_id, IpPermissions=[permission])["SecurityGroupRules"]
     assert rule["Description"] == "clients"
+
+
+def test_lists_are_found_by_several_tags_at_once(ec2: Any) -> None:
+    for owner in ("one", "two"):
+        tags = [{"Key": "Project", "Value": "p"}, {"Key": "Owner", "Value": owner}]
+        ec2.create_managed_prefix_list(
+            PrefixListName=owner, AddressFamily="IPv4", MaxEntries=3,
+            TagSpecifications=[{"ResourceType": "prefix-list", "Tags": tags}],
+        )  # fmt: skip
+    filters = [{"Name": "tag:Project", "Values": ["p"]}, {"Name": "tag:Owner", "Values": ["two"]}]
+    found = ec2.describe_managed_prefix_lists(Filters=filters)["PrefixLists"]
+    assert [one["PrefixListName"] for one in found] == ["two"]
