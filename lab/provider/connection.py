@@ -13,6 +13,7 @@ import os
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -23,9 +24,9 @@ if TYPE_CHECKING:
 
 CONFIGURATION = frozenset(
     {
-        "accessKey", "allowedAccountIds", "assumeRoles", "defaultTags", "endpoints", "forbiddenAccountIds", "ignoreTags",
-        "maxRetries", "profile", "region", "retryMode", "s3UsePathStyle", "secretKey", "sharedConfigFiles",
-        "sharedCredentialsFiles", "skipCredentialsValidation", "skipMetadataApiCheck", "skipRegionValidation",
+        "accessKey", "allowedAccountIds", "assumeRoles", "defaultTags", "endpoints", "forbiddenAccountIds",
+        "ignoreTags", "maxRetries", "profile", "region", "retryMode", "s3UsePathStyle", "secretKey",
+        "sharedConfigFiles", "sharedCredentialsFiles", "skipCredentialsValidation", "skipMetadataApiCheck", "skipRegionValidation",
         "skipRequestingAccountId", "stsRegion", "token",
     }
 )  # fmt: skip
@@ -113,26 +114,29 @@ class Connection:
     def _new_client(self, service: str, region: str, attempts: int) -> Any:  # noqa: ANN401
         from botocore.config import Config
 
-        client = self.session.client(
+        retries: Any = {
+            "mode": self.configuration.text("retryMode") or "standard",
+            "max_attempts": int(self.configuration.values.get("maxRetries") or attempts),
+        }
+        # The stubs know each service by its literal name.
+        new_client: Any = self.session.client
+        client = new_client(
             service,
             region_name=region,
             endpoint_url=_configured_endpoint(self.configuration, service),
             config=Config(
-                retries={
-                    "mode": self.configuration.text("retryMode") or "standard",
-                    "max_attempts": int(self.configuration.values.get("maxRetries") or attempts),
-                },
+                retries=retries,
                 connect_timeout=_CONNECT_SECONDS,
                 read_timeout=_READ_SECONDS,
                 max_pool_connections=_CONNECTIONS,
                 # A proxy from the environment would carry what is meant for this machine off it.
                 proxies={},
                 s3={"addressing_style": "path"},
-                # The parameters are checked against the model by the tests, and AWS checks them anyway.
-                parameter_validation=True,
             ),
         )
         refuse_unless_loopback(client.meta.endpoint_url, f"{service}'s endpoint")
+        # Redirects and per-operation hosts can leave the endpoint that a client was made with.
+        client.meta.events.register("before-send", _refuse_request)
         return client
 
 
@@ -150,7 +154,7 @@ def connect(configuration: Configuration) -> Connection:
     environment = {"sharedConfigFiles": "AWS_CONFIG_FILE", "sharedCredentialsFiles": "AWS_SHARED_CREDENTIALS_FILE"}
     for name, variable in environment.items():
         if files := configuration.items(name):
-            os.environ[variable] = os.path.expanduser(files[0])
+            os.environ[variable] = str(Path(files[0]).expanduser())
     try:
         session = boto3.Session(
             region_name=region,
@@ -196,6 +200,10 @@ def refuse_unless_loopback(url: str, what: str) -> None:
             f"{what} is {url}; the lab's stand-in for AWS talks to loopback endpoints only. "
             "Start the lab and export what `eps-dos lab env` prints"
         )
+
+
+def _refuse_request(request: Any, **_kwargs: Any) -> None:  # noqa: ANN401 botocore's event handlers
+    refuse_unless_loopback(request.url, "a request's host")
 
 
 def _refuse_endpoints(configuration: Configuration) -> None:

@@ -20,7 +20,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import jmespath
+import jmespath  # type: ignore[import-untyped]  # it ships no types
 
 from lab.provider import schema
 from lab.provider.changes import Change

@@ -171,6 +171,21 @@ class Renamed(Form):
         return next((ours for ours, theirs in self.words.items() if theirs == value), value)
 
 
+@dataclass(frozen=True)
+class Synonyms(Form):
+    """A word that has others of the same meaning: {a synonym: the word}. The protocol 6 is tcp."""
+
+    words: Mapping[str, str]
+
+    def _differences(self, path: str, new: Any, old: Any, before: Any) -> Iterator[Change]:  # noqa: ANN401, ARG002
+        if self._word(new) != self._word(old):
+            yield Change(path, Kind.UPDATE)
+
+    def _word(self, value: Any) -> str:  # noqa: ANN401
+        lower = str(value).lower()
+        return self.words.get(lower, lower)
+
+
 class Document(Form):
     """A JSON document as a text: layout and the order of keys mean nothing."""
 

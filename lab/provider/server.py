@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NoReturn, TypeVar
 
 import grpc
-from google.protobuf import any_pb2, empty_pb2, struct_pb2
-from google.rpc import status_pb2
+from google.protobuf import any_pb2, empty_pb2
+from google.rpc import status_pb2  # type: ignore[import-untyped]  # generated
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 
 from lab.provider import engine, functions, schema
@@ -130,7 +130,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         try:
             self._connection = connect(decoded(arguments))
         except RefusedError as error:
-            context.abort(grpc.StatusCode.INVALID_ARGUMENT, _header(str(error)))
+            _abort(context, grpc.StatusCode.INVALID_ARGUMENT, error)
         return provider_pb2.ConfigureResponse(
             acceptSecrets=True, supportsPreview=True, supports_autonaming_configuration=True
         )
@@ -333,7 +333,13 @@ def _answered(context: grpc.ServicerContext, run: Callable[[], Answer]) -> Answe
     try:
         return run()
     except (ProviderError, UnsupportedValueError) as error:
-        context.abort(grpc.StatusCode.UNKNOWN, _header(str(error)))
+        _abort(context, grpc.StatusCode.UNKNOWN, error)
+
+
+def _abort(context: grpc.ServicerContext, code: grpc.StatusCode, error: Exception) -> NoReturn:
+    # gRPC carries a status's message in a header: one line of ASCII.
+    context.abort(code, _INVALID.sub(" ", str(error)))
+    raise AssertionError("abort raises")
 
 
 def _abort_partial(
@@ -346,18 +352,9 @@ def _abort_partial(
             id=error.resource_id,
             properties=encode(error.outputs, secrets),
             reasons=[str(error)],
-            inputs=_inputs(inputs, secrets),
+            inputs=encode(inputs, secrets),
         )
     )
     status = status_pb2.Status(code=grpc.StatusCode.UNKNOWN.value[0], message=str(error), details=[detail])
     context.set_trailing_metadata(((_STATUS_DETAILS, status.SerializeToString()),))
-    context.abort(grpc.StatusCode.UNKNOWN, _header(str(error)))
-
-
-def _inputs(inputs: Mapping[str, Any], secrets: frozenset[Path]) -> struct_pb2.Struct:
-    return encode(inputs, secrets)
-
-
-def _header(message: str) -> str:
-    """gRPC carries a status's message in a header: one line of ASCII."""
-    return _INVALID.sub(" ", message)
+    _abort(context, grpc.StatusCode.UNKNOWN, error)

@@ -13,6 +13,7 @@ from typing import Any
 
 from lab.provider.engine import described
 from lab.provider.forms import (
+    PLAIN,
     Form,
     Joined,
     ListOf,
@@ -32,9 +33,8 @@ _TARGET_GROUPS_PER_REQUEST = 10
 """EC2 Auto Scaling API reference, AttachLoadBalancerTargetGroups: the most that one request takes."""
 
 
-def _in_template(parameter: str, form: Form | None = None, **facts: Any) -> Property:  # noqa: ANN401
-    path = f"LaunchTemplateData.{parameter}"
-    return Property(sends=path, **({"form": form} if form else {}), **facts)
+def _in_template(parameter: str, form: Form = PLAIN, **facts: Any) -> Property:  # noqa: ANN401
+    return Property(sends=f"LaunchTemplateData.{parameter}", form=form, **facts)
 
 
 _FLAG = Part(form=TextFlag())
@@ -108,6 +108,13 @@ def _set_default_version(work: Work) -> None:
     work.call("modify_launch_template", LaunchTemplateId=work.id, DefaultVersion=str(version))
 
 
+def _described_template(_work: Work, description: dict[str, Any]) -> dict[str, Any]:
+    # The tags of the template itself aren't part of what it launches, although moto lists them there.
+    data = dict(description.get("LaunchTemplateData") or {})
+    launched = [one for one in data.get("TagSpecifications") or [] if one["ResourceType"] != "launch-template"]
+    return {**description, "LaunchTemplateData": {**data, "TagSpecifications": launched}}
+
+
 _VERSIONED = ("description", *_TEMPLATE_DATA)
 
 LAUNCH_TEMPLATE = Resource(  # ec2_launch_template.go: ForceNew name and prefix; CustomizeDiff renews the versions
@@ -148,6 +155,7 @@ LAUNCH_TEMPLATE = Resource(  # ec2_launch_template.go: ForceNew name and prefix;
             " VersionDescription: VersionDescription}",
         ),
     ),
+    describe=_described_template,
     delete=(Call(operation="delete_launch_template", parameters={"LaunchTemplateId": "{id}"}),),
     computed={
         "arn": "arn:{partition}:ec2:{region}:{account}:launch-template/{id}",
@@ -175,7 +183,7 @@ _UPDATED_IN_PLACE = (
 )  # fmt: skip
 
 
-def _difference(work: Work, name: str) -> tuple[list[str], list[str]]:
+def _difference(work: Work, name: str) -> tuple[list[Any], list[Any]]:
     wanted, actual = work.inputs.get(name) or [], work.state.get(name) or []
     return [item for item in wanted if item not in actual], [item for item in actual if item not in wanted]
 
@@ -265,7 +273,7 @@ def _await_capacity(work: Work) -> None:
             for instance in found.get("Instances", [])
             if instance.get("LifecycleState") == "InService" and instance.get("HealthStatus") == "Healthy"
         ]
-        return len(healthy) >= wanted
+        return len(healthy) >= int(wanted)
 
     work.until(enough, f"{wanted} healthy instance(s) in the group", patience)
 
@@ -401,6 +409,12 @@ _METRIC = nested(
     metricDimensions=Part("Dimensions", form=ListOf(nested("name value"))),
 )
 
+
+def _described_policy(_work: Work, description: dict[str, Any]) -> dict[str, Any]:
+    # A policy is enabled unless it says otherwise; moto says nothing.
+    return {"Enabled": True, **description}
+
+
 SCALING_POLICY = Resource(  # policy.go: ForceNew name and group
     type="aws:autoscaling/policy:Policy",
     label="Auto Scaling Policy",
@@ -445,6 +459,7 @@ SCALING_POLICY = Resource(  # policy.go: ForceNew name and group
             result="ScalingPolicies[0]",
         ),
     ),
+    describe=_described_policy,
     delete=(
         Call(
             operation="delete_policy",

@@ -35,7 +35,7 @@ def _full_name(work: Work) -> str:
     return name if name == zone or name.endswith(f".{zone}") else f"{name}.{zone}"
 
 
-def _record_set(work: Work, properties: Mapping[str, Any], full_name: str) -> dict[str, Any]:
+def _record_set(properties: Mapping[str, Any], full_name: str) -> dict[str, Any]:
     record: dict[str, Any] = {"Name": full_name, "Type": properties["type"]}
     if properties.get("aliases"):
         record["AliasTarget"] = _ALIAS.send(properties["aliases"])
@@ -59,7 +59,7 @@ def _change(work: Work, action: str, properties: Mapping[str, Any], full_name: s
         HostedZoneId=work.value("zoneId"),
         ChangeBatch={
             "Comment": "Managed by Pulumi",
-            "Changes": [{"Action": action, "ResourceRecordSet": _record_set(work, properties, full_name)}],
+            "Changes": [{"Action": action, "ResourceRecordSet": _record_set(properties, full_name)}],
         },
     )
     change_id = answer["ChangeInfo"]["Id"]

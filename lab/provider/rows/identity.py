@@ -36,6 +36,10 @@ def _bound(work: Work) -> None:
         work.call("delete_role_permissions_boundary", RoleName=work.id)
 
 
+def _send_trust(work: Work) -> None:
+    work.call("update_assume_role_policy", RoleName=work.id, PolicyDocument=work.inputs["assumeRolePolicy"])
+
+
 ROLE = Resource(  # role.go
     type="aws:iam/role:Role",
     label="IAM Role",
@@ -55,7 +59,7 @@ ROLE = Resource(  # role.go
     updates=(
         Update(
             on=("assumeRolePolicy",),
-            do=lambda work: _send_trust(work),
+            do=_send_trust,
         ),
         Update(
             on=("description", "maxSessionDuration"),
@@ -79,10 +83,6 @@ ROLE = Resource(  # role.go
     conflicts=(("name", "namePrefix"),),
     unimplemented=("inlinePolicies", "managedPolicyArns"),
 )
-
-
-def _send_trust(work: Work) -> None:
-    work.call("update_assume_role_policy", RoleName=work.id, PolicyDocument=work.inputs["assumeRolePolicy"])
 
 
 def _policy_look(work: Work, description: dict[str, Any]) -> dict[str, Any]:

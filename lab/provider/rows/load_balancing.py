@@ -33,7 +33,8 @@ def _set_attributes(operation: str, parameter: str, keys: Mapping[str, str], for
             if name in work.changed and work.inputs.get(name) is not None
         ]
         if attributes:
-            work.call(operation, **{parameter: work.id, "Attributes": attributes})
+            parameters: dict[str, Any] = {parameter: work.id, "Attributes": attributes}
+            work.call(operation, **parameters)
 
     return set_attributes
 

@@ -14,7 +14,7 @@ from typing import Any
 from lab.provider.forms import Document, NumberText, Pairs, SetOf
 from lab.provider.forms import FlagText as Flag
 from lab.provider.forms import Policy as PolicyDocument
-from lab.provider.model import NOT_SENT, Call, Look, Name, Property, Resource, Update
+from lab.provider.model import NOT_SENT, Call, Look, Name, Property, Resource, Tagging, Update
 from lab.provider.rows import tagging
 from lab.provider.work import Work, code_of
 
@@ -207,7 +207,7 @@ LOG_GROUP = Resource(  # group.go: ForceNew name, prefix, class
     describe=_this_group,
     delete=(_delete_log_group,),
     computed={"arn": "arn"},
-    tags=tagging.Tagging(
+    tags=Tagging(
         parameter="tags",
         shape="map",
         add=Call(operation="tag_resource", parameters={"resourceArn": "{arn}", "tags": "{tags_added}"}, sends=()),
@@ -380,9 +380,9 @@ def _subscribe(work: Work) -> None:
         TopicArn=work.inputs["topic"],
         Protocol=work.inputs["protocol"],
         Endpoint=work.inputs["endpoint"],
+        Attributes=attributes,
         # Otherwise an unconfirmed subscription has no ARN to keep.
         ReturnSubscriptionArn=True,
-        **({"Attributes": attributes} if attributes else {}),
     )["SubscriptionArn"]
 
 

@@ -12,8 +12,8 @@ from typing import Any
 from lab.provider.changes import Change
 from lab.provider.engine import described
 from lab.provider.errors import ProviderError
-from lab.provider.forms import Renamed, SetOf, nested
-from lab.provider.model import NOT_SENT, Call, Look, Name, Property, Resource, Step, Update
+from lab.provider.forms import SetOf, Synonyms, nested
+from lab.provider.model import NOT_SENT, Call, Look, Name, Property, Resource, Step, Tagging, Update
 from lab.provider.rows import tagging
 from lab.provider.work import Work
 
@@ -109,7 +109,7 @@ DEFAULT_SECURITY_GROUP = Resource(  # vpc_default_security_group.go: adopted, st
     create=(_adopt_default_group,),
     reads=(_GROUP_LOOK,),
     computed={**_GROUP_OUTPUTS, "name": "GroupName", "description": "Description"},
-    tags=tagging.Tagging(parameter="", add=tagging.ec2("").add, remove=tagging.ec2("").remove),
+    tags=Tagging(parameter="", add=tagging.ec2("").add, remove=tagging.ec2("").remove),
     gone=("InvalidGroup.NotFound",),
     unimplemented=("ingress", "egress"),
 )
@@ -181,7 +181,7 @@ def _other_source(changes: Sequence[Change], state: Mapping[str, Any], news: Map
     return [change.path for change in changes if change.property in _SOURCES] if earlier != wanted else []
 
 
-_PROTOCOL = Renamed({"6": "tcp", "17": "udp", "1": "icmp", "all": "-1"})
+_PROTOCOL = Synonyms({"6": "tcp", "17": "udp", "1": "icmp", "all": "-1"})
 
 
 def _rule(direction: str, label: str) -> Resource:
@@ -218,7 +218,7 @@ def _rule(direction: str, label: str) -> Resource:
             ),
         ),
         computed={"arn": _ARN + "security-group-rule/{id}", "securityGroupRuleId": "SecurityGroupRuleId"},
-        tags=tagging.Tagging(parameter="", add=tagging.ec2("").add, remove=tagging.ec2("").remove),
+        tags=Tagging(parameter="", add=tagging.ec2("").add, remove=tagging.ec2("").remove),
         gone=("InvalidSecurityGroupRuleId.NotFound", "InvalidGroup.NotFound"),
         one_of=(_SOURCES,),
         replaced_by=_other_source,

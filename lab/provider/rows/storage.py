@@ -11,8 +11,7 @@ from typing import Any
 
 from lab.provider.forms import ListOf, Moment, Part, SetOf, Single, nested
 from lab.provider.forms import Policy as PolicyDocument
-from lab.provider.model import NOT_SENT, Call, Look, Name, Property, Resource, Update, Value
-from lab.provider.rows.tagging import Tagging
+from lab.provider.model import NOT_SENT, Call, Look, Name, Property, Resource, Tagging, Update, Value
 from lab.provider.work import Work
 
 _DELETED_PER_REQUEST = 1000
