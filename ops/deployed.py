@@ -171,12 +171,12 @@ def check_targets(promised: Promised, found: Inventory) -> Check:
     group, no_group = _one_group(found)
     if balancer is None or group is None:
         return _check("targets", value, no_balancer or no_group)
-    behind = [arn for listener in balancer.listeners for arn in listener.target_group_arns]
-    if len(behind) != 1 or behind != list(group.target_group_arns):
+    behind = {arn for listener in balancer.listeners for arn in listener.target_group_arns}
+    if len(behind) != 1 or behind != set(group.target_group_arns):
         return _check("targets", value, "the listener's targets are not the Auto Scaling group's")
-    targets = next((one for one in found.target_groups if one.arn == behind[0]), None)
+    targets = next((one for one in found.target_groups if one.arn in behind), None)
     if targets is None:
-        return _check("targets", value, f"{behind[0]} isn't tagged as this environment's")
+        return _check("targets", value, f"{behind.pop()} isn't tagged as this environment's")
     if not group.members and not targets.targets:
         return _without_instances("targets", value, promised, group)
     return _healthy(value, zones, group.members, targets)

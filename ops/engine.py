@@ -95,6 +95,7 @@ class Update:
     """One entry of a stack's history, as the backend keeps it. Times are UTC."""
 
     version: int | None
+    """Counted by Pulumi Cloud; a folder or a bucket gives 0."""
     kind: str
     """`update`, `preview`, `refresh`, `destroy`, `import`, ..."""
     result: str
@@ -308,8 +309,10 @@ def _errors(events: Sequence[Json]) -> list[str]:
 
 
 def _said(error: CommandError) -> list[str]:
-    """What the command printed, from the form that the Automation API's error has it in."""
-    return [line.strip() for line in str(error).splitlines() if line.strip()]
+    """What the command printed as errors, from the text that the Automation API makes of its output."""
+    _, _, stderr = str(error).partition("\n stderr: ")
+    lines = (line.strip().removeprefix("error: ") for line in stderr.splitlines())
+    return [line for line in lines if line] or [str(error).strip()]
 
 
 def _message(text: str) -> list[str]:

@@ -1,0 +1,24 @@
+"""Fixtures of the commands' tests."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from ops.lab import place
+from ops.place import Place
+from tests.labs import LabCopy
+
+
+@pytest.fixture
+def small_place(small_lab: LabCopy, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+    """This process in the lab of a small project, as a command is: the environment leads nowhere else."""
+    before = dict(os.environ)
+    monkeypatch.chdir(small_lab.checkout)
+    try:
+        yield place(in_lab=True)
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
