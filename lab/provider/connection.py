@@ -26,8 +26,8 @@ CONFIGURATION = frozenset(
     {
         "accessKey", "allowedAccountIds", "assumeRoles", "defaultTags", "endpoints", "forbiddenAccountIds",
         "ignoreTags", "maxRetries", "profile", "region", "retryMode", "s3UsePathStyle", "secretKey",
-        "sharedConfigFiles", "sharedCredentialsFiles", "skipCredentialsValidation", "skipMetadataApiCheck", "skipRegionValidation",
-        "skipRequestingAccountId", "stsRegion", "token",
+        "sharedConfigFiles", "sharedCredentialsFiles", "skipCredentialsValidation", "skipMetadataApiCheck",
+        "skipRegionValidation", "skipRequestingAccountId", "stsRegion", "token",
     }
 )  # fmt: skip
 """The provider's arguments that the stand-in honours."""
