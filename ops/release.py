@@ -100,7 +100,12 @@ def check(stack: Stack, in_lab: InLab = False, for_programs: Json = False) -> No
     known, pipeline, at = _look(in_lab, stack)
     with progress(f"asking the gates of {stack}") as tell:
         answers = gates(pipeline, stack, found(pipeline, stack, known, at, tell))
-    _answer(f"{stack}: {_with_word(stack, pipeline)}", answers, for_programs)
+    written = pipeline.stages[stack].wanted
+    _answer(
+        f"{stack}: {written if written == pipeline.version(stack) else f'{pipeline.version(stack)} ({written})'}",
+        answers,
+        for_programs,
+    )
     raise typer.Exit(0 if all(one.open for one in answers) else 1)
 
 

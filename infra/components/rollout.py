@@ -10,19 +10,22 @@ Left out: a first deployment (the group starts with its release) and changes of 
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any
 
 import boto3
 import pulumi
+from botocore.config import Config
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, Resource, ResourceProvider, UpdateResult
 
 from infra.environment import AwsPlan, RolloutPlan
 
 if TYPE_CHECKING:
     from mypy_boto3_autoscaling import AutoScalingClient
-    from mypy_boto3_autoscaling.type_defs import RefreshPreferencesTypeDef
+    from mypy_boto3_autoscaling.type_defs import AutoScalingGroupTypeDef, RefreshPreferencesTypeDef
+    from mypy_boto3_elbv2 import ElasticLoadBalancingv2Client
 
 ACTIVE = frozenset({"Pending", "InProgress", "Baking", "Cancelling", "RollbackInProgress"})
 """Statuses of a refresh that isn't over (EC2 Auto Scaling API, InstanceRefresh.Status)."""
@@ -30,6 +33,13 @@ ACTIVE = frozenset({"Pending", "InProgress", "Baking", "Cancelling", "RollbackIn
 POLL_SECONDS = (1, 2, 4, 8)
 """Waits between looks; from then on `LONGEST_POLL_SECONDS`. A rollout takes minutes."""
 LONGEST_POLL_SECONDS = 15
+
+SESSION_SECONDS = 1200
+"""After so long roles are assumed anew: they are given for an hour at most when one assumes another (IAM guide, role
+chaining), and a large group takes longer."""
+
+RETRIES = Config(retries={"mode": "standard", "max_attempts": 10})
+"""A call that fails for a moment mustn't fail a deployment that goes on without us (boto3 guide, retries)."""
 
 
 class RolloutFailedError(Exception):
@@ -57,6 +67,38 @@ class Target:
 
     launch_template_id: str
     version: str
+
+
+@dataclass
+class Newcomers:
+    """What became of the instances that a rollout started; AWS forgets those that it replaces again."""
+
+    look: Callable[[], Iterator[tuple[str, str]]]
+    """Yields instances of the new version with what is wrong with them; nothing wrong is an empty text."""
+    seen: set[str] = field(default_factory=set)
+    failures: dict[str, str] = field(default_factory=dict)
+    """By instance, with its zone: the last that was wrong."""
+
+    def update(self, say: Callable[[str], None]) -> None:
+        """Look once, and tell `say` of each instance that begins to fail."""
+        for instance, wrong in self.look():
+            self.seen.add(instance)
+            if wrong and instance not in self.failures:
+                say(f"{instance} fails: {wrong}")
+            if wrong:
+                self.failures[instance] = wrong
+            else:
+                # It recovered, or was only slow.
+                self.failures.pop(instance, None)
+
+    @property
+    def told(self) -> str:
+        """A clause for the sentence that says that the rollout failed."""
+        if not self.failures:
+            return ""
+        return f"; of {len(self.seen)} new instances {len(self.failures)} failed: " + ", ".join(
+            f"{instance}: {wrong}" for instance, wrong in sorted(self.failures.items())
+        )
 
 
 class RolloutProvider(ResourceProvider):
@@ -144,7 +186,8 @@ def _roll_out(props: Mapping[str, Any], replaced_release: str | None = None) -> 
     group, target, release = props["autoScalingGroup"], _target(props), props["release"]
 
     def look(refresh_id: str) -> Mapping[str, Any]:
-        found = autoscaling.describe_instance_refreshes(AutoScalingGroupName=group, InstanceRefreshIds=[refresh_id])
+        # A client anew, since the rights of an assumed role end before a long rollout does.
+        found = _client(props).describe_instance_refreshes(AutoScalingGroupName=group, InstanceRefreshIds=[refresh_id])
         return found["InstanceRefreshes"][0]
 
     def say(line: str) -> None:
@@ -168,12 +211,22 @@ def _roll_out(props: Mapping[str, Any], replaced_release: str | None = None) -> 
         return
     else:
         refresh_id = _start(autoscaling, props)
-    ended = wait_for_end(lambda: look(refresh_id), say)
+    newcomers = Newcomers(lambda: _newcomers(_client(props), props))
+
+    def look_around() -> Mapping[str, Any]:
+        refresh = look(refresh_id)
+        # Once it rolls back, those of the new version are going, and no news.
+        if refresh["Status"] in {"InProgress", "Baking"}:
+            newcomers.update(say)
+        return refresh
+
+    ended = wait_for_end(look_around, say)
     if ended["Status"] != "Successful":
         now = f"{replaced_release} runs again" if ended["Status"] == "RollbackSuccessful" else "what runs is mixed"
         reason = ended.get("StatusReason", "AWS gave no reason")
         raise RolloutFailedError(
             f"rollout of {release} to {group} ended as {ended['Status']}: {now}; reason: {reason.rstrip('.')}"
+            f"{newcomers.told}"
         )
 
 
@@ -203,11 +256,43 @@ def _start(autoscaling: "AutoScalingClient", props: Mapping[str, Any]) -> str:
 
 def _runs(autoscaling: "AutoScalingClient", group: str, target: Target) -> bool:
     """Whether the group and each of its instances already are at `target`."""
-    found = autoscaling.describe_auto_scaling_groups(AutoScalingGroupNames=[group])["AutoScalingGroups"]
-    if not found:
-        raise RolloutFailedError(f"Auto Scaling group {group} does not exist; run: pulumi refresh, then pulumi up")
-    templates = [found[0].get("LaunchTemplate"), *(one.get("LaunchTemplate") for one in found[0]["Instances"])]
+    found = _group(autoscaling, group)
+    templates = [found.get("LaunchTemplate"), *(one.get("LaunchTemplate") for one in found["Instances"])]
     return all(template is not None and _as_target(template) == target for template in templates)
+
+
+def _newcomers(autoscaling: "AutoScalingClient", props: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield the instances of the new version, with what their health checks say against them."""
+    group = _group(autoscaling, props["autoScalingGroup"])
+    new = {
+        one["InstanceId"]: one
+        for one in group["Instances"]
+        if _as_target(one.get("LaunchTemplate", {})) == _target(props) and "InstanceId" in one
+    }
+    health = _target_health(props, group.get("TargetGroupARNs", [])) if new else {}
+    for identifier, one in new.items():
+        wrong = health.get(identifier, "")
+        if not wrong and one["HealthStatus"].lower() != "healthy":
+            wrong = "the group's health check calls it unhealthy"
+        yield f"{identifier} ({one['AvailabilityZone']})", wrong
+
+
+def _target_health(props: Mapping[str, Any], target_group_arns: Sequence[str]) -> dict[str, str]:
+    """Return what the load balancer says against instances; one that is only starting has nothing against it."""
+    balancing = _balancing(props)
+    return {
+        one["Target"]["Id"]: one["TargetHealth"].get("Description") or one["TargetHealth"].get("Reason", "unhealthy")
+        for arn in target_group_arns
+        for one in balancing.describe_target_health(TargetGroupArn=arn)["TargetHealthDescriptions"]
+        if one["TargetHealth"]["State"] == "unhealthy"
+    }
+
+
+def _group(autoscaling: "AutoScalingClient", name: str) -> "AutoScalingGroupTypeDef":
+    found = autoscaling.describe_auto_scaling_groups(AutoScalingGroupNames=[name])["AutoScalingGroups"]
+    if not found:
+        raise RolloutFailedError(f"Auto Scaling group {name} does not exist; run: pulumi refresh, then pulumi up")
+    return found[0]
 
 
 def _active_refresh(autoscaling: "AutoScalingClient", group: str) -> Mapping[str, Any] | None:
@@ -230,14 +315,28 @@ def _target(props: Mapping[str, Any]) -> Target:
 
 
 def _client(props: Mapping[str, Any]) -> "AutoScalingClient":
-    """Return a client with the rights of the stack's provider: its profile, then its roles, one after the other."""
-    session = boto3.Session(profile_name=props["profile"] or None, region_name=props["region"])
-    for arn in props["assumeRoleArns"]:
+    return _session(props).client("autoscaling", config=RETRIES)
+
+
+def _balancing(props: Mapping[str, Any]) -> "ElasticLoadBalancingv2Client":
+    return _session(props).client("elbv2", config=RETRIES)
+
+
+def _session(props: Mapping[str, Any]) -> boto3.Session:
+    """Return a session with the rights of the stack's provider: its profile, then its roles, one after the other."""
+    period = int(time.monotonic() // SESSION_SECONDS)
+    return _session_of(props["profile"] or None, props["region"], tuple(props["assumeRoleArns"]), period)
+
+
+@lru_cache(maxsize=1)
+def _session_of(profile: str | None, region: str, role_arns: tuple[str, ...], _period: int) -> boto3.Session:
+    session = boto3.Session(profile_name=profile, region_name=region)
+    for arn in role_arns:
         granted = session.client("sts").assume_role(RoleArn=arn, RoleSessionName="eps-dos-api-rollout")["Credentials"]
         session = boto3.Session(
             aws_access_key_id=granted["AccessKeyId"],
             aws_secret_access_key=granted["SecretAccessKey"],
             aws_session_token=granted["SessionToken"],
-            region_name=props["region"],
+            region_name=region,
         )
-    return session.client("autoscaling")
+    return session

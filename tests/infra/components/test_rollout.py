@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from infra.components import rollout
-from infra.components.rollout import RolloutFailedError, RolloutProvider, wait_for_end
+from infra.components.rollout import Newcomers, RolloutFailedError, RolloutProvider, wait_for_end
 
 PROPS: dict[str, Any] = {
     "release": "1.4.0",
@@ -161,3 +161,68 @@ def test_progress_is_told_when_it_changes_only() -> None:
         "Successful, 100 % of the instances replaced",
     ]
     assert paused == [1, 2, 4]
+
+
+class GroupWithNewcomers(Group):
+    """A group whose rollout starts two instances of the new version, and ends at the second look after that."""
+
+    def __init__(self, unhealthy: list[dict[str, str]]) -> None:
+        super().__init__(ends="RollbackSuccessful")
+        self.unhealthy = unhealthy
+
+    def describe_auto_scaling_groups(self, **_: Any) -> dict[str, Any]:
+        def instance(identifier: str, version: str) -> dict[str, Any]:
+            template = {"LaunchTemplateId": "lt-1", "Version": version}
+            zone = f"eu-west-2{identifier[-1]}"
+            return {
+                "InstanceId": identifier,
+                "AvailabilityZone": zone,
+                "HealthStatus": "Healthy",
+                "LaunchTemplate": template,
+            }
+
+        newcomers = [instance("i-new-a", "2"), instance("i-new-b", "2")] if self.started else []
+        group = {"LaunchTemplate": {"LaunchTemplateId": "lt-1", "Version": "1"}, "TargetGroupARNs": ["arn:tg"]}
+        return {"AutoScalingGroups": [{**group, "Instances": [instance("i-old-a", "1"), *newcomers]}]}
+
+    def describe_instance_refreshes(self, InstanceRefreshIds: list[str] | None = None, **_: Any) -> dict[str, Any]:  # noqa: N803 - AWS's name
+        if InstanceRefreshIds and len(self.unhealthy) > 1:
+            return {"InstanceRefreshes": [refresh("new", "2")]}
+        return super().describe_instance_refreshes(InstanceRefreshIds)
+
+    def describe_target_health(self, TargetGroupArn: str) -> dict[str, Any]:  # noqa: N803 - AWS's name
+        assert TargetGroupArn == "arn:tg"
+        described = [
+            {"Target": {"Id": one}, "TargetHealth": {"State": "unhealthy", "Description": why}}
+            for one, why in self.unhealthy.pop(0).items()
+        ]
+        starting = {
+            "Target": {"Id": "i-new-b"},
+            "TargetHealth": {"State": "initial", "Reason": "Elb.InitialHealthChecking"},
+        }
+        return {"TargetHealthDescriptions": [*described, starting]}
+
+
+def test_a_failed_one_tells_which_new_instances_failed_what_check(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    why = "Health checks failed with these codes: [503]"
+    group = GroupWithNewcomers([{"i-old-a": "busy"}, {"i-new-a": why}, {}])
+    using(monkeypatch, group)
+    monkeypatch.setattr(rollout, "_balancing", lambda _: group)
+    monkeypatch.setattr(rollout, "POLL_SECONDS", (0, 0, 0))
+    with pytest.raises(RolloutFailedError) as failed:
+        RolloutProvider().update("id", PROPS, NEXT)
+    assert str(failed.value).endswith(
+        f"1.4.0 runs again; reason: Because; of 2 new instances 1 failed: i-new-a (eu-west-2a): {why}"
+    )
+    assert f"rollout of 1.5.0: i-new-a (eu-west-2a) fails: {why}\n" in capsys.readouterr().out
+
+
+def test_one_that_was_only_slow_is_no_failure() -> None:
+    looks = iter([[("i-1", "no answer")], [("i-1", "")]])
+    newcomers = Newcomers(lambda: iter(next(looks)))
+    told: list[str] = []
+    newcomers.update(told.append)
+    newcomers.update(told.append)
+    assert (told, newcomers.told) == (["i-1 fails: no answer"], "")
