@@ -47,6 +47,7 @@ NO_COMPONENT = "(the stack itself)"
 MOST_ERROR_LINES = 40
 LONGEST_MESSAGE = 2_000
 LONGEST_LABEL = 120
+MOST_FIGURES = 3
 
 _Safe = Callable[..., str]
 """Takes a text, and at most how many characters of it; gives one line without secrets."""
@@ -490,8 +491,9 @@ def _picture(plan: Plan, safe: _Safe) -> Sequence[Node]:
 
 def _nodes(plan: Plan, safe: _Safe) -> Iterator[Node]:
     for record in plan.of_type(RECORD):
-        names = [one for one in dict.fromkeys((record.before("name"), record.after("name"))) if one is not None]
-        yield Node(column="name", label=safe(" → ".join(map(str, names)), LONGEST_LABEL), state=_state([record]))
+        names = [str(one) for one in (record.before("name"), record.after("name")) if one is not None]
+        label = " → ".join(dict.fromkeys(names))
+        yield Node(column="name", label=safe(label, LONGEST_LABEL), state=_state([record]))
     for address in plan.of_type(EIP):
         known = address.old.outputs.get("publicIp") if address.old else None
         label = f"{known} ({address.name})" if isinstance(known, str) else address.name
@@ -502,13 +504,15 @@ def _nodes(plan: Plan, safe: _Safe) -> Iterator[Node]:
         number = int(port) if isinstance(port, float) and port.is_integer() else port
         label = f"{listener.name}, TCP {number}"
         yield Node(column="listener", label=safe(label, LONGEST_LABEL), state=_state([*balancers, listener]))
+    behind = [*plan.of_type(TARGET_GROUP), *_rollouts(plan)]
+    figures = [
+        f"{name} {_arrow(before, after)}"
+        for name, before, after in (*_capacity(plan), *_release(plan))
+        if name in {"minimum", "maximum", "release"}
+    ]
     for group in plan.of_type(GROUP):
-        rollouts = list(_rollouts(plan))
-        figures = [f"{name} {_arrow(before, after)}" for name, before, after in (*_capacity(plan), *_release(plan))
-                   if name in {"minimum", "maximum", "release"}]  # fmt: skip
-        label = ", ".join((group.name, *figures))
-        state = _state([*plan.of_type(TARGET_GROUP), group, *rollouts])
-        yield Node(column="group", label=safe(label, LONGEST_LABEL), state=state)
+        label = ", ".join((group.name, *figures[:MOST_FIGURES]))
+        yield Node(column="group", label=safe(label, LONGEST_LABEL), state=_state([*behind, group]))
     buckets = plan.of_type(BUCKET)
     for bucket in buckets:
         name = bucket.after("bucket") or bucket.before("bucket") or bucket.name

@@ -321,19 +321,32 @@ def _html_code(text: str) -> str:
 
 
 def _text(text: str) -> str:
-    """Return `text` so that it is text to Markdown and to GitHub: no mention, reference or link comes of it."""
-    parts = re.split(r"(@|#|://|\bwww\.|\bGH-|:(?=[a-z0-9_+-]+:))", text, flags=re.IGNORECASE)
-    escaped = "".join(
-        f"{_entities(part)}{_JOINER}" if index % 2 else _entities(part) for index, part in enumerate(parts)
-    )
-    return re.sub(r"(?i)www\.", f"www{_JOINER}.", escaped).replace(f"://{_JOINER}", f":{_JOINER}//")
+    """Return `text` so that it is text to Markdown and to GitHub: no mention, reference, link or formula comes of it.
+
+    GitHub looks for them in what Markdown has made, so it doesn't help to write the characters as entities.
+    """
+    return _MEANINGFUL.sub(_defused, text)
 
 
-_SPECIAL = re.compile(r"[^A-Za-z0-9 .,:;()/%+=?\u00a1-\uffff\U00010000-\U0010ffff'-]")
+_SPECIAL = r"[^A-Za-z0-9 .,:;()/%+=?\u00a1-\uffff\U00010000-\U0010ffff'-]"
+_ENTITIES = re.compile(_SPECIAL)
+_MEANINGFUL = re.compile(rf"(?P<cut>://|www\.|GH-|:(?=[a-z0-9_+-]+:))|{_SPECIAL}", re.IGNORECASE)
+
+
+def _defused(match: re.Match[str]) -> str:
+    found = match[0]
+    if match["cut"]:
+        # Between the letters and the sign, or after the only one.
+        place = 3 if found.lower() == "www." else 2 if found.lower() == "gh-" else 1
+        return f"{found[:place]}{_JOINER}{found[place:]}"
+    if found == "$":
+        # So GitHub's documentation on formulas has it.
+        return "<span>$</span>"
+    return f"&#{ord(found)};{_JOINER if found in '@#' else ''}"
 
 
 def _entities(text: str) -> str:
-    return _SPECIAL.sub(lambda match: f"&#{ord(match[0])};", text)
+    return _ENTITIES.sub(lambda match: f"&#{ord(match[0])};", text)
 
 
 def _fenced(text: str, language: str = "") -> str:
@@ -364,7 +377,8 @@ def _shortened(stacks: list[list[_Section]], room: int) -> tuple[list[list[_Sect
     From the least important on, what can be told in short is; then whole sections go. What a reviewer must see
     (`ESSENTIAL`) is touched only after that.
     """
-    left_out: list[list[_Section]] = [[] for _ in stacks]
+    whole = [[*sections] for sections in stacks]
+    gone: list[tuple[int, int]] = []
     total = sum(_length(section.text) + 1 for sections in stacks for section in sections)
     ranked = sorted(
         (
@@ -382,14 +396,23 @@ def _shortened(stacks: list[list[_Section]], room: int) -> tuple[list[list[_Sect
         for stack, index in places:
             section = stacks[stack][index]
             if total <= room:
-                return stacks, left_out
+                break
             other = section.short if brief else ""
             if (brief and not other) or _length(other) >= _length(section.text):
                 continue
             total -= _length(section.text) - _length(other)
             stacks[stack][index] = replace(section, text=other)
-            if not brief:
-                left_out[stack].append(section)
+            gone.append((stack, index))
+    # What was cut short before something longer went may have room again.
+    for stack, index in sorted(set(gone), key=lambda place: whole[place[0]][place[1]].rank):
+        more = _length(whole[stack][index].text) - _length(stacks[stack][index].text)
+        if stacks[stack][index].text and total + more <= room:
+            total += more
+            stacks[stack][index] = whole[stack][index]
+    left_out = [
+        [before for before, after in zip(one, now, strict=True) if not after.text]
+        for one, now in zip(whole, stacks, strict=True)
+    ]
     return stacks, left_out
 
 

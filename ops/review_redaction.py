@@ -54,10 +54,10 @@ _FORMATS = re.compile(
             r"(?<![A-Za-z0-9])sk-[A-Za-z0-9_-]{20,}",
             r"npm_[A-Za-z0-9]{20,}",
             r"pypi-[A-Za-z0-9_-]{20,}",
-            r"(?<![A-Za-z0-9])SG\.[\w-]{16,}\.[\w-]{16,}",
+            r"(?<![A-Za-z0-9])SG\.[\w-]{16,100}\.[\w-]{16,}",
             r"(?<![A-Za-z0-9])hv[sb]\.[A-Za-z0-9_-]{20,}",
             # JSON Web Tokens (RFC 7519): a header that begins with {" and a second part.
-            r"eyJ[A-Za-z0-9_-]{6,}\.[A-Za-z0-9_-]{4,}(?:\.[A-Za-z0-9_-]*)?",
+            r"eyJ[A-Za-z0-9_-]{6,4000}\.[A-Za-z0-9_-]{4,}(?:\.[A-Za-z0-9_-]*)?",
             r"(?:[Bb]earer|[Bb]asic)\s+[A-Za-z0-9._~+/-]{12,}=*",
         )
     )
@@ -73,12 +73,12 @@ _MARKERS = (
 _CREDENTIALS_IN_URL = re.compile(r"(://[^\s/:@]{0,80}:)([^\s/@]+)(?=@)")
 
 _WORDS_FOR_SECRETS = (
-    r"pass(?:word|wd|phrase)|pwd|secret(?:[_ -]?(?:access[_ -]?)?key|[_ -]?string)?|[a-z_-]*token|api[_ -]?key"
+    r"pass(?:word|wd|phrase)|pwd|secret(?:[_ -]?(?:access[_ -]?)?key|[_ -]?string)?|[a-z_-]{0,30}token|api[_ -]?key"
     r"|access[_ -]?key(?:[_ -]?id)?|private[_ -]?key|credentials?|connection[_ -]?string"
 )
 _ASSIGNED = re.compile(
     rf"""(?i)((?<![a-z0-9])(?:[a-z0-9]+[_-]){{0,4}}(?:{_WORDS_FOR_SECRETS})["']?\s{{0,3}}[:=]\s{{0,3}})"""
-    r"""("[^"\n]*"|'[^'\n]*'|[^\s"',;&}\])]+)"""
+    r"""("[^"\n]*+"?|'[^'\n]*+'?|[^\s"',;&}\])]+)"""
 )
 _SECRET_NAMES = (
     "password", "passwd", "passphrase", "secret", "secretkey", "secretaccesskey", "secretstring", "secretvalue",
@@ -99,7 +99,7 @@ RANDOM_TURNS = 0.35
 """Changes between small letters, capitals, digits and others, per character: random ones have 0.6, names in camelCase
 and paths less than 0.3."""
 _HEXADECIMAL = re.compile(r"[0-9a-fA-F]{32,}")
-_BASE64 = re.compile(r"[A-Za-z0-9+/\s]{16,}={0,2}\s*")
+_BASE64 = re.compile(r"[A-Za-z0-9+/\s]{16,}+={0,2}")
 
 
 class Redactor:
@@ -110,16 +110,20 @@ class Redactor:
         self._known = re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
 
     def text(self, text: str) -> str:
-        """Return `text` with whatever looks like a secret replaced by `HIDDEN`."""
+        """Return `text` with whatever looks like a secret replaced by `HIDDEN`; of a very long one, the beginning.
+
+        What is cut in two there is too far from the beginning to be shown.
+        """
+        text = text[:LONGEST_SCANNED]
         if self._known is not None:
             text = self._known.sub(HIDDEN, text)
-        return _without_lookalikes(text) if len(text) >= SHORTEST_SCANNED else text
+        return _scanned(text) if len(text) >= SHORTEST_SCANNED else text
 
     def value(self, value: Value, name: str = "") -> Value:
         """Return `value`, the property called `name`, with secrets in it replaced: by the mark, or inside of texts.
 
         Keys of mappings are texts too. What a secret-sounding name holds is hidden, unless it names something
-        (an ARN) or is a switch.
+        (an ARN) or is a switch. A text longer than `LONGEST_SCANNED` stays as it is: nothing of it may be shown.
         """
         if isinstance(value, Mapping):
             return {self.text(str(key)): self.value(item, str(key)) for key, item in value.items()}
@@ -128,7 +132,9 @@ class Redactor:
         if isinstance(value, str):
             if value == HIDDEN:
                 return SECRET
-            return SECRET if _named_secret(name) and not _HARMLESS.fullmatch(value) and value else self.text(value)
+            if value and _named_secret(name) and not _HARMLESS.fullmatch(value):
+                return SECRET
+            return value if len(value) > LONGEST_SCANNED else self.text(value)
         if isinstance(value, int | float) and not isinstance(value, bool) and _named_secret(name):
             return SECRET
         return value
@@ -136,17 +142,13 @@ class Redactor:
 
 def looks_secret(text: str) -> bool:
     """Whether something in `text` looks like a secret."""
-    return _without_lookalikes(text) != text
+    return _scan(text) != text
 
 
 @lru_cache(maxsize=65_536)
 def _named_secret(name: str) -> bool:
     letters = _NOT_LETTERS.sub("", name.lower())
     return letters.endswith(_SECRET_NAMES)
-
-
-def _without_lookalikes(text: str) -> str:
-    return _scanned(text) if len(text) <= LONGEST_SCANNED else _scan(text)
 
 
 def _scan(text: str) -> str:
@@ -157,7 +159,7 @@ def _scan(text: str) -> str:
     if "=" in text or ":" in text:
         text = _ASSIGNED.sub(_without_value, text)
     text = _RUN.sub(_unless_random, text)
-    if _BASE64.fullmatch(text) and _hides_in_base64(text):
+    if _BASE64.fullmatch(text.strip()) and _hides_in_base64(text):
         return HIDDEN
     return text
 
