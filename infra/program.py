@@ -153,7 +153,9 @@ def create(environment: Environment) -> Mapping[str, pulumi.Input[object]]:
             launch_template_version=service.launch_template_version,
             alarm_names=monitoring.rollout_alarm_names,
         ),
-        pulumi.ResourceOptions(depends_on=[service]),
+        # The provider of its own kind that Pulumi would make holds the whole configuration of the stack as inputs, so
+        # that every edit of a stack file would show as a change of it.
+        pulumi.ResourceOptions(depends_on=[service], provider=pulumi.ProviderResource("pulumi-python", "rollout", {})),
     )
     capacity = environment.service.capacity
     return {

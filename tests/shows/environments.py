@@ -9,19 +9,19 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import boto3
 
-from infra.graph import Graph, Resource, compare
+from infra.graph import STACK_TYPE, Graph, Resource, compare
 from infra.rules import GROUP, TAGGABLE
 
 STACKS = ("live", "nft", "int", "dev")
 CHECKOUT = Path(__file__).parents[2]
-COPIED = ("infra", "policy", "Pulumi.yaml", "releases.yaml", "suppliers.yaml", ".gitignore")
+COPIED = ("__main__.py", "infra", "policy", "Pulumi.yaml", "releases.yaml", "suppliers.yaml", ".gitignore")
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,8 @@ class Environments:
 
     checkout: Path
     variables: Mapping[str, str]
+    _exports: dict[str, dict[str, Any]] = field(default_factory=dict)
+    _clients: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     @contextmanager
@@ -52,6 +54,7 @@ class Environments:
 
     def eps_dos(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run `eps-dos` in the checkout; with `check`, fail with what it printed unless it exits with 0."""
+        self._exports.clear()
         command = [str(Path(sys.executable).with_name("eps-dos")), *arguments]
         return _run(command, self.checkout, self.variables, check=check)
 
@@ -63,23 +66,28 @@ class Environments:
         """Bring `stack` up, and wait until each zone has a healthy target."""
         self.eps_dos("up", stack)
 
+    def export(self, stack: str) -> dict[str, Any]:
+        """Return the stack's state, as `pulumi stack export` prints it; asked for anew after each command."""
+        if stack not in self._exports:
+            exported = json.loads(self.pulumi("stack", "export", "--stack", stack).stdout)
+            self._exports[stack] = exported
+        return self._exports[stack]
+
     def outputs(self, stack: str) -> dict[str, Any]:
         """Return the stack's outputs."""
-        return json.loads(self.pulumi("stack", "output", "--json", "--stack", stack).stdout)  # type: ignore[no-any-return]  # a JSON object
+        return dict(self.state_of(stack, STACK_TYPE)["outputs"])
 
     def state_of(self, stack: str, type_: str) -> dict[str, Any]:
         """Return the one resource of a type as the stack's state has it."""
-        export = json.loads(self.pulumi("stack", "export", "--stack", stack).stdout)
-        (found,) = [one for one in export["deployment"]["resources"] if one["type"] == type_]
-        return found  # type: ignore[no-any-return]  # a JSON object
+        (found,) = [one for one in self.export(stack)["deployment"]["resources"] if one["type"] == type_]
+        return dict(found)
 
     def changed_by(self, stack: str, change: Callable[[], None]) -> set[tuple[str, str]]:
         """Make a change, bring the stack up, and return (type, property) of all that changed in its inputs."""
-        before = Graph.from_export(json.loads(self.pulumi("stack", "export", "--stack", stack).stdout))
+        before = Graph.from_export(self.export(stack))
         change()
         self.up(stack)
-        after = Graph.from_export(json.loads(self.pulumi("stack", "export", "--stack", stack).stdout))
-        return {(one.type, one.path.split(".")[0]) for one in compare(before, after)}
+        return {(one.type, one.path.split(".")[0]) for one in compare(before, Graph.from_export(self.export(stack)))}
 
     # Changes a person would make.
 
@@ -128,6 +136,11 @@ class Environments:
 
     def client(self, service: str) -> Any:
         """Return a client of the emulator."""
+        if service not in self._clients:
+            self._clients[service] = self._client(service)
+        return self._clients[service]
+
+    def _client(self, service: str) -> Any:
         session = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name="eu-west-2")  # noqa: S106 - of the emulator
         client: Callable[..., Any] = session.client
         return client(service, endpoint_url=self.endpoint)
@@ -186,8 +199,7 @@ class Environments:
 
     def tags_in_aws(self, stack: str) -> dict[str, dict[str, str]]:
         """Return the tags that AWS has for each taggable resource of the stack's state, by type and logical name."""
-        export = json.loads(self.pulumi("stack", "export", "--stack", stack).stdout)
-        graph = Graph.from_export(export)
+        graph = Graph.from_export(self.export(stack))
         return {f"{one.type}::{one.name}": self._tags(one) for one in graph if one.type in {*TAGGABLE, GROUP}}
 
     def _tags(self, resource: Resource) -> dict[str, str]:
@@ -197,7 +209,7 @@ class Environments:
             iam = self.client("iam")
             if kind.endswith("Role"):
                 return _pairs(iam.list_role_tags(RoleName=identifier)["Tags"])
-            return _pairs(iam.list_instance_profile_tags(InstanceProfileName=identifier)["Tags"])
+            return _pairs(iam.get_instance_profile(InstanceProfileName=identifier)["InstanceProfile"]["Tags"])
         if service == "lb":
             return _pairs(self.client("elbv2").describe_tags(ResourceArns=[arn])["TagDescriptions"][0]["Tags"])
         if service == "s3":

@@ -5,7 +5,7 @@ Rules: EC2 API reference (DeleteSecurityGroup, DeleteSubnet, DeleteVpc, DeleteVp
 ReleaseAddress, AllocateAddress) and its list of error codes (DependencyViolation, InvalidIPAddress.InUse,
 AddressLimitExceeded, VpcLimitExceeded). moto deletes all of them, and allocates addresses that are loopback's.
 
-Addresses in the lab are of TEST-NET-3, then TEST-NET-2 (RFC 5737): nobody's, and no client would take them for real.
+Addresses in the lab are of the upper halves of TEST-NET-3, then TEST-NET-2 (RFC 5737): nobody's, and no client would take them for real.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from lab.emulator import quotas
 from lab.emulator.extensions.hooks import extend_backend
 
 ADDRESSES = tuple(
-    str(address) for network in ("203.0.113.0/24", "198.51.100.0/24") for address in ip_network(network).hosts()
+    str(address) for network in ("203.0.113.128/25", "198.51.100.128/25") for address in ip_network(network).hosts()
 )
 
 PREFIX_LIST = 7

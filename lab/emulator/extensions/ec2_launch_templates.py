@@ -1,7 +1,7 @@
 # ruff: noqa: ANN401  # moto's objects: their types say less than their names
 """Launch templates whose own tags are not those of what they launch.
 
-Rule: EC2 API reference, CreateLaunchTemplate: `TagSpecifications` tags the template, `LaunchTemplateData` holds the tags
+Rule: EC2 API reference, CreateLaunchTemplate: `TagSpecifications` tags the template, `LaunchTemplateData` holds those
 of instances and volumes. moto adds the former to the latter, where they would show as a change made by hand.
 """
 

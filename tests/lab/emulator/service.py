@@ -125,6 +125,7 @@ def template_data(image: str, security_group_id: str) -> dict[str, Any]:
     return {
         "ImageId": image,
         "InstanceType": "t3.micro",
+        "UserData": "IyEvYmluL3NoCg==",
         "MetadataOptions": {"HttpTokens": "required", "HttpEndpoint": "enabled"},
         "NetworkInterfaces": [
             {"DeviceIndex": 0, "AssociatePublicIpAddress": False, "Groups": [security_group_id]},
