@@ -1,0 +1,277 @@
+"""What the role that deploys an environment must be allowed: its policy, from the resource types of the program.
+
+Each type says which of AWS's actions make, change and delete it; a type that nobody has described is an error, so a new
+one can't be forgotten here. Reading is allowed by kind of action (`Describe*`, `Get*`), never for what is in a dataset.
+Left out: the trust of the role (whoever deploys decides it) and the backend that keeps the stacks' states.
+
+Source: Service Authorization Reference, the page of each service; names of actions are those of IAM, which for S3 are
+not always those of the API.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from infra.access import Document, Statement
+from infra.environment import AwsPlan, DatasetPlan
+from infra.errors import ConfigError, Problem
+from infra.graph import Graph
+
+TAG_EC2 = ("ec2:CreateTags", "ec2:DeleteTags")
+TAG_IAM = ("iam:TagRole", "iam:UntagRole")
+TAG_ELB = ("elasticloadbalancing:AddTags", "elasticloadbalancing:RemoveTags")
+TAG_CLOUDWATCH = ("cloudwatch:TagResource", "cloudwatch:UntagResource")
+
+ACTIONS: Final[Mapping[str, tuple[str, ...]]] = {
+    "aws:autoscaling/group:Group": (
+        "autoscaling:CreateAutoScalingGroup",
+        "autoscaling:CreateOrUpdateTags",
+        "autoscaling:DeleteAutoScalingGroup",
+        "autoscaling:DeleteTags",
+        "autoscaling:DisableMetricsCollection",
+        "autoscaling:EnableMetricsCollection",
+        "autoscaling:UpdateAutoScalingGroup",
+        # A group starts instances with the rights of whoever gave it a launch template.
+        "ec2:RunInstances",
+    ),
+    "aws:autoscaling/policy:Policy": ("autoscaling:DeletePolicy", "autoscaling:PutScalingPolicy"),
+    "aws:autoscaling/schedule:Schedule": (
+        "autoscaling:DeleteScheduledAction",
+        "autoscaling:PutScheduledUpdateGroupAction",
+    ),
+    "aws:cloudwatch/compositeAlarm:CompositeAlarm": (
+        "cloudwatch:DeleteAlarms",
+        "cloudwatch:PutCompositeAlarm",
+        *TAG_CLOUDWATCH,
+    ),
+    "aws:cloudwatch/dashboard:Dashboard": ("cloudwatch:DeleteDashboards", "cloudwatch:PutDashboard"),
+    "aws:cloudwatch/logGroup:LogGroup": (
+        "logs:CreateLogGroup",
+        "logs:DeleteLogGroup",
+        "logs:PutRetentionPolicy",
+        "logs:TagResource",
+        "logs:UntagResource",
+    ),
+    "aws:cloudwatch/metricAlarm:MetricAlarm": ("cloudwatch:DeleteAlarms", "cloudwatch:PutMetricAlarm", *TAG_CLOUDWATCH),
+    "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup": (
+        "ec2:RevokeSecurityGroupEgress",
+        "ec2:RevokeSecurityGroupIngress",
+        *TAG_EC2,
+    ),
+    "aws:ec2/eip:Eip": ("ec2:AllocateAddress", "ec2:DisassociateAddress", "ec2:ReleaseAddress", *TAG_EC2),
+    "aws:ec2/flowLog:FlowLog": ("ec2:CreateFlowLogs", "ec2:DeleteFlowLogs", *TAG_EC2),
+    "aws:ec2/internetGateway:InternetGateway": (
+        "ec2:AttachInternetGateway",
+        "ec2:CreateInternetGateway",
+        "ec2:DeleteInternetGateway",
+        "ec2:DetachInternetGateway",
+        *TAG_EC2,
+    ),
+    "aws:ec2/launchTemplate:LaunchTemplate": (
+        "ec2:CreateLaunchTemplate",
+        "ec2:CreateLaunchTemplateVersion",
+        "ec2:DeleteLaunchTemplate",
+        "ec2:ModifyLaunchTemplate",
+        *TAG_EC2,
+    ),
+    "aws:ec2/managedPrefixList:ManagedPrefixList": (
+        "ec2:CreateManagedPrefixList",
+        "ec2:DeleteManagedPrefixList",
+        "ec2:ModifyManagedPrefixList",
+        *TAG_EC2,
+    ),
+    "aws:ec2/route:Route": ("ec2:CreateRoute", "ec2:DeleteRoute", "ec2:ReplaceRoute"),
+    "aws:ec2/routeTable:RouteTable": ("ec2:CreateRouteTable", "ec2:DeleteRouteTable", *TAG_EC2),
+    "aws:ec2/routeTableAssociation:RouteTableAssociation": (
+        "ec2:AssociateRouteTable",
+        "ec2:DisassociateRouteTable",
+        "ec2:ReplaceRouteTableAssociation",
+    ),
+    "aws:ec2/securityGroup:SecurityGroup": (
+        "ec2:CreateSecurityGroup",
+        "ec2:DeleteSecurityGroup",
+        # Takes away the rule that AWS gives each new group: everything out.
+        "ec2:RevokeSecurityGroupEgress",
+        *TAG_EC2,
+    ),
+    "aws:ec2/subnet:Subnet": ("ec2:CreateSubnet", "ec2:DeleteSubnet", "ec2:ModifySubnetAttribute", *TAG_EC2),
+    "aws:ec2/vpc:Vpc": ("ec2:CreateVpc", "ec2:DeleteVpc", "ec2:ModifyVpcAttribute", *TAG_EC2),
+    "aws:ec2/vpcEndpoint:VpcEndpoint": (
+        "ec2:CreateVpcEndpoint",
+        "ec2:DeleteVpcEndpoints",
+        "ec2:ModifyVpcEndpoint",
+        # Private DNS names of interface endpoints (Service Authorization Reference, CreateVpcEndpoint).
+        "route53:AssociateVPCWithHostedZone",
+        *TAG_EC2,
+    ),
+    "aws:iam/instanceProfile:InstanceProfile": (
+        "iam:AddRoleToInstanceProfile",
+        "iam:CreateInstanceProfile",
+        "iam:DeleteInstanceProfile",
+        "iam:RemoveRoleFromInstanceProfile",
+        "iam:TagInstanceProfile",
+        "iam:UntagInstanceProfile",
+    ),
+    "aws:iam/role:Role": (
+        "iam:CreateRole",
+        "iam:DeleteRole",
+        "iam:PassRole",
+        "iam:UpdateAssumeRolePolicy",
+        "iam:UpdateRole",
+        "iam:UpdateRoleDescription",
+        *TAG_IAM,
+    ),
+    "aws:iam/rolePolicy:RolePolicy": ("iam:DeleteRolePolicy", "iam:PutRolePolicy"),
+    "aws:lb/listener:Listener": (
+        "elasticloadbalancing:CreateListener",
+        "elasticloadbalancing:DeleteListener",
+        "elasticloadbalancing:ModifyListener",
+        "elasticloadbalancing:ModifyListenerAttributes",
+        *TAG_ELB,
+    ),
+    "aws:lb/loadBalancer:LoadBalancer": (
+        "elasticloadbalancing:CreateLoadBalancer",
+        "elasticloadbalancing:DeleteLoadBalancer",
+        "elasticloadbalancing:ModifyLoadBalancerAttributes",
+        "elasticloadbalancing:SetSecurityGroups",
+        "elasticloadbalancing:SetSubnets",
+        *TAG_ELB,
+    ),
+    "aws:lb/targetGroup:TargetGroup": (
+        "elasticloadbalancing:CreateTargetGroup",
+        "elasticloadbalancing:DeleteTargetGroup",
+        "elasticloadbalancing:ModifyTargetGroup",
+        "elasticloadbalancing:ModifyTargetGroupAttributes",
+        *TAG_ELB,
+    ),
+    "aws:route53/record:Record": ("route53:ChangeResourceRecordSets",),
+    "aws:s3/bucket:Bucket": ("s3:CreateBucket", "s3:DeleteBucket", "s3:PutBucketTagging"),
+    "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration": ("s3:PutLifecycleConfiguration",),
+    "aws:s3/bucketOwnershipControls:BucketOwnershipControls": ("s3:PutBucketOwnershipControls",),
+    "aws:s3/bucketPolicy:BucketPolicy": ("s3:DeleteBucketPolicy", "s3:PutBucketPolicy"),
+    "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock": ("s3:PutBucketPublicAccessBlock",),
+    "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration": (
+        "s3:PutEncryptionConfiguration",
+    ),
+    "aws:s3/bucketVersioning:BucketVersioning": ("s3:PutBucketVersioning",),
+    "aws:sns/topic:Topic": (
+        "sns:CreateTopic",
+        "sns:DeleteTopic",
+        "sns:SetTopicAttributes",
+        "sns:TagResource",
+        "sns:UntagResource",
+    ),
+    "aws:sns/topicPolicy:TopicPolicy": ("sns:SetTopicAttributes",),
+    "aws:sns/topicSubscription:TopicSubscription": ("sns:Subscribe", "sns:Unsubscribe"),
+    "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule": (
+        "ec2:AuthorizeSecurityGroupEgress",
+        "ec2:ModifySecurityGroupRules",
+        "ec2:RevokeSecurityGroupEgress",
+        *TAG_EC2,
+    ),
+    "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": (
+        "ec2:AuthorizeSecurityGroupIngress",
+        "ec2:ModifySecurityGroupRules",
+        "ec2:RevokeSecurityGroupIngress",
+        *TAG_EC2,
+    ),
+    "pulumi-python:dynamic/infra:Rollout": ("autoscaling:StartInstanceRefresh",),
+}
+"""What making, changing and deleting a resource of a type takes."""
+
+EMPTYING = ("s3:DeleteObject", "s3:DeleteObjectVersion", "s3:ListBucketVersions")
+"""What deleting a bucket takes that is emptied first, which only environments made for one test are."""
+
+READING = (
+    "autoscaling:Describe*",
+    "cloudwatch:Describe*",
+    "cloudwatch:GetDashboard",
+    "cloudwatch:ListTagsForResource",
+    "ec2:Describe*",
+    "ec2:GetManagedPrefixListEntries",
+    "elasticloadbalancing:Describe*",
+    "iam:Get*",
+    "iam:List*",
+    "logs:Describe*",
+    "logs:ListTagsForResource",
+    "route53:Get*",
+    "route53:List*",
+    "s3:GetAccelerateConfiguration",
+    "s3:GetBucket*",
+    "s3:GetEncryptionConfiguration",
+    "s3:GetLifecycleConfiguration",
+    "s3:GetReplicationConfiguration",
+    "s3:ListBucket",
+    "secretsmanager:DescribeSecret",
+    "servicequotas:GetServiceQuota",
+    "sns:Get*",
+    "sns:List*",
+)
+"""What the provider, the rollout and `eps-dos` read."""
+
+SERVICE_LINKED = ("autoscaling.amazonaws.com", "elasticloadbalancing.amazonaws.com")
+"""Services that make a role of their own at their first use in an account (IAM guide, service-linked roles)."""
+
+LONGEST_POLICY = 10_240
+"""Characters of all inline policies of a role, white space left out (IAM quotas)."""
+
+_IAM_NAMES = ("eps-dos-api-{stack}-*", "{stack}-*")
+
+
+def policy(graph: Graph, aws: AwsPlan, dataset: DatasetPlan, account_id: str, partition: str) -> Document:
+    """Return the policy of the role that deploys what `graph` has: the recorded program.
+
+    Roles, buckets and regions are held to those of the environment; Amazon EC2 and the others have no names to hold to
+    before their resources exist. Raises ConfigError for a type that isn't described here.
+    """
+    types = {one.type for one in graph if one.type.startswith(("aws:", "pulumi-python:"))}
+    unknown = sorted(types - ACTIONS.keys())
+    if unknown:
+        raise ConfigError(
+            Problem(
+                where=f"infra/deploying_role.py: {type_}",
+                message="is used by the program, and the deploying role's actions for it are missing",
+                fix="add it to ACTIONS",
+            )
+            for type_ in unknown
+        )
+    needed = {action for type_ in types for action in ACTIONS[type_]}
+    if dataset.emptied_on_destroy:
+        needed |= set(EMPTYING)
+    by_service = _by_service(needed)
+    iam, s3 = by_service.pop("iam", []), by_service.pop("s3", [])
+    names = [name.format(stack=graph.stack) for name in _IAM_NAMES]
+    own = [
+        f"arn:{partition}:iam::{account_id}:{kind}/{name}" for kind in ("instance-profile", "role") for name in names
+    ]
+    bucket = f"arn:{partition}:s3:::{dataset.bucket}"
+    regional = {"StringEquals": {"aws:RequestedRegion": aws.region}}
+    everywhere = sorted(by_service.pop("route53", []))
+    statements: list[Statement] = [
+        {"Sid": "Read", "Effect": "Allow", "Action": list(READING), "Resource": "*"},
+        {
+            "Sid": "Regional",
+            "Effect": "Allow",
+            "Action": sorted(action for actions in by_service.values() for action in actions),
+            "Resource": "*",
+            "Condition": regional,
+        },
+        {"Sid": "Names", "Effect": "Allow", "Action": everywhere, "Resource": "*"},
+        {"Sid": "Roles", "Effect": "Allow", "Action": iam, "Resource": own},
+        {
+            "Sid": "ServiceLinkedRoles",
+            "Effect": "Allow",
+            "Action": "iam:CreateServiceLinkedRole",
+            "Resource": f"arn:{partition}:iam::{account_id}:role/aws-service-role/*",
+            "Condition": {"StringEquals": {"iam:AWSServiceName": list(SERVICE_LINKED)}},
+        },
+    ]
+    if s3:
+        statements.append({"Sid": "Dataset", "Effect": "Allow", "Action": s3, "Resource": [bucket, f"{bucket}/*"]})
+    return {"Version": "2012-10-17", "Statement": statements}
+
+
+def _by_service(actions: Iterable[str]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for action in sorted(actions):
+        found.setdefault(action.split(":")[0], []).append(action)
+    return found
