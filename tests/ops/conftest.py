@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from ops.lab import place
 from ops.place import Place
-from tests.labs import LabCopy
+from tests.labs import LabCopy, copied
 
 
 @pytest.fixture
@@ -22,3 +23,10 @@ def small_place(small_lab: LabCopy, monkeypatch: pytest.MonkeyPatch) -> Iterator
     finally:
         os.environ.clear()
         os.environ.update(before)
+
+
+@pytest.fixture
+def unstarted_lab(tmp_path: Path) -> Iterator[LabCopy]:
+    """A copy of this checkout with a lab that isn't started: for commands that shall not start it."""
+    with copied(tmp_path) as made:
+        yield made

@@ -1,0 +1,117 @@
+"""The command `eps-dos`: what it exits with, and that whatever goes wrong is one text."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+
+import pytest
+from botocore.exceptions import ClientError, NoCredentialsError
+
+from infra.errors import ConfigError, Problem
+from lab import exclusive
+from lab.engine.errors import EngineError
+from lab.errors import LabError, WrongUse
+from ops import cli
+from ops.engine import NoSuchStackError, PulumiError
+from tests.labs import EPS_DOS, LabCopy
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (
+            ConfigError([Problem(where="a file", message="is wrong", fix="mend it")]),
+            2,
+            "a file is wrong\n    fix: mend it",
+        ),
+        (NoSuchStackError("dev"), 2, "stack dev is not in the backend"),
+        (WrongUse("a port is in use", "take another"), 2, "a port is in use\n    fix: take another"),
+        (LabError("no lab", "start it"), 3, "no lab\n    fix: start it"),
+        (EngineError("no engine", "install one"), 3, "no engine\n    fix: install one"),
+        (PulumiError("dev", "up", ["it broke"]), 3, "pulumi up of dev failed:\nit broke"),
+        (
+            ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "GetRole"),
+            3,
+            "AWS: An error occurred (Acc",
+        ),
+        (NoCredentialsError(), 3, "AWS: Unable to locate credentials"),
+        (PermissionError(13, "Permission denied", "/a/file"), 3, "/a/file: Permission denied"),
+        (KeyError("x"), 3, "This is a fault of eps-dos"),
+    ],
+    ids=lambda case: type(case).__name__ if isinstance(case, Exception) else None,
+)
+def test_every_error_is_a_text_and_an_exit_code(error: Exception, code: int, said: str) -> None:
+    text, exit_code = cli.explained(error)
+    assert exit_code == code
+    assert text.startswith(said) or said in text
+
+
+def test_an_unknown_command_gets_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["lab", "statsu"]) == 2
+    assert "No such command 'statsu'. Did you mean 'status'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [["up"], ["up", "a", "b"], ["lab", "start", "--port", "x"], ["up", "--no-such"]])
+def test_wrong_use_exits_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(arguments) == 2
+    assert "Usage: eps-dos" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["lab", "-h"], ["up", "--help"], ["lab", "fault", "--help"]])
+def test_help_goes_to_stdout(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(arguments) == 0
+    assert "Usage: eps-dos" in capsys.readouterr().out
+
+
+def test_a_traceback_is_there_for_who_asks(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(**_: object) -> None:
+        raise ValueError("impossible")
+
+    monkeypatch.setattr(cli, "app", broken)
+    assert cli.run([]) == 3
+    assert "eps-dos failed with ValueError: impossible" in capsys.readouterr().err
+    monkeypatch.setenv("EPS_DOS_TRACEBACK", "1")
+    cli.run([])
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_outside_a_project_it_says_so(unstarted_lab: LabCopy) -> None:
+    nowhere = unstarted_lab.checkout.parent
+    done = subprocess.run([EPS_DOS, "lab", "status"], cwd=nowhere, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "there is no Pulumi.yaml here or in a folder above" in done.stderr
+
+
+def test_inside_the_labs_copy_it_is_the_checkouts_lab(unstarted_lab: LabCopy) -> None:
+    unstarted_lab.lab.project.renew()
+    copy = unstarted_lab.checkout / ".lab" / "project" / "infra"
+    done = subprocess.run([EPS_DOS, "lab", "status"], cwd=copy, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "not running; start it with: eps-dos lab start\n")
+    assert not (unstarted_lab.checkout / ".lab" / "project" / ".lab").exists()
+
+
+def test_a_reader_who_goes_away_is_no_error() -> None:
+    done = subprocess.run(
+        ["sh", "-c", f"{EPS_DOS} --help | true; echo done"], capture_output=True, text=True, check=False
+    )
+    assert (done.stdout, done.stderr) == ("done\n", "")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_command_exits_130(unstarted_lab: LabCopy, number: signal.Signals) -> None:
+    """Here it waits for another command that holds the lab."""
+    with exclusive.hold(unstarted_lab.checkout / ".lab" / "lock", lambda _waited: None):
+        waiting = subprocess.Popen(
+            [EPS_DOS, "lab", "stop"],
+            cwd=unstarted_lab.checkout,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        assert waiting.stderr is not None
+        assert "waiting for another command" in waiting.stderr.readline()
+        os.kill(waiting.pid, number)
+        assert waiting.wait(10) == 130
+        assert "Traceback" not in waiting.stderr.read()

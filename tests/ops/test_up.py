@@ -1,0 +1,203 @@
+"""`eps-dos up`: what is wrong is said before anything is touched; what is up is held against what was promised."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from infra.errors import ConfigError
+from ops.up import wanted
+from tests.labs import LabCopy
+
+
+def edit(folder: Path, name: str, old: str, new: str) -> None:
+    """Replace a text in a file; it must be there."""
+    text = (folder / name).read_text()
+    assert old in text
+    (folder / name).write_text(text.replace(old, new))
+
+
+WRONG: dict[str, tuple[str, str, str, str]] = {
+    "scale of a word": ("Pulumi.nft.yaml", "scale: 0.5", "scale: half", "Pulumi.nft.yaml: eps-dos-api:scale is half"),
+    "scale of nought": ("Pulumi.nft.yaml", "scale: 0.5", "scale: 0", "Pulumi.nft.yaml: eps-dos-api:scale is 0"),
+    "a key twice": (
+        "Pulumi.nft.yaml",
+        "eps-dos-api:scale: 0.5",
+        "eps-dos-api:scale: 0.5\n  eps-dos-api:scale: 0.5",
+        "stands twice",
+    ),
+    "a key that no mirror has": (
+        "Pulumi.nft.yaml",
+        "eps-dos-api:scale: 0.5",
+        "eps-dos-api:instanceType: c7g.xlarge",
+        "Pulumi.nft.yaml: eps-dos-api:instanceType",
+    ),
+    "broken YAML": ("Pulumi.nft.yaml", "config:", "config: [", "Pulumi.nft.yaml: is no valid YAML: line"),
+    "broken YAML in Live's file": ("Pulumi.live.yaml", "config:", "config: [", "Pulumi.live.yaml: is no valid YAML"),
+    "no such release": ("Pulumi.live.yaml", '"1.4.0"', '"9.9.9"', "9.9.9; allowed: a version of releases.yaml"),
+    "a broken catalogue": ("releases.yaml", "version:", "versoin:", "releases.yaml"),
+}
+
+
+@pytest.mark.parametrize(("name", "old", "new", "said"), WRONG.values(), ids=WRONG.keys())
+def test_a_wrong_configuration_is_one_error_before_anything_starts(
+    unstarted_lab: LabCopy, name: str, old: str, new: str, said: str
+) -> None:
+    edit(unstarted_lab.checkout, name, old, new)
+    refused = unstarted_lab.eps_dos("up", "--lab", "nft")
+    assert refused.returncode == 2, refused.stderr
+    assert said in refused.stderr
+    assert "    fix: " in refused.stderr
+    assert "Traceback" not in refused.stderr
+    assert refused.stdout == ""
+    assert not (unstarted_lab.checkout / ".lab").exists()
+
+
+def test_a_mirror_of_a_file_that_is_gone_is_one_error(unstarted_lab: LabCopy) -> None:
+    (unstarted_lab.checkout / "Pulumi.live.yaml").unlink()
+    refused = unstarted_lab.eps_dos("up", "--lab", "nft")
+    assert (refused.returncode, refused.stderr.count("Pulumi.live.yaml")) == (2, 2)
+    assert "there is no Pulumi.live.yaml" in refused.stderr
+    assert not (unstarted_lab.checkout / ".lab").exists()
+
+
+@pytest.mark.parametrize("stack", ["../x", "-y", "LIVE", "a b", "", "staging"])
+def test_a_stack_that_there_can_not_be_is_one_error(unstarted_lab: LabCopy, stack: str) -> None:
+    refused = unstarted_lab.eps_dos("up", "--lab", "--", stack)
+    assert refused.returncode == 2
+    assert "Traceback" not in refused.stderr
+    assert not (unstarted_lab.checkout / ".lab").exists()
+
+
+def test_an_endpoint_elsewhere_is_refused(unstarted_lab: LabCopy) -> None:
+    elsewhere = {"AWS_ENDPOINT_URL": "https://ec2.eu-west-2.amazonaws.com"}
+    refused = unstarted_lab.eps_dos("up", "--lab", "dev", variables=elsewhere)
+    assert refused.returncode == 2
+    assert "allowed in the lab" in refused.stderr
+
+
+def test_what_a_mirror_leans_on_comes_first_in_the_lab_and_is_left_alone_elsewhere(unstarted_lab: LabCopy) -> None:
+    folder = unstarted_lab.checkout
+    assert [one.name for one in wanted("nft", folder, with_foundation=True)] == ["live", "nft"]
+    assert [one.name for one in wanted("nft", folder, with_foundation=False)] == ["nft"]
+    assert [one.name for one in wanted("dev", folder, with_foundation=True)] == ["dev"]
+    edit(folder, "Pulumi.live.yaml", "minimum: 6", "minimum: six")
+    with pytest.raises(ConfigError):
+        wanted("nft", folder, with_foundation=True)
+
+
+@pytest.fixture(scope="module")
+def int_up(lab: LabCopy) -> LabCopy:
+    """The lab with int up."""
+    done = lab.eps_dos("up", "--lab", "int")
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    assert "$ pulumi up --stack int --yes --skip-preview" in done.stderr
+    assert "not Amazon's" in done.stderr
+    assert "✓  name             dos-int.eps.digital.nhs.uk" in done.stdout
+    assert "✗" not in done.stdout
+    return lab
+
+
+def table(lab: LabCopy) -> tuple[int, dict[str, dict[str, Any]]]:
+    """Bring int up again; return the exit code, and its table by line."""
+    done = lab.eps_dos("up", "--lab", "--json", "int")
+    # Pulumi's own progress comes first.
+    printed = done.stdout[done.stdout.index("\n[\n") :]
+    (report,) = json.loads(printed)
+    assert report["title"] == "int"
+    return done.returncode, {check["name"]: check for check in report["checks"]}
+
+
+def aws(lab: LabCopy, service: str) -> Any:
+    """Return a client of the lab's AWS."""
+    running = lab.lab.status().running
+    assert running is not None
+    # The emulator's; no secret.
+    session = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name="eu-west-2")  # noqa: S106
+    return session.client(service, endpoint_url=running.endpoint)  # type: ignore[call-overload]  # any service
+
+
+@pytest.mark.engine
+@pytest.mark.xdist_group("lab-int")
+def test_the_table_holds_for_what_pulumi_has_made(int_up: LabCopy) -> None:
+    code, checks = table(int_up)
+    assert code == 0
+    assert {check["verdict"] for check in checks.values()} == {"ok"}
+    outputs = json.loads(int_up.pulumi("stack", "output", "--json", "--stack", "int").stdout)
+    assert all(address in checks["virtual IPs"]["value"] for address in outputs["virtualIps"].values())
+    assert checks["name"]["evidence"] == f"alias of {outputs['loadBalancerDnsName']}"
+
+
+@pytest.mark.engine
+@pytest.mark.xdist_group("lab-int")
+def test_a_change_behind_pulumis_back_fails_its_line(int_up: LabCopy) -> None:
+    """`up` without a refresh doesn't see it; the table, which asks AWS, does."""
+    ec2, elbv2 = aws(int_up, "ec2"), aws(int_up, "elbv2")
+    own = [{"Name": "tag:Environment", "Values": ["int"]}]
+    groups = ec2.describe_security_groups(Filters=own)["SecurityGroups"]
+    (group,) = [one["GroupId"] for one in groups if one["GroupName"].startswith("int-load-balancer")]
+    opened = {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
+    ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[opened])
+    balancers = elbv2.describe_load_balancers()["LoadBalancers"]
+    (balancer,) = [one["LoadBalancerArn"] for one in balancers if one["LoadBalancerName"].startswith("int-")]
+    (targets,) = elbv2.describe_target_groups(LoadBalancerArn=balancer)["TargetGroups"]
+    forward = [{"Type": "forward", "TargetGroupArn": targets["TargetGroupArn"]}]
+    second = elbv2.create_listener(LoadBalancerArn=balancer, Protocol="TCP", Port=8443, DefaultActions=forward)
+    try:
+        code, checks = table(int_up)
+    finally:
+        elbv2.delete_listener(ListenerArn=second["Listeners"][0]["ListenerArn"])
+        ec2.revoke_security_group_ingress(GroupId=group, IpPermissions=[opened])
+    assert code == 1
+    assert checks["who may connect"]["evidence"] == "0.0.0.0/0 on tcp 22 may too"
+    assert checks["port"]["evidence"] == "the load balancer listens on TCP 443, TCP 8443"
+    assert {name for name, one in checks.items() if one["verdict"] == "failed"} == {"who may connect", "port"}
+    assert table(int_up)[0] == 0
+
+
+@pytest.mark.engine
+@pytest.mark.xdist_group("lab-int")
+def test_a_program_that_fails_ends_with_one_sentence_and_exit_3(int_up: LabCopy) -> None:
+    """What the configuration can't know, AWS says: here, that somebody else has the dataset's name."""
+    taken = "a-bucket-of-somebody-else"
+    aws(int_up, "s3").create_bucket(Bucket=taken, CreateBucketConfiguration={"LocationConstraint": "eu-west-2"})
+    edit(int_up.checkout, "Pulumi.int.yaml", "eps-dos-api-int-dataset", taken)
+    try:
+        failed = int_up.eps_dos("up", "--lab", "int")
+    finally:
+        edit(int_up.checkout, "Pulumi.int.yaml", taken, "eps-dos-api-int-dataset")
+    assert failed.returncode == 3
+    assert "pulumi up of int failed (exit code" in failed.stderr
+    assert "Traceback" not in failed.stderr + failed.stdout
+
+
+def test_waiting_ends_when_nothing_settles(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Targets that never get healthy are told after the time that they have, and no later."""
+    from dataclasses import replace
+
+    import ops.engine
+    import ops.inventory
+    from ops.place import Place
+    from ops.up import HEALTHY_WITHIN_SECONDS, settled
+    from tests.infra.sample import environment
+    from tests.ops import sample
+
+    found = sample.inventory()
+    sick = tuple(replace(one, state="unhealthy") for one in found.target_groups[0].targets)
+    found = replace(found, target_groups=(replace(found.target_groups[0], targets=sick),))
+    monkeypatch.setattr(ops.inventory, "read", lambda _aws, _subject: found)
+    monkeypatch.setattr(ops.engine.StackHandle, "outputs", lambda _self: {"virtualIps": sample.ADDRESSES})
+    at = Place(
+        folder=tmp_path, checkout=tmp_path, cli=tmp_path, version="0", in_lab=True, check_endpoint=lambda one: one
+    )
+    times = itertools.count(0, 30)
+    pauses: list[float] = []
+    seen = settled(environment("live"), at, clock=lambda: next(times), pause=pauses.append)
+    assert [check.name for check in seen.checks if check.verdict == "failed"] == ["targets"]
+    assert len(pauses) == HEALTHY_WITHIN_SECONDS // 30 - 1
+    assert pauses == sorted(pauses)
