@@ -27,10 +27,18 @@ _RECORD = ".copied"
 Yaml: TypeAlias = object
 """Whatever a YAML file holds."""
 
-# Top-level keys with which a stack file says how its secrets are encrypted, with what follows indented. By text and not
-# by parsing: comments stay, and a file that is no YAML is still copied.
+# Both by text and not by parsing: comments stay, and a file that is no YAML is still copied.
+# Top-level keys with which a stack file says how its secrets are encrypted, with what follows indented.
 _ENCRYPTION = re.compile(
     rb"""^["']?(secretsprovider|encryptedkey|encryptionsalt)["']?[ \t]*:.*(?:\n[ \t]+.*)*(?:\n|\Z)""", re.MULTILINE
+)
+
+# Which account a stack belongs to, and as whom it is deployed: the lab's account is another one, and nobody's.
+_BELONGING = frozenset({"aws:allowedAccountIds", "aws:profile"})
+_ACCOUNT = re.compile(
+    rb"""^([ \t]+)["']?(?:%s)["']?[ \t]*:.*(?:\n\1(?:[ \t]|-[ \t]).*)*(?:\n|\Z)"""
+    % "|".join(sorted(_BELONGING)).encode(),
+    re.MULTILINE,
 )
 
 
@@ -45,8 +53,9 @@ class Project:
         """Make the copy what the checkout is now, file by file in one step each.
 
         Stack files lose `secretsprovider`, `encryptedkey` and `encryptionsalt`, and keep the salt that the copy's has:
-        the lab's state is encrypted with it. Files of the copy that never came from the checkout stay, such as those of
-        stacks made in the lab. What is as it should be isn't touched: a program may be reading it.
+        the lab's state is encrypted with it. They lose `aws:allowedAccountIds` and `aws:profile`, too. Files of the
+        copy that never came from the checkout stay, such as those of stacks made in the lab. What is as it should be
+        isn't touched: a program may be reading it.
 
         Raises WrongUse if the checkout holds no project, LabError if a file can't be read or written.
         """
@@ -62,7 +71,7 @@ class Project:
                 wanted, mode = source.read_bytes(), source.stat().st_mode & 0o777
                 target = self.folder / name
                 if stack_of(name) is not None:
-                    wanted = _with_salt(_ENCRYPTION.sub(b"", wanted), target)
+                    wanted = _with_salt(_ACCOUNT.sub(b"", _ENCRYPTION.sub(b"", wanted)), target)
                 _write_if_other(target, wanted, mode)
             self._forget_removed(sources)
             self._link_virtual_environment()
@@ -93,6 +102,12 @@ class Project:
         entries = [entry for entry in releases if isinstance(entry, Mapping)] if isinstance(releases, list) else []
         pairs = [(entry.get("version"), entry.get("image")) for entry in entries]
         return tuple((one, other) for one, other in pairs if isinstance(one, str) and isinstance(other, str) and other)
+
+    def hosted_zones(self) -> tuple[str, ...]:
+        """Return the hosted zones that stacks have their names in."""
+        configs = (_settings(path) for path in sorted(self.folder.glob("Pulumi.*.yaml")))
+        zones = [value for config in configs for key, value in config.items() if key.endswith(":hostedZone")]
+        return tuple(dict.fromkeys(zone for zone in zones if isinstance(zone, str) and zone))
 
     def _sources(self) -> Iterator[tuple[str, Path]]:
         for pattern in FILES:
@@ -154,10 +169,10 @@ def _write_if_other(target: Path, content: bytes, mode: int) -> None:
         raise
 
 
-def _settings(stack_file: Path) -> Yaml:
+def _settings(stack_file: Path) -> Mapping[str, Yaml]:
     document = _parsed(stack_file)
-    encryption = {"secretsprovider", "encryptedkey", "encryptionsalt"}
-    return {key: item for key, item in document.items() if key not in encryption} if isinstance(document, dict) else {}
+    config = document.get("config") if isinstance(document, Mapping) else None
+    return {key: value for key, value in config.items() if key not in _BELONGING} if isinstance(config, Mapping) else {}
 
 
 def _parsed(path: Path) -> Yaml:

@@ -8,7 +8,6 @@ are not there. Left out: what AWS does (emulator), which engine this is (engine)
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import shutil
@@ -26,7 +25,7 @@ from lab.control import Control, require_loopback
 from lab.engine.child import termination_as_exception
 from lab.engine.setup import Engine, ensure
 from lab.errors import LabError, WrongUse
-from lab.project import CATALOGUE, Project
+from lab.project import Project
 
 REGION = "eu-west-2"
 PASSPHRASE = "lab"  # noqa: S105 - what it keeps secret are the lab's stacks, which hold no secrets
@@ -248,11 +247,10 @@ class Lab:
         # Pulumi takes no backend that isn't there.
         self._backend.mkdir(exist_ok=True)
         self._write_provider()
-        catalogue = self.project.folder / CATALOGUE
-        digest = hashlib.sha256(catalogue.read_bytes()).hexdigest() if catalogue.exists() else ""
-        if account.get("catalogue") != digest:
+        baseline = json.dumps([self.project.releases(), self.project.hosted_zones()])
+        if account.get("baseline") != baseline:
             self._create_baseline(running)
-            _write_json(self._account_file, {"run": running.run, "catalogue": digest})
+            _write_json(self._account_file, {"run": running.run, "baseline": baseline})
         return running
 
     def _discard(self, recorded: Running | None) -> None:
@@ -345,6 +343,8 @@ class Lab:
 
         with _environment_of_process(_without_outside(os.environ) | _ACCOUNT):
             create_baseline(running.endpoint, self.project.releases())
+            for zone in self.project.hosted_zones():
+                create_baseline(running.endpoint, (), zone=zone)
 
     def _running(self) -> Running:
         running = self._answering()

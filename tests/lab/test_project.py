@@ -63,6 +63,27 @@ def test_an_encryption_setting_over_several_lines_goes_as_a_whole(project: Proje
     assert (project.folder / "Pulumi.dev.yaml").read_text() == "config: {}\n"
 
 
+def test_which_account_a_stack_belongs_to_is_left_out(project: Project) -> None:
+    """The lab's account is another one; a stack that names its own would be refused there."""
+    file = project.checkout / "Pulumi.dev.yaml"
+    kept = "config:\n  aws:region: eu-west-2\n  # To be decided.\n  x:size: 1\n"
+    file.write_text(
+        'config:\n  aws:allowedAccountIds: ["111122223333"]\n  aws:region: eu-west-2\n  "aws:profile": a-profile\n'
+        '  # To be decided.\n  x:size: 1\n  aws:allowedAccountIds:\n  - "111122223333"\n    # which?\n  - x\n'
+    )
+    project.renew()
+    assert (project.folder / "Pulumi.dev.yaml").read_text() == kept
+    assert project.changed_by_pulumi() == ()
+
+
+def test_hosted_zones_are_those_of_all_stacks(project: Project) -> None:
+    (project.checkout / "Pulumi.dev.yaml").write_text("config: {x:hostedZone: a.example}\n")
+    (project.checkout / "Pulumi.int.yaml").write_text("config: {x:hostedZone: b.example}\n")
+    (project.checkout / "Pulumi.nft.yaml").write_text("config: {x:hostedZone: a.example}\n")
+    project.renew()
+    assert project.hosted_zones() == ("a.example", "b.example")
+
+
 def test_what_pulumi_changed_in_the_copy_is_named_and_taken_back(project: Project) -> None:
     project.renew()
     file = project.folder / "Pulumi.dev.yaml"
