@@ -8,8 +8,10 @@ environments (`graph.compare`), and what only AWS can tell (quotas, whether an i
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from infra.deciding import LIVE, PERMANENT
 from infra.environment import PORT
-from infra.graph import UNKNOWN, Graph, Resource, Value, policy_statements
+from infra.graph import STACK_TYPE, UNKNOWN, Graph, Resource, Value, json_document, policy_statements
+from infra.settings import NAMESPACE
 
 REQUIRED_TAGS = ("CostCentre", "DataClassification", "Environment", "ManagedBy", "Owner", "Project", "Service")
 
@@ -73,6 +75,8 @@ class Rule:
     source: str
     """Who says so: AWS's documentation, the API overview, the design."""
     findings: Callable[[Graph], Iterator[Finding]]
+    alone: bool = False
+    """Whether each resource can be judged by itself, before the others are known."""
 
     def violations(self, graph: Graph) -> tuple[Violation, ...]:
         """Return what breaks the rule in `graph`, in the order of the graph."""
@@ -247,24 +251,28 @@ RULES: tuple[Rule, ...] = (
         description="Every taggable resource says whose it is, and which environment's.",
         source="design: tags; EC2 Auto Scaling guide: tags of a group are not those of its instances",
         findings=_tagged,
+        alone=True,
     ),
     Rule(
         name="only-443",
         description="TCP 443 is open and nothing else.",
         source="API overview: Port, TCP 443, for every environment",
         findings=_only_the_port,
+        alone=True,
     ),
     Rule(
         name="not-open-to-the-world",
         description="Clients are admitted by name; nothing admits everybody.",
         source="API overview: environments are for assured systems and applications under development",
         findings=_not_open_to_the_world,
+        alone=True,
     ),
     Rule(
         name="no-public-instances",
         description="Instances have no public address.",
         source="design: public subnets for the load balancer only",
         findings=_no_public_instances,
+        alone=True,
     ),
     Rule(
         name="private-buckets",
@@ -295,14 +303,180 @@ RULES: tuple[Rule, ...] = (
         description="Instance metadata is given to requests with a token only.",
         source="Amazon EC2 guide: Use IMDSv2",
         findings=_imds_v2,
+        alone=True,
     ),
     Rule(
         name="names-fit",
         description="Names are within AWS's limits, with what Pulumi adds to them.",
         source="ELB API: CreateLoadBalancer, CreateTargetGroup; IAM quotas; S3 bucket naming; EC2 and CloudWatch APIs",
         findings=_names_fit,
+        alone=True,
     ),
 )
+
+
+EIP = "aws:ec2/eip:Eip"
+LOAD_BALANCER = "aws:lb/loadBalancer:LoadBalancer"
+PROVIDER = "pulumi:providers:aws"
+
+
+def _expiring(graph: Graph) -> Iterator[Finding]:
+    if graph.stack in PERMANENT:
+        return
+    for resource in graph:
+        if resource.type == LAUNCH_TEMPLATE:
+            # A new expiry would be a new version of it, and replace every instance.
+            continue
+        tags: Mapping[str, Value] = {}
+        if resource.type in TAGGABLE:
+            tags = _mapping(resource.inputs.get("tags"))
+        elif resource.type == GROUP:
+            tags = {str(tag.get("key")): tag.get("value") for tag in _objects(resource.inputs.get("tags"))}
+        else:
+            continue
+        if not tags.get("ExpiresAt"):
+            yield resource, f"has no tag ExpiresAt, and {graph.stack} is none of the permanent environments"
+
+
+def _protected(graph: Graph) -> Iterator[Finding]:
+    published = _published(graph)
+    addresses = {address for address in published.values() if isinstance(address, str)}
+    for address in graph.of_type(EIP):
+        if address.outputs.get("publicIp") in addresses and not address.protect:
+            yield address, f"is {address.outputs['publicIp']}, which is published, and not protected"
+    if graph.stack != LIVE and not published:
+        return
+    for balancer in graph.of_type(LOAD_BALANCER):
+        if not balancer.protect:
+            yield balancer, "is not protected; replacing it takes the published addresses out of service"
+        if balancer.inputs.get("enableDeletionProtection") is not True:
+            yield balancer, "may be deleted in AWS; set enableDeletionProtection"
+    if graph.stack == LIVE:
+        for bucket in graph.of_type(BUCKET):
+            if not bucket.protect:
+                yield bucket, "is Live's dataset, and not protected"
+
+
+def _published_addresses(graph: Graph) -> Iterator[Finding]:
+    stack = next(iter(graph.of_type(STACK_TYPE)), None)
+    published = _published(graph)
+    if stack is None or not published:
+        # A first `up` finds out which addresses there are.
+        return
+    actual = stack.outputs.get("virtualIps")
+    if actual is UNKNOWN:
+        yield stack, "would have addresses that are known only after `up`; some are published, and may not change"
+    by_zone = _mapping(actual)
+    made = {address.outputs.get("publicIp"): address for address in graph.of_type(EIP)}
+    attached = _attached(graph)
+    for zone, address in sorted(by_zone.items()):
+        of_zone = made.get(address, stack)
+        if zone in published:
+            if address is UNKNOWN:
+                yield (
+                    stack,
+                    f"would have an address in {zone} that is known only after `up`; {published[zone]} is published",
+                )
+            elif address != published[zone]:
+                yield of_zone, f"would be {address} in {zone}; {published[zone]} is published"
+        elif address in attached or (address is UNKNOWN and UNKNOWN in attached):
+            shown = "an address that is known only after `up`" if address is UNKNOWN else address
+            yield of_zone, (
+                f"would take traffic in {zone} at {shown}, which isn't published as the others are: reserve the zone, "
+                "publish its address, then attach it"
+            )  # fmt: skip
+    for zone in sorted(published.keys() - by_zone.keys()) if isinstance(actual, Mapping) else ():
+        yield stack, f"would have no address in {zone}; {published[zone]} is published"
+
+
+def _published(graph: Graph) -> Mapping[str, Value]:
+    """Return the published addresses by zone, from the configuration that the stack hands on as its output."""
+    stack = next(iter(graph.of_type(STACK_TYPE)), None)
+    settings = _mapping(stack.outputs.get("settings")) if stack else {}
+    written = settings.get(f"{NAMESPACE}:virtualIps")
+    return _mapping(json_document(written) if isinstance(written, str) else written)
+
+
+def _attached(graph: Graph) -> set[Value]:
+    """Return the addresses at load balancers; UNKNOWN among them if one isn't known yet."""
+    addresses = {address.outputs.get("allocationId"): address.outputs.get("publicIp") for address in graph.of_type(EIP)}
+    return {
+        UNKNOWN if mapping.get("allocationId") is UNKNOWN else addresses.get(mapping.get("allocationId"))
+        for balancer in graph.of_type(LOAD_BALANCER)
+        for mapping in _objects(balancer.inputs.get("subnetMappings"))
+    }
+
+
+DECLARED: tuple[Rule, ...] = (
+    Rule(
+        name="expires",
+        description="What isn't permanent says until when it stays.",
+        source="API overview: other environments are available over a fixed time period only",
+        findings=_expiring,
+        alone=True,
+    ),
+    Rule(
+        name="protected",
+        description="Published addresses, the load balancer at them and Live's dataset can't be deleted by a slip.",
+        source="design: virtual IPs, once published, are protected in any stack; Live's dataset is Live's",
+        findings=_protected,
+    ),
+    Rule(
+        name="published-addresses",
+        description="Addresses that clients have in their firewalls stay what they are.",
+        source="API overview: Virtual IP; design: a zone is added in two steps",
+        findings=_published_addresses,
+    ),
+)
+"""Rules that need what only the stack itself knows: whether it is protected, what it has published."""
+
+
+def _account_allowed(graph: Graph) -> Iterator[Finding]:
+    for provider in graph.of_type(PROVIDER) if graph.stack == LIVE else ():
+        allowed = provider.inputs.get("allowedAccountIds")
+        # The engine hands providers their lists as JSON.
+        if not (json_document(allowed) if isinstance(allowed, str) else allowed):
+            yield provider, "would deploy Live to whichever account it is handed; set aws:allowedAccountIds"
+
+
+account_allowed = Rule(
+    name="account-allowed",
+    description="Live is deployed to an account that it names.",
+    source="design: Live needs allowedAccountIds outside the lab",
+    findings=_account_allowed,
+    alone=True,
+)
+"""For wherever AWS is the real one."""
+
+
+def certificate_of_its_own(lives: str | None) -> Rule:
+    """Return the rule that nobody but Live may have Live's certificate; `lives` is its secret's ARN, None if unset."""
+
+    def findings(graph: Graph) -> Iterator[Finding]:
+        if lives is None or graph.stack == LIVE:
+            return
+        for policy in graph.of_type("aws:iam/rolePolicy:RolePolicy"):
+            if any(
+                lives in _texts(statement.get("Resource"))
+                for statement in policy_statements(policy.inputs.get("policy"))
+            ):
+                yield policy, f"may read Live's certificate and key ({lives}); give {graph.stack} its own"
+        for template in graph.of_type(LAUNCH_TEMPLATE):
+            data = template.inputs.get("userData")
+            if isinstance(data, str) and lives in str(json_document(data)):
+                yield template, f"names Live's certificate ({lives}); give {graph.stack} its own"
+
+    return Rule(
+        name="certificate-of-its-own",
+        description="No certificate or key is shared with Live.",
+        source="design: no certificate or key is shared with Live",
+        findings=findings,
+        alone=True,
+    )
+
+
+def _texts(value: Value) -> Sequence[Value]:
+    return value if isinstance(value, list | tuple) else [value]
 
 
 def _mapping(value: Value) -> Mapping[str, Value]:

@@ -1,0 +1,1 @@
+"""The policy pack: `infra.rules`, asked by the Pulumi engine."""
