@@ -1,0 +1,182 @@
+"""`eps-dos backend init`: a bucket of S3 that keeps the states of all stacks, made once and safe to make again.
+
+Versioned, since a state that was overwritten is what brings a stack back; encrypted; private; TLS only; owner's objects
+only. Pulumi logs in to it by its URL. Left out: who may use it, and the key that encrypts secrets, which
+`pulumi stack init --secrets-provider` names.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from botocore.exceptions import ClientError
+
+from infra.environment import AwsPlan
+from infra.errors import ConfigError, Problem
+from ops.lab import InLab, place
+from ops.progress import say
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+app = typer.Typer(help="Where the states of stacks are kept.", no_args_is_help=True)
+
+PRIVATE = {"BlockPublicAcls": True, "IgnorePublicAcls": True, "BlockPublicPolicy": True, "RestrictPublicBuckets": True}
+ENCRYPTED = {"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]}
+OWNERSHIP = {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
+FIRST_REGION = "us-east-1"
+"""The one region that CreateBucket takes no location for (Amazon S3 API)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One property of the bucket: what it is called, whether it is so, and the call that makes it so."""
+
+    name: str
+    holds: Callable[[], bool]
+    make: Callable[[], object]
+
+
+@app.command()
+def init(
+    bucket: Annotated[str, typer.Option("--bucket", help="The bucket's name, unique in all of AWS.", metavar="NAME")],
+    region: Annotated[str, typer.Option("--region", help="Where it is kept.")] = "eu-west-2",
+    profile: Annotated[str | None, typer.Option("--profile", help="Of the AWS configuration files.")] = None,
+    in_lab: InLab = False,
+) -> None:
+    """Make the bucket that keeps the states of all stacks, or mend what it lacks. Prints the URL to log in to."""
+    at = place(in_lab)
+    # Slow to load, and not needed to say what is wrong with a command.
+    from ops.aws import Aws
+
+    s3 = Aws(AwsPlan(region=region, profile=profile), at).s3
+    for name in made(s3, bucket, region):
+        say(f"{bucket}: {name}")
+    typer.echo(url(bucket, region, s3.meta.endpoint_url if in_lab else None))
+
+
+def made(s3: S3Client, bucket: str, region: str) -> Iterator[str]:
+    """Make what is missing and yield its name, step by step.
+
+    Raises ConfigError if the bucket is another account's, or elsewhere; botocore's errors if a call fails.
+    """
+    if not _exists(s3, bucket, region):
+        location: Any = {} if region == FIRST_REGION else {
+            "CreateBucketConfiguration": {"LocationConstraint": region}
+        }  # fmt: skip
+        s3.create_bucket(Bucket=bucket, ObjectOwnership="BucketOwnerEnforced", **location)
+        yield "made"
+    for step in steps(s3, bucket):
+        if not step.holds():
+            step.make()
+            yield step.name
+
+
+def steps(s3: S3Client, bucket: str) -> tuple[Step, ...]:
+    """Return what the bucket must be, in the order in which it is made so."""
+    statement = tls_only(bucket, s3.meta.partition)
+    block: Any = PRIVATE
+    encryption: Any = ENCRYPTED
+    ownership: Any = OWNERSHIP
+
+    def policy() -> dict[str, Any]:
+        answer = _unless(lambda: s3.get_bucket_policy(Bucket=bucket), "NoSuchBucketPolicy")
+        return dict(json.loads(answer["Policy"])) if answer else {"Version": "2012-10-17", "Statement": []}
+
+    def with_tls_only() -> str:
+        # What a team has added stays.
+        others = [one for one in policy()["Statement"] if one.get("Sid") != statement["Sid"]]
+        return json.dumps({**policy(), "Statement": [statement, *others]})
+
+    def blocked() -> bool:
+        answer = _unless(lambda: s3.get_public_access_block(Bucket=bucket), "NoSuchPublicAccessBlockConfiguration")
+        return answer is not None and dict(answer["PublicAccessBlockConfiguration"]) == PRIVATE
+
+    def encrypted() -> bool:
+        missing = "ServerSideEncryptionConfigurationNotFoundError"
+        return _unless(lambda: s3.get_bucket_encryption(Bucket=bucket), missing) is not None
+
+    def owned() -> bool:
+        answer = _unless(lambda: s3.get_bucket_ownership_controls(Bucket=bucket), "OwnershipControlsNotFoundError")
+        return answer is not None and [dict(one) for one in answer["OwnershipControls"]["Rules"]] == OWNERSHIP["Rules"]
+
+    return (
+        Step(name="private", holds=blocked,
+             make=lambda: s3.put_public_access_block(Bucket=bucket, PublicAccessBlockConfiguration=block)),
+        Step(name="only its owner's objects", holds=owned,
+             make=lambda: s3.put_bucket_ownership_controls(Bucket=bucket, OwnershipControls=ownership)),
+        Step(name="versioned", holds=lambda: s3.get_bucket_versioning(Bucket=bucket).get("Status") == "Enabled",
+             make=lambda: s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})),
+        Step(name="encrypted", holds=encrypted,
+             make=lambda: s3.put_bucket_encryption(Bucket=bucket, ServerSideEncryptionConfiguration=encryption)),
+        Step(name="TLS only", holds=lambda: statement in policy()["Statement"],
+             make=lambda: s3.put_bucket_policy(Bucket=bucket, Policy=with_tls_only())),
+    )  # fmt: skip
+
+
+def missing(s3: S3Client, bucket: str) -> list[str]:
+    """Return what the bucket isn't and must be."""
+    return [step.name for step in steps(s3, bucket) if not step.holds()]
+
+
+def tls_only(bucket: str, partition: str) -> dict[str, Any]:
+    """Return the statement that refuses requests without TLS (Amazon S3 guide, security best practices)."""
+    arn = f"arn:{partition}:s3:::{bucket}"
+    return {
+        "Sid": "TlsOnly",
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:*",
+        "Resource": [arn, f"{arn}/*"],
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }
+
+
+def url(bucket: str, region: str, endpoint: str | None) -> str:
+    """Return what `pulumi login` takes; `endpoint` is the lab's."""
+    return f"s3://{bucket}?region={region}" + (f"&endpoint={endpoint}&s3ForcePathStyle=true" if endpoint else "")
+
+
+def _exists(s3: S3Client, bucket: str, region: str) -> bool:
+    try:
+        head = s3.head_bucket(Bucket=bucket)
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        if code in {"404", "NoSuchBucket"}:
+            return False
+        if code in {"403", "AccessDenied", "301", "PermanentRedirect"}:
+            raise ConfigError(
+                [
+                    Problem(
+                        where="--bucket",
+                        message=f"is {bucket}, which is another account's, or is elsewhere than in {region}",
+                        fix="eps-dos backend init --bucket ANOTHER-NAME",
+                    )
+                ]
+            ) from None
+        raise
+    there = head["ResponseMetadata"]["HTTPHeaders"].get("x-amz-bucket-region", region)
+    if there != region:
+        raise ConfigError(
+            [
+                Problem(
+                    where="--region",
+                    message=f"is {region}, and {bucket} is in {there}",
+                    fix=f"eps-dos backend init --bucket {bucket} --region {there}",
+                )
+            ]
+        )
+    return True
+
+
+def _unless(ask: Callable[[], Any], code: str) -> Any:  # noqa: ANN401 - AWS's answer
+    try:
+        return ask()
+    except ClientError as error:
+        if error.response["Error"]["Code"] == code:
+            return None
+        raise
