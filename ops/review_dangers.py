@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from infra.graph import UNKNOWN, Value
+from infra.graph import UNKNOWN, Value, json_document
+from infra.settings import NAMESPACE
 from ops.review_access import LOAD_BALANCER, widened
 from ops.review_plan import Change, Plan, is_stack
 
@@ -110,7 +111,6 @@ class _Situation:
         self.plan = plan
         # In a stack that is only being made, nothing can be lost and nobody was kept out.
         self.is_new = not any(one.old for one in plan.changes if one.type.startswith("aws:"))
-        self._known = known
         self._by_allocation: dict[str, str] = {}
         for change in plan.of_type(EIP):
             outputs = change.old.outputs if change.old else {}
@@ -120,25 +120,36 @@ class _Situation:
         self._zones: dict[str, str] = {}
         stack = next((one for one in plan.changes if is_stack(one) and one.old), None)
         outputs = stack.old.outputs if stack and stack.old else {}
-        deployed = outputs.get("virtualIps")
-        if isinstance(deployed, Mapping):
-            self._zones = {str(address): str(zone) for zone, address in deployed.items()}
+        self._zones = _zones(outputs.get("virtualIps"))
+        # An address stays published when a change takes it out of the stack file: firewalls don't read that.
+        self._published = {**_zones(_settings_of(outputs)), **_zones(known.published)}
 
     def replaced(self, type_: str) -> bool:
         return any(one.operation in {"replace", "delete"} for one in self.plan.of_type(type_))
 
     def address(self, address: str) -> Address:
-        zones = {published: zone for zone, published in self._known.published.items()}
         return Address(
             address=address,
-            zone=zones.get(address) or self._zones.get(address, ""),
-            published=address in zones,
+            zone=self._published.get(address) or self._zones.get(address, ""),
+            published=address in self._published,
         )
 
     def of_allocations(self, allocations: set[Value]) -> tuple[Address, ...]:
         """Return the addresses of `allocations`, in order of zone."""
         found = [address for one in allocations if (address := self._by_allocation.get(str(one)))]
         return tuple(sorted((self.address(one) for one in found), key=lambda one: (one.zone, one.address)))
+
+
+def _zones(by_zone: Value) -> dict[str, str]:
+    """Return zones by address, of addresses by zone."""
+    return {str(address): str(zone) for zone, address in by_zone.items()} if isinstance(by_zone, Mapping) else {}
+
+
+def _settings_of(outputs: Mapping[str, Value]) -> Value:
+    """Return the published addresses by zone that the stack was last deployed with."""
+    settings = outputs.get("settings")
+    written = settings.get(f"{NAMESPACE}:virtualIps") if isinstance(settings, Mapping) else None
+    return json_document(written) if isinstance(written, str) else written
 
 
 def _of(change: Change, situation: _Situation) -> Iterator[Danger]:

@@ -1,0 +1,210 @@
+"""`eps-dos review STACK...`: the preview, for a reviewer: what is dangerous first, and whether somebody said it may be.
+
+It runs previews and gathers what they depend on; what is made of that is in the modules beside this one. Left out:
+posting it anywhere (.github/workflows/preview.yml).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from infra.deciding import LIVE, load_environment, stack_names
+from infra.errors import ConfigError
+from infra.naming import check_stack_name
+from infra.suppliers import FILE as SUPPLIERS
+from infra.suppliers import SupplierList, admitted
+from infra.yamlfile import read_mapping
+from ops.lab import InLab, place
+from ops.place import Place, project_folder
+from ops.progress import progress, say
+
+if TYPE_CHECKING:
+    from ops.review_content import Context, Source, StackReview
+    from ops.review_document import Review
+    from ops.review_redaction import Redactor
+
+MOST_AT_ONCE = 4
+
+_SECRET_VARIABLES = ("SECRET", "TOKEN", "PASSWORD", "PASSPHRASE", "CREDENTIAL", "PRIVATE_KEY")
+
+
+class Format(StrEnum):
+    """How a review is written."""
+
+    TEXT = "text"
+    MARKDOWN = "markdown"
+    JSON = "json"
+
+
+def review(
+    stacks: Annotated[
+        list[str] | None, typer.Argument(metavar="[STACK]...", help="Which stacks; by default all that have a file.")
+    ] = None,
+    in_lab: InLab = False,
+    base: Annotated[
+        str | None,
+        typer.Option(metavar="COMMIT", help="Deploy COMMIT to a lab of its own, then preview over that: no account."),
+    ] = None,
+    refresh: Annotated[
+        bool, typer.Option(help="Look at what AWS really has, so that changes by hand are seen.")
+    ] = True,
+    format_: Annotated[
+        Format, typer.Option("--format", help="text, markdown (for a pull request) or json.")
+    ] = Format.TEXT,
+    output: Annotated[Path | None, typer.Option(metavar="FILE", help="Write to FILE instead of stdout.")] = None,
+    save_plan: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Keep each stack's plan there, to be applied as reviewed.")
+    ] = None,
+    commit: Annotated[
+        str | None, typer.Option(metavar="SHA", help="The commit to name, if not the one checked out.")
+    ] = None,
+    parallel: Annotated[int, typer.Option(min=1, max=16, help="How many stacks at a time.")] = MOST_AT_ONCE,
+) -> None:
+    """Preview STACKs for a reviewer: dangers first. Exits 1 if one fails, or a danger isn't acknowledged."""
+    from ops.review_acknowledgements import gate, read_acknowledgements
+    from ops.review_base import commit as checked_out
+    from ops.review_document import Review
+    from ops.review_redaction import Redactor
+
+    checkout = project_folder(Path.cwd())
+    names = list(dict.fromkeys(stacks or stack_names(checkout)))
+    for name in names:
+        check_stack_name(name)
+    now = datetime.now(UTC)
+    # Whatever is wrong with it is said before anything is started.
+    acknowledgements = read_acknowledgements(checkout, now.date())
+    redactor = Redactor(_known_secrets(os.environ))
+    if save_plan is not None:
+        save_plan = save_plan.absolute()
+        save_plan.mkdir(parents=True, exist_ok=True)
+    with _place(checkout, names, in_lab, base) as at, progress(f"previewing {', '.join(names)}") as tell:
+        _run_policies(at)
+
+        def of(name: str) -> StackReview:
+            source = _source(name, in_lab=in_lab, base=base, refresh=refresh)
+            return _reviewed(name, at, _context(name, at.folder, source, redactor), refresh, save_plan, tell)
+
+        with ThreadPoolExecutor(max_workers=min(parallel, max(1, len(names)))) as pool:
+            reviews = list(pool.map(of, names))
+    judged = gate(reviews, acknowledgements, now.date(), redactor)
+    _write(Review(commit=redactor.text(commit or checked_out(checkout)), made_at=now, gate=judged), format_, output)
+    raise typer.Exit(0 if judged.passed else 1)
+
+
+@contextmanager
+def _place(checkout: Path, stacks: Sequence[str], in_lab: bool, base: str | None) -> Iterator[Place]:
+    if base is None:
+        yield place(in_lab)
+        return
+    from ops.review_base import base_in_lab
+
+    with base_in_lab(checkout, base, stacks, say) as at:
+        yield at
+
+
+def _source(stack: str, *, in_lab: bool, base: str | None, refresh: bool) -> Source:
+    from ops.review_content import Source
+
+    options = "" if refresh else " --no-refresh"
+    if base is not None:
+        label = f"the lab, not AWS: {base} deployed on this machine, then this change previewed over it"
+        return Source(kind="lab", label=label, command=f"eps-dos review {stack} --base {base}{options}")
+    seen = "refreshed" if refresh else "not refreshed: changes by hand aren't seen"
+    if in_lab:
+        label = f"the lab as it is, not AWS, {seen}"
+        return Source(kind="lab", label=label, command=f"eps-dos review {stack} --lab{options}")
+    return Source(kind="real", label=f"the real state, {seen}", command=f"eps-dos review {stack}{options}")
+
+
+def _context(stack: str, folder: Path, source: Source, redactor: Redactor) -> Context:
+    from ops.review_content import Context
+    from ops.review_dangers import Known
+
+    return Context(
+        source=source,
+        known=Known(published=_published(stack, folder)),
+        clients=_clients(stack, folder),
+        redactor=redactor,
+    )
+
+
+def _published(stack: str, folder: Path) -> Mapping[str, str]:
+    """Return the addresses that the stack file has; none if it is wrong, which the preview says."""
+    try:
+        addresses = load_environment(stack, folder).virtual_ips
+    except ConfigError:
+        return {}
+    return {zone: plan.published for zone, plan in addresses.items() if plan.published}
+
+
+def _clients(stack: str, folder: Path) -> Sequence[str]:
+    """Return the suppliers that may connect to `stack`, in whose firewalls its addresses are."""
+    try:
+        listed = SupplierList.model_validate(read_mapping(folder / SUPPLIERS))
+    except (ConfigError, ValueError):
+        return ()
+    return [one.name for one in admitted(listed.suppliers, stack, assured_only=stack == LIVE)]
+
+
+def _reviewed(
+    stack: str, at: Place, context: Context, refresh: bool, save_plan: Path | None, tell: Callable[[str], None]
+) -> StackReview:
+    """Return the review of one stack. A preview that fails is one, too: it says why, and what was seen until then."""
+    # Slow to load, and not needed to say what is wrong with a command line.
+    from ops.engine import NoSuchStackError, PulumiError, StackHandle
+    from ops.review_content import review_stack
+    from ops.review_kept_plan import keep
+    from ops.review_plan import read_plan
+
+    handle = StackHandle(stack, at)
+    path = save_plan / f"{stack}.plan.json" if save_plan else None
+    try:
+        if at.in_lab:
+            handle.create()
+        found = handle.preview(lambda now: tell(f"{stack}, {now}"), refresh=refresh, plan=path)
+        plan = read_plan(stack, found.document, found.events)
+    except PulumiError as error:
+        plan = read_plan(stack, None, error.events, error.messages or [str(error)])
+    except NoSuchStackError as error:
+        plan = read_plan(stack, None, (), [str(error)])
+    if path is not None and path.exists():
+        kept = keep(path, context.redactor)
+        if kept:
+            say(f"{stack}: {kept}")
+    return review_stack(plan, context)
+
+
+def _run_policies(at: Place) -> None:
+    pack = at.folder / "policy"
+    # A plain preview runs no pack unless this names one (tried).
+    if (pack / "PulumiPolicy.yaml").is_file():
+        os.environ.setdefault("PULUMI_OPTION_POLICY_PACK", str(pack))
+
+
+def _known_secrets(environment: Mapping[str, str]) -> list[str]:
+    return [value for name, value in environment.items() if any(word in name.upper() for word in _SECRET_VARIABLES)]
+
+
+def _write(made: Review, format_: Format, output: Path | None) -> None:
+    from ops.review_document import as_json
+    from ops.review_markdown import as_markdown
+    from ops.review_text import as_text, show
+
+    if format_ is Format.TEXT and output is None:
+        show(made, sys.stdout)
+        return
+    text = {Format.TEXT: as_text, Format.MARKDOWN: as_markdown, Format.JSON: as_json}[format_](made)
+    if output is None:
+        typer.echo(text)
+    else:
+        output.write_text(f"{text}\n", encoding="utf-8")
