@@ -3,6 +3,9 @@
 
 Rule: EC2 API reference, CreateLaunchTemplate: `TagSpecifications` tags the template, `LaunchTemplateData` holds those
 of instances and volumes. moto adds the former to the latter, where they would show as a change made by hand.
+
+Rule: CreateLaunchTemplateVersion takes `UserData` as CreateLaunchTemplate does. moto reads it in the latter only, and
+then can't start an instance from a later version.
 """
 
 from __future__ import annotations
@@ -10,6 +13,8 @@ from __future__ import annotations
 from typing import Any
 
 from moto.ec2.models import EC2Backend, ec2_backends
+from moto.ec2.models.launch_templates import LaunchTemplate, LaunchTemplateVersion
+from moto.ec2.utils import parse_user_data
 
 from lab.emulator.extensions.hooks import extend_backend
 
@@ -30,6 +35,18 @@ class LaunchTemplates(EC2Backend):
         return super().create_launch_template(name, description, data, tag_spec)
 
 
+_make_version = LaunchTemplate.create_version
+
+
+def _create_version(template: LaunchTemplate, data: dict[str, Any], description: str) -> LaunchTemplateVersion:
+    user_data = data.get("UserData")
+    if isinstance(user_data, str | bytes):
+        data = {**data, "UserData": parse_user_data(user_data)}
+    return _make_version(template, data, description)
+
+
 def install() -> None:
-    """Put this rule into moto."""
+    """Put these rules into moto."""
     extend_backend(ec2_backends, LaunchTemplates)
+    # moto makes templates of its own class, so the class is what can be changed.
+    LaunchTemplate.create_version = _create_version  # type: ignore[method-assign, assignment]  # on purpose

@@ -15,3 +15,28 @@ def test_the_templates_own_tags_are_not_what_it_launches_with(emulator: RunningE
     assert made["Tags"] == [{"Key": "Owner", "Value": "of the template"}]
     versions = ec2.describe_launch_template_versions(LaunchTemplateId=made["LaunchTemplateId"], Versions=["1"])
     assert versions["LaunchTemplateVersions"][0]["LaunchTemplateData"]["TagSpecifications"] == launched
+
+
+def test_instances_can_be_started_from_a_later_version_with_user_data(emulator: RunningEmulator) -> None:
+    ec2 = emulator.client("ec2")
+    image = ec2.register_image(Name="b-image", Architecture="arm64", RootDeviceName="/dev/xvda")["ImageId"]
+    first = {"ImageId": image, "InstanceType": "c7g.large", "UserData": "Zmlyc3Q="}
+    made = ec2.create_launch_template(LaunchTemplateName="b", LaunchTemplateData=first)["LaunchTemplate"]
+    template_id = made["LaunchTemplateId"]
+    ec2.create_launch_template_version(
+        LaunchTemplateId=template_id, LaunchTemplateData={**first, "UserData": "c2Vjb25k"}
+    )
+    versions = ec2.describe_launch_template_versions(LaunchTemplateId=template_id)["LaunchTemplateVersions"]
+    assert {one["VersionNumber"]: one["LaunchTemplateData"]["UserData"] for one in versions} == {
+        1: "Zmlyc3Q=",
+        2: "c2Vjb25k",
+    }
+    zones = ["eu-west-2a"]
+    template = {"LaunchTemplateId": template_id, "Version": "2"}
+    emulator.client("autoscaling").create_auto_scaling_group(
+        AutoScalingGroupName="b", MinSize=1, MaxSize=1, AvailabilityZones=zones, LaunchTemplate=template
+    )
+    (group,) = emulator.client("autoscaling").describe_auto_scaling_groups(AutoScalingGroupNames=["b"])[
+        "AutoScalingGroups"
+    ]
+    assert [one["LaunchTemplate"]["Version"] for one in group["Instances"]] == ["2"]
