@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from mypy_boto3_logs import CloudWatchLogsClient
     from mypy_boto3_route53 import Route53Client
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+    from mypy_boto3_service_quotas import ServiceQuotasClient
     from mypy_boto3_sns import SNSClient
     from mypy_boto3_sts import STSClient
 
@@ -110,3 +112,13 @@ class Aws:
     def sts(self) -> STSClient:
         """Who is asking."""
         return self._checked(self.session.client("sts", config=CONFIG))
+
+    @cached_property
+    def secretsmanager(self) -> SecretsManagerClient:
+        """AWS Secrets Manager."""
+        return self._checked(self.session.client("secretsmanager", config=CONFIG))
+
+    @cached_property
+    def service_quotas(self) -> ServiceQuotasClient:
+        """What the account may have at most."""
+        return self._checked(self.session.client("service-quotas", config=CONFIG))

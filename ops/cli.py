@@ -17,7 +17,7 @@ from typing import NoReturn
 import typer
 
 from infra.errors import ConfigError
-from ops import lab, release, up, verify
+from ops import backend_bucket, lab, preflight, release, review, up, verify
 from ops.lab import LabError, WrongUse
 from ops.progress import say
 
@@ -35,8 +35,11 @@ app = typer.Typer(
 )
 app.add_typer(lab.app, name="lab")
 app.add_typer(release.app, name="release")
+app.command()(review.review)
 app.command()(up.up)
 app.command()(verify.verify)
+app.command()(preflight.preflight)
+app.add_typer(backend_bucket.app, name="backend")
 
 
 def main() -> NoReturn:
