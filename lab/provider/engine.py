@@ -376,7 +376,7 @@ def delete(
         for step in row.delete:
             _perform(work, step)
     except (BotoCoreError, ClientError, ProviderError) as error:
-        if code_of(error) not in row.gone:
+        if not _means_gone(row, error):
             raise work.failure(error) from None
 
 
@@ -552,7 +552,7 @@ def described(work: Work) -> dict[str, Any] | None:
         try:
             found = search(look.result, _looked(work, look))
         except ClientError as error:
-            if code_of(error) in work.row.gone:
+            if _means_gone(work.row, error):
                 return None
             if code_of(error) not in look.absent:
                 raise
@@ -564,6 +564,14 @@ def described(work: Work) -> dict[str, Any] | None:
         elif found is not None:
             description.update(found)
     return work.row.describe(work, description) if work.row.describe else description
+
+
+def _means_gone(row: Resource, error: Exception) -> bool:
+    for known in row.gone:
+        code, _, words = known.partition(": ")
+        if code_of(error) == code and words in str(error):
+            return True
+    return False
 
 
 def _looked(work: Work, look: Look) -> dict[str, Any]:

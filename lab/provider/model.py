@@ -167,7 +167,7 @@ class Resource:
     tags: Tagging | None = None
     name: Name | None = None
     gone: tuple[str, ...] = ()
-    """Error codes that mean: there is no such resource."""
+    """Error codes that mean: there is no such resource. `CODE: WORDS` means it only with these words in the message."""
     checks: Sequence[Callable[[Mapping[str, Value]], Sequence[tuple[str, str]]]] = ()
     """Rules between properties: inputs -> (property, what is wrong with it)."""
     replaced_by: Callable[[Sequence[Change], Mapping[str, Value], Mapping[str, Value]], Sequence[str]] | None = None

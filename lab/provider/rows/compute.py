@@ -175,6 +175,8 @@ LAUNCH_TEMPLATE = Resource(  # ec2_launch_template.go: ForceNew name and prefix;
 )  # fmt: skip
 
 _GROUP = {"AutoScalingGroupName": "{id}"}
+# EC2 Auto Scaling has one code for all that it refuses.
+_NOT_FOUND = ("ValidationError: not found",)
 _UPDATED_IN_PLACE = (
     "capacityRebalance", "context", "defaultCooldown", "defaultInstanceWarmup", "desiredCapacity",
     "desiredCapacityType", "healthCheckGracePeriod", "healthCheckType", "instanceMaintenancePolicy",
@@ -388,6 +390,7 @@ AUTO_SCALING_GROUP = Resource(  # group.go: ForceNew name, prefix, initial lifec
             patience_seconds=600,
         ),
     ),
+    gone=_NOT_FOUND,
     computed={
         "arn": "AutoScalingGroupARN",
         "predictedCapacity": "PredictedCapacity",
@@ -467,6 +470,7 @@ SCALING_POLICY = Resource(  # policy.go: ForceNew name and group
         ),
     ),
     computed={"arn": "PolicyARN"},
+    gone=_NOT_FOUND,
     name=Name(prefix_property=""),
     unimplemented=("minAdjustmentMagnitude", "predictiveScalingConfiguration", "stepAdjustments"),
 )  # fmt: skip
@@ -509,6 +513,7 @@ SCHEDULE = Resource(  # schedule.go: ForceNew action and group
         ),
     ),
     computed={"arn": "ScheduledActionARN"},
+    gone=_NOT_FOUND,
 )
 
 ROWS = (LAUNCH_TEMPLATE, AUTO_SCALING_GROUP, SCALING_POLICY, SCHEDULE)
