@@ -47,6 +47,9 @@ NO_COMPONENT = "(the stack itself)"
 MOST_ERROR_LINES = 40
 LONGEST_MESSAGE = 2_000
 LONGEST_LABEL = 120
+
+ENGINES_NOTE = "using pulumi-"
+"""How the engine begins to say where on the machine it found a plugin, each time that it starts one."""
 MOST_FIGURES = 3
 
 _Safe = Callable[..., str]
@@ -174,7 +177,7 @@ class StackReview:
     """Changes beside those of tags alone."""
     tag_changes: tuple[ResourceChange, ...]
     drift: tuple[ResourceChange, ...]
-    """What was changed by hand since the last update, as far as the preview refreshed."""
+    """What was changed by hand since the last update, of what the program says; empty if the preview didn't refresh."""
     picture: tuple[Node, ...]
     """Name, addresses, listener, group, dataset; empty unless one of them changes."""
     warnings: tuple[str, ...]
@@ -416,8 +419,16 @@ def _drift(plan: Plan, redactor: Redactor, safe: _Safe) -> Iterator[ResourceChan
     for change in plan.drift:
         properties = []
         if change.old and change.new:
-            found = changed_properties(change.old.raw_outputs, change.new.raw_outputs)
+            # What the program doesn't say is AWS's to change: which interface an address is at, who uses a group.
+            managed = change.old.raw_inputs
+            before, after = (
+                {key: value for key, value in state.raw_outputs.items() if key in managed}
+                for state in (change.old, change.new)
+            )
+            found = changed_properties(before, after)
             properties = [shown_change(path, old, new, redactor) for path, old, new in found]
+            if not properties:
+                continue
         yield ResourceChange(
             urn=safe(change.urn),
             name=safe(change.name),
@@ -477,7 +488,7 @@ def _error_lines(plan: Plan, redactor: Redactor, safe: _Safe) -> Iterator[str]:
 
 def _warnings(plan: Plan, safe: _Safe) -> Iterator[str]:
     for one in plan.diagnostics:
-        if one.severity == "warning":
+        if one.severity == "warning" and not one.message.startswith(ENGINES_NOTE):
             yield safe(one.message.strip())
     if plan.unknown_events:
         kinds = ", ".join(plan.unknown_events)

@@ -273,7 +273,10 @@ def read_plan(stack: str, document: Json | None, events: Sequence[Json], errors:
         drift=tuple(change for step in refreshed if (change := _drifted(step)) is not None),
         diagnostics=_diagnostics(written, log),
         policies=_policies(log),
-        packs=tuple(f"{name} {version}" for name, version in _mapping(summary.get("PolicyPacks")).items()),
+        # A local pack's name has its folder behind it.
+        packs=tuple(
+            f"{str(name).split('|')[0]} {version}" for name, version in _mapping(summary.get("PolicyPacks")).items()
+        ),
         policies_passed=_passed(log),
         errors=tuple(str(one) for one in errors),
         duration_seconds=_seconds(written, summary),
@@ -379,9 +382,16 @@ def _policies(events: Sequence[Json]) -> tuple[PolicyFinding, ...]:
 
 
 def _passed(events: Sequence[Json]) -> int:
-    """Return how many policies found nothing, of those that look at whole stacks."""
-    summaries = [_mapping(_mapping(event).get("policyAnalyzeStackSummaryEvent")) for event in events]
-    return len({(one.get("policyPackName"), str(name)) for one in summaries for name in _sequence(one.get("passed"))})
+    """Return how many policies found nothing anywhere."""
+    held: set[tuple[str, str]] = set()
+    broken: set[tuple[str, str]] = set()
+    for event in events:
+        for kind in ("policyAnalyzeSummaryEvent", "policyAnalyzeStackSummaryEvent"):
+            summary = _mapping(event.get(kind))
+            pack = str(summary.get("policyPackName"))
+            held |= {(pack, str(name)) for name in _sequence(summary.get("passed"))}
+            broken |= {(pack, str(name)) for name in _sequence(summary.get("failed"))}
+    return len(held - broken)
 
 
 def _uncounted(steps: Sequence[Step], summary: Json) -> Mapping[str, int]:

@@ -1,0 +1,124 @@
+"""`eps-dos vips`: the addresses that suppliers put into their firewalls.
+
+`publish` writes what `up` got into the stack file. From then on the stack protects and retains them, and the policy
+pack fails whatever would change them. Left out: making them (`infra.components.virtual_ips`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from infra.errors import ConfigError, Problem
+from infra.naming import check_stack_name
+from ops.lab import InLab, place
+from ops.place import project_folder
+from ops.progress import progress, say
+from ops.stackfile import StackFile
+
+KEY = "virtualIps"
+
+app = typer.Typer(help="The addresses that clients have in their firewalls.", no_args_is_help=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Publication:
+    """One zone's address, and what publishing it means."""
+
+    zone: str
+    address: str
+    state: Literal["new", "published", "differs"]
+    published: str
+    """What the stack file has so far; empty: nothing."""
+
+
+def publications(deployed: Mapping[str, object], published: Mapping[str, object]) -> tuple[Publication, ...]:
+    """Return what publishing the `deployed` addresses, by zone, means beside those that are `published` already.
+
+    A published address that isn't deployed differs, too: clients would be sent to nobody. Raises ValueError for what
+    isn't an IPv4 address.
+    """
+    found = []
+    for zone in sorted({*deployed, *published}):
+        address, before = str(deployed.get(zone) or ""), str(published.get(zone) or "")
+        if address:
+            IPv4Address(address)
+        state: Literal["new", "published", "differs"] = "differs"
+        if address and address == before:
+            state = "published"
+        elif address and not before:
+            state = "new"
+        found.append(Publication(zone=zone, address=address, state=state, published=before))
+    return tuple(found)
+
+
+@app.callback()
+def _group() -> None:
+    """Keep `publish` a word of its own, though it is the only one."""
+
+
+@app.command()
+def publish(
+    stack: Annotated[str, typer.Argument(help="The environment: live, nft, int, dev.", metavar="STACK")],
+    in_lab: InLab = False,
+    for_programs: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """Write the addresses that STACK has into its file, comments kept. Exits 1 if other ones are published already."""
+    check_stack_name(stack)
+    checkout = project_folder(Path.cwd())
+    # Whatever is wrong with it is said before anything is started.
+    file = StackFile(checkout / f"Pulumi.{stack}.yaml")
+    at = place(in_lab)
+    from ops.engine import StackHandle
+
+    with progress(f"{stack}: reading its addresses"):
+        deployed = StackHandle(stack, at).outputs().get(KEY)
+    if not isinstance(deployed, Mapping) or not deployed:
+        raise ConfigError(
+            [
+                Problem(
+                    where=f"stack {stack}",
+                    message="has no addresses of its own: it was never brought up, or is an ephemeral one",
+                    fix=f"pulumi up --stack {stack}",
+                )
+            ]
+        )
+    before = file.get(KEY)
+    found = publications(deployed, before if isinstance(before, Mapping) else {})
+    refused = [one for one in found if one.state == "differs"]
+    if not refused and file_changes(file, found):
+        say(f"{file.path.name} has them; protected and retained from the next: pulumi up --stack {stack}")
+        if in_lab:
+            say("these are addresses of the lab: clients never reach them, so don't commit them")
+    for one in refused:
+        say(
+            f"{file.path.name}: eps-dos-api:{KEY}.{one.zone} is {one.published}, and {stack} has "
+            f"{one.address or 'none there'}; nothing was written\n"
+            "    fix: clients have the published one in their firewalls, so bring that back; see docs/reviewing.md"
+        )
+    if for_programs:
+        typer.echo(json.dumps([vars(one) for one in found], indent=2))
+    else:
+        for one in found:
+            typer.echo(f"{one.zone}  {one.address or '-':15}  {_words(one, written=not refused)}")
+    raise typer.Exit(1 if refused else 0)
+
+
+def file_changes(file: StackFile, found: tuple[Publication, ...]) -> bool:
+    """Write the addresses into `file`; return whether it had to be changed."""
+    file.set(KEY, {one.zone: one.address for one in found})
+    return file.save()
+
+
+def _words(one: Publication, *, written: bool) -> str:
+    if one.state == "differs":
+        return f"differs: {one.published} is published"
+    if one.state == "published":
+        return "published already"
+    return "published" if written else "not published"
