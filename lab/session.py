@@ -189,9 +189,11 @@ class Lab:
         self.start(progress)
         environment = self.environment()
         stack = stack_option(arguments)
+        code = 0
         if stack is not None and CREATES_STACKS & set(arguments):
-            self._make_stack(stack, environment)
-        code = self._run_pulumi(arguments, environment)
+            code = self._make_stack(stack, environment)
+        if code == 0:
+            code = self._run_pulumi(arguments, environment)
         for name in self.project.changed_by_pulumi():
             progress(
                 f"note: {name} was changed in the lab's copy, which the next command takes from the project again; "
@@ -211,23 +213,21 @@ class Lab:
     def _run_pulumi(self, arguments: Sequence[str], environment: Mapping[str, str]) -> int:
         return foreground.run([self.engine.cli, *arguments], cwd=self.project.folder, environment=environment)
 
-    def _make_stack(self, stack: str, environment: Mapping[str, str]) -> None:
+    def _make_stack(self, stack: str, environment: Mapping[str, str]) -> int:
         with self._exclusively():
             if stack in self.stacks() or stack not in self.project.stacks():
-                return
+                return 0
             arguments = ["stack", "init", stack, "--no-select", "--non-interactive"]
             self._say(f"$ pulumi {' '.join(arguments)}")
-            # What it says is said already; what goes wrong, Pulumi says on stderr.
-            made = subprocess.run(  # noqa: S603 - the engine, with the name of a file of the project
+            # What it does is said already; what goes wrong, Pulumi says on stderr.
+            return subprocess.run(  # noqa: S603 - the engine, with the name of a file of the project
                 [self.engine.cli, *arguments],
                 cwd=self.project.folder,
                 env=dict(environment),
                 stdout=subprocess.DEVNULL,
                 stdin=subprocess.DEVNULL,
                 check=False,
-            )
-        if made.returncode != 0:
-            raise LabError(f"stack {stack} can't be made in the lab", f"see above, or start anew: {_anew()}")
+            ).returncode
 
     def _started(self, port: int | None) -> Running:
         self.project.renew()

@@ -82,6 +82,15 @@ def test_what_pulumi_says_and_how_it_exits_is_passed_through(small_lab: LabCopy)
     assert "Usage:\n  pulumi preview" in small_lab.eps_dos("lab", "pulumi", "preview", "--help", check=True).stdout
 
 
+def test_a_broken_stack_file_is_pulumis_error_and_nothing_else(small_lab: LabCopy) -> None:
+    (small_lab.checkout / "Pulumi.dev.yaml").write_text("config: [")
+    failed = small_lab.pulumi("up", "--stack", "dev", "--yes", check=False)
+    assert failed.returncode not in (0, 3)
+    assert failed.stderr.splitlines()[-1].startswith("error: ")
+    assert "Traceback" not in failed.stderr
+    assert small_lab.lab.status().stacks == ()
+
+
 def test_the_checkout_stays_as_it_is(small_lab: LabCopy) -> None:
     """Pulumi writes salts, settings and stack files; all of it stays in the lab, which says what it drops."""
     (small_lab.checkout / ".gitignore").write_text(".lab/\n")
