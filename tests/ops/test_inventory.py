@@ -111,10 +111,8 @@ def test_the_datasets_settings_are_there(found: Inventory) -> None:
 
 
 def test_everything_tagged_is_tagged_as_ints(found: Inventory) -> None:
-    tags = [
-        *(one.tags for one in (*found.vpcs, *found.subnets, *found.addresses)),
-        *(one.tags for one in (*found.instances, *found.alarms, *found.roles)),
-    ]
+    kinds = (found.vpcs, found.subnets, found.addresses, found.instances, found.alarms, found.roles)
+    tags = [one.tags for kind in kinds for one in kind]
     assert {one["Environment"] for one in tags} == {"int"}
 
 
