@@ -166,12 +166,12 @@ class Group(FakeAutoScalingGroup):
         by_zone = Counter(member.availability_zone for member in self.members)
         return min(candidates, key=lambda one: (-by_zone[one.availability_zone], one.launched_at, one.instance_id))
 
-    def launch(self, version: str) -> Member:
-        """Launch a member of a template version in the zone with the fewest."""
+    def launch(self, version: str, staying: list[Member] | None = None) -> Member:
+        """Launch a member of a template version in the zone with the fewest of those that stay (None: all)."""
         template = self.ec2_launch_template.get_version(version)
         data = template.data
         subnets = [self.ec2_backend.get_subnet(one) for one in (self.vpc_zone_identifier or "").split(",") if one]
-        by_subnet = Counter(member.instance.subnet_id for member in self.members)
+        by_subnet = Counter(member.instance.subnet_id for member in (self.members if staying is None else staying))
         subnet = min(subnets, key=lambda one: (by_subnet[one.id], one.availability_zone)) if subnets else None
         interfaces = data.get("NetworkInterfaces") or [{}]
         tags = {

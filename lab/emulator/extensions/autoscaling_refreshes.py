@@ -142,7 +142,7 @@ class Refresh:
         extra = max(floor(group.desired_capacity * (most - 100) / 100), 1 if most > 100 else 0)
         room = group.desired_capacity + (extra if self.remaining else 0)
         while len(group.members) < room:
-            group.launch(self.wanted_version)
+            group.launch(self.wanted_version, [member for member in group.members if self._right(member)])
         surplus = [member for member in group.members if member not in serving]
         while len(group.members) > room and surplus:
             group.terminate(surplus.pop(), "there were more instances than desired")

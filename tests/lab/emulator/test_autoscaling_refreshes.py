@@ -59,6 +59,20 @@ def test_a_new_version_rolls_in_with_never_fewer_serving(service: Service) -> No
     assert service.group()["LaunchTemplate"]["Version"] == version
 
 
+@pytest.mark.parametrize("size", [3, 4, 6])
+def test_the_new_version_is_in_every_zone_as_the_old_one_was(emulator: RunningEmulator, size: int) -> None:
+    emulator.app.reset()
+    service = Service.made(emulator, size)
+    service.settled()
+    before = service.by_zone()
+    version, _ = service.new_version("service-2.0.0")
+    start(service, version)
+    watch(service)
+    after = service.by_zone()
+    assert sorted(after.values()) == sorted(before.values())
+    assert after.keys() == {"eu-west-2a", "eu-west-2b", "eu-west-2c"}
+
+
 def test_at_most_a_tenth_more_run_meanwhile_but_one(service: Service) -> None:
     version, _ = service.new_version("service-2.0.0")
     start(service, version)
