@@ -118,7 +118,7 @@ CASES = [
             "vpcId": "${vpc.id}", "serviceName": "com.amazonaws.eu-west-2.s3", "policy": policy(),
             "routeTableIds": ["${routes.id}"], "tags": TAGS,
         },
-        update={"routeTableIds": ["${other-routes.id}"], "policy": policy("s3:PutObject")},
+        update={"policy": policy("s3:PutObject")},
         replace={"serviceName": "com.amazonaws.eu-west-2.dynamodb"},
     ),
     Case("aws:ec2/securityGroup:SecurityGroup", "group", {"vpcId": "${vpc.id}"}, update={"tags": TAGS}),
