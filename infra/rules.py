@@ -365,7 +365,7 @@ def _published_addresses(graph: Graph) -> Iterator[Finding]:
         return
     actual = stack.outputs.get("virtualIps")
     if actual is UNKNOWN:
-        yield stack, "would have addresses that are known only after `up`; some are published, and may not change"
+        yield stack, "would have addresses that are known only after the update; some are published, and may not change"
     by_zone = _mapping(actual)
     made = {address.outputs.get("publicIp"): address for address in graph.of_type(EIP)}
     attached = _attached(graph)
@@ -373,14 +373,12 @@ def _published_addresses(graph: Graph) -> Iterator[Finding]:
         of_zone = made.get(address, stack)
         if zone in published:
             if address is UNKNOWN:
-                yield (
-                    stack,
-                    f"would have an address in {zone} that is known only after `up`; {published[zone]} is published",
-                )
+                unknown = f"would have an address in {zone} that is known only after the update"
+                yield stack, f"{unknown}; {published[zone]} is published"
             elif address != published[zone]:
                 yield of_zone, f"would be {address} in {zone}; {published[zone]} is published"
         elif address in attached or (address is UNKNOWN and UNKNOWN in attached):
-            shown = "an address that is known only after `up`" if address is UNKNOWN else address
+            shown = "an address that is known only after the update" if address is UNKNOWN else address
             yield of_zone, (
                 f"would take traffic in {zone} at {shown}, which isn't published as the others are: reserve the zone, "
                 "publish its address, then attach it"

@@ -1,8 +1,8 @@
 """Access that a plan widens: who may connect, and who may do what with data and roles.
 
 Compared is what is allowed before and after, not the text that says so: an entry inside a wider one adds nothing, a
-statement written otherwise neither. Where it can't be told, because a document is known only after `up`, or a condition
-changed in a way that isn't plainly narrower, that counts as widened. Left out: what must never be open
+statement written otherwise neither. Where it can't be told, because a document is known only after the update, or a
+condition changed in a way that isn't plainly narrower, that counts as widened. Left out: what must never be open
 (`infra.rules`).
 """
 
@@ -54,7 +54,7 @@ def _entries(change: Change) -> Iterator[str]:
     after = change.after("entries")
     if after is UNKNOWN or not isinstance(after, list | tuple):
         if after is not None:
-            yield "admits clients that are known only after `up`"
+            yield "admits clients that are known only after the update"
         return
     before = [network for entry in _objects(change.before("entries")) if (network := _network(entry.get("cidr")))]
     for entry in _objects(after):
@@ -147,7 +147,11 @@ def _policy(change: Change) -> Iterator[str]:
             yield "loses its policy"
         return
     if after in (UNKNOWN, SECRET):
-        yield "gets a policy that is known only after `up`" if after is UNKNOWN else "gets a policy that isn't shown"
+        yield (
+            "gets a policy that is known only after the update"
+            if after is UNKNOWN
+            else "gets a policy that isn't shown"
+        )
         return
     old, new = _grants(before), _grants(after)
     denied_before, denied_after = ({one for one in grants if one.effect == "Deny"} for grants in (old, new))

@@ -237,7 +237,8 @@ def review_stack(plan: Plan, context: Context) -> StackReview:
                 policy=safe(one.policy),
                 pack=safe(one.pack),
                 blocks=one.blocks,
-                message=safe(_without_heading(one.message)),
+                # Secrets go over several lines, so before any line is left out.
+                message=safe(_without_heading(redactor.text(one.message))),
                 urn=safe(one.urn),
             )
             for one in plan.policies
@@ -474,8 +475,9 @@ def _facts(pairs: Iterator[_Pair], redactor: Redactor) -> Iterator[Fact]:
 
 
 def _without_heading(message: str) -> str:
-    """Return a policy's message without the description that the engine puts first, on lines of its own."""
-    return " ".join(message.split())
+    """Return what a policy found, without its description, which the engine puts on the first line."""
+    _, *found = message.strip().splitlines() or [""]
+    return " ".join(" ".join(found or [message]).split())
 
 
 def _error_lines(plan: Plan, redactor: Redactor, safe: _Safe) -> Iterator[str]:
@@ -505,7 +507,7 @@ def _nodes(plan: Plan, safe: _Safe) -> Iterator[Node]:
         names = [str(one) for one in (record.before("name"), record.after("name")) if one is not None]
         label = " → ".join(dict.fromkeys(names))
         yield Node(column="name", label=safe(label, LONGEST_LABEL), state=_state([record]))
-    for address in plan.of_type(EIP):
+    for address in sorted(plan.of_type(EIP), key=lambda one: one.name):
         known = address.old.outputs.get("publicIp") if address.old else None
         label = f"{known} ({address.name})" if isinstance(known, str) else address.name
         yield Node(column="address", label=safe(label, LONGEST_LABEL), state=_state([address]))

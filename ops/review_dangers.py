@@ -233,6 +233,14 @@ def _balancer(change: Change, situation: _Situation, danger: _Make) -> Iterator[
         lost = () if UNKNOWN in after else situation.of_allocations(before - after)
         for_what = f" for {', '.join(change.replace_reasons)}" if change.replace_reasons else ""
         yield danger("replace", f"is replaced{for_what}", _balancer_outage(change, before & after), lost)
+    elif change.operation == "update" and before - after:
+        # The provider can't tell before it knows the new address (aws provider, lb, CustomizeDiff).
+        yield danger(
+            "replace",
+            "gets another address in a zone that it has: what looks like an update is a replacement",
+            _balancer_outage(change, before & after),
+            () if UNKNOWN in after else situation.of_allocations(before - after),
+        )
 
 
 def _balancer_outage(change: Change, kept: set[Value]) -> str:
@@ -245,8 +253,8 @@ def _balancer_outage(change: Change, kept: set[Value]) -> str:
         return "it goes before its successor comes: from then on nothing answers, until the new one is active"
     held = "its addresses" if kept else "its target group"
     return (
-        f"the new one is made first, and AWS refuses it, since {held} can't belong to both: `up` would fail half-way; "
-        "deleting the old one first is an outage, until the new one is active. It takes a runbook, not an update"
+        f"the new one is made first, and AWS refuses it, since {held} can't belong to both: the update would fail "
+        "half-way; deleting the old one first is an outage, until the new one is active. That is a runbook, not an update"
     )
 
 
@@ -297,7 +305,7 @@ def _instances(change: Change, _situation: _Situation, danger: _Make) -> Iterato
     if change.operation in {"delete", "replace"}:
         yield danger(
             "outage", f"is {change.operation}d",
-            "the old instances go as soon as the new group exists, and `up` doesn't wait until its own are healthy",
+            "the old instances go as soon as the new group exists, and nothing waits until its own are healthy",
         )  # fmt: skip
     elif change.operation == "update" and change.after("maxSize") == 0 and change.before("maxSize") != 0:
         yield danger("outage", "may hold no instance any more", "nothing is left to answer")

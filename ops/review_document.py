@@ -8,12 +8,14 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from ops.review_acknowledgements import Gate
-from ops.review_content import StackReview, Verdict
+from ops.review_content import LostAddress, ResourceChange, StackReview, Verdict
+from ops.review_plan import Operation
 
 FORMAT = 1
 
@@ -47,7 +49,7 @@ class Review:
 
 def headline(review: StackReview) -> str:
     """Return the verdict on one stack in one sentence, without the stack's name."""
-    lost = sum(address.published for danger in review.dangers for address in danger.addresses)
+    lost = len([one for one in lost_addresses(review) if one.published])
     open_ = sum(not danger.acknowledged for danger in review.dangers)
     outages = sum(bool(danger.outage) for danger in review.dangers)
     dangerous = [
@@ -69,18 +71,30 @@ def headline(review: StackReview) -> str:
     return f"nothing dangerous: {counts(review)}"
 
 
+def lost_addresses(review: StackReview) -> tuple[LostAddress, ...]:
+    """Return the addresses that would be lost, each once, published ones first."""
+    found = dict.fromkeys(address for danger in review.dangers for address in danger.addresses)
+    return tuple(sorted(found, key=lambda one: not one.published))
+
+
 def counts(review: StackReview) -> str:
     """Return how many resources are changed in which way: `2 updated, 1 created`."""
-    words = {
-        "unknown": "unknown", "replace": "replaced", "delete": "deleted", "create": "created", "update": "updated",
-        "import": "imported", "forget": "forgotten", "refresh": "refreshed",
-    }  # fmt: skip
-    changes = [change for one in review.components for change in one.changes] + [*review.tag_changes]
-    found = [(word, sum(change.operation == name for change in changes)) for name, word in words.items()]
-    told = [f"{count:,} {word}" for word, count in found if count]
+    told = counted_operations([*(one for part in review.components for one in part.changes), *review.tag_changes])
     if review.drift:
-        told.append(f"{len(review.drift):,} changed outside Pulumi")
-    return ", ".join(told) or "nothing changed"
+        told = ", ".join(one for one in (told, f"{len(review.drift):,} changed outside Pulumi") if one)
+    return told or "nothing changed"
+
+
+_WORDS: Mapping[Operation, str] = {
+    "unknown": "unknown", "replace": "replaced", "delete": "deleted", "create": "created", "update": "updated",
+    "import": "imported", "forget": "forgotten", "refresh": "refreshed",
+}  # fmt: skip
+
+
+def counted_operations(changes: Sequence[ResourceChange]) -> str:
+    """Return how many of `changes` do what: `2 updated, 1 created`."""
+    found = Counter(change.operation for change in changes)
+    return ", ".join(f"{found[name]:,} {word}" for name, word in _WORDS.items() if found[name])
 
 
 def as_json(review: Review) -> str:

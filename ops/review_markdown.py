@@ -15,8 +15,8 @@ from datetime import date
 from itertools import pairwise
 
 from ops.review_acknowledgements import FILE, example
-from ops.review_content import Component, Node, ResourceChange, ReviewedDanger, StackReview
-from ops.review_document import Review, counts, headline
+from ops.review_content import Component, Fact, LostAddress, Node, ResourceChange, ReviewedDanger, StackReview
+from ops.review_document import Review, counted_operations, counts, headline, lost_addresses
 from ops.review_plan import RANKED
 from ops.review_values import PropertyChange, Shown
 
@@ -108,15 +108,8 @@ def _sections(review: StackReview, today: date) -> Iterator[_Section]:
     if blocking:
         lines = [f"- {_text(one.message)} ({_code(one.policy)}{_on(one.urn)})" for one in blocking]
         yield _listed(3, "policy violations", "**Forbidden by policy**", lines)
-    facts = [*review.capacity, *review.release]
-    if facts:
-        rows = [
-            f"| {_text(one.name)} | {_code(one.before)} | {_code(one.after)} |"
-            if one.changes
-            else f"| {_text(one.name)} | {_code(one.after)} | stays |"
-            for one in facts
-        ]
-        yield _listed(4, "capacity and release", "| | before | after |\n|---|---|---|", rows, separator="\n")
+    if review.capacity or review.release:
+        yield _facts([*review.capacity, *review.release])
     if review.picture:
         yield _Section(rank=50, name="picture", text=_picture(review.picture))
     if review.drift:
@@ -141,6 +134,14 @@ def _verdict(review: StackReview) -> str:
     return f"### {SIGNS[review.verdict]} {_text(review.stack)}: {_text(headline(review))}\n"
 
 
+def _facts(facts: Sequence[Fact]) -> _Section:
+    changed = [f"| {_text(one.name)} | {_code(one.before)} | {_code(one.after)} |" for one in facts if one.changes]
+    same = [f"{_text(one.name)} {_code(one.after)}" for one in facts if not one.changes]
+    table = ["| | before | after |", "|---|---|---|", *changed[:MOST_LINES], ""] if changed else []
+    stays = [f"Stays: {', '.join(same[:MOST_LINES])}.", ""] if same else []
+    return _Section(rank=4, name="capacity and release", text=NEW_LINE.join([*table, *stays]))
+
+
 def _errors(review: StackReview) -> str:
     if not review.errors:
         return ""
@@ -149,22 +150,39 @@ def _errors(review: StackReview) -> str:
 
 def _dangers(review: StackReview) -> _Section:
     items = [_danger(one) for one in review.dangers]
-    text = "\n".join(["**Dangerous**\n", *items, ""])
+    lost = [_lost(one, review) for one in lost_addresses(review)]
     few = items[:MOST_DANGERS]
     rest = Counter(f"{one.what.split(' ')[0]}…: {one.action}" for one in review.dangers[MOST_DANGERS:])
     lines = [f"- and {count:,} more: {_text(what)}" for what, count in rest.most_common(MOST_DANGERS)]
-    return _Section(rank=2, name="dangers", text=text, short="\n".join(["**Dangerous**\n", *few, *lines, ""]))
+    few_lost = [
+        *lost[:MOST_DANGERS],
+        *([f"- and {len(lost) - MOST_DANGERS:,} more"] if len(lost) > MOST_DANGERS else []),
+    ]
+    return _Section(rank=2, name="dangers", text=_titled(lost, items), short=_titled(few_lost, [*few, *lines]))
+
+
+def _titled(lost: Sequence[str], items: Sequence[str]) -> str:
+    head = ["**Addresses lost**", "", *lost, ""] if lost else []
+    return NEW_LINE.join([*head, "**Dangerous**", "", *items, ""])
+
+
+def _lost(address: LostAddress, review: StackReview) -> str:
+    zone = f" ({_text(address.zone)})" if address.zone else ""
+    if not address.published:
+        return f"- {_code(address.address)}{zone}, which is not published"
+    concerns = next((one.concerns for one in review.dangers if address in one.addresses and one.concerns), ())
+    return f"- **{_code(address.address)}{zone}**, published: in the firewalls of {_named(concerns)}"
+
+
+def _named(names: Sequence[str]) -> str:
+    if not names:
+        return "whoever connects"
+    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    return f"{', '.join(map(_text, names[:MOST_NAMES]))}{more}"
 
 
 def _danger(danger: ReviewedDanger) -> str:
     lines = [f"- **{_text(danger.what)}** {_text(danger.message)} (`{danger.action}`)"]
-    for lost in danger.addresses:
-        zone = f" ({_text(lost.zone)})" if lost.zone else ""
-        if lost.published:
-            concerns = ", ".join(map(_text, danger.concerns)) or "whoever connects"
-            lines.append(f"  - **{_code(lost.address)}{zone} would be lost**; in the firewalls of {concerns}")
-        else:
-            lines.append(f"  - {_code(lost.address)}{zone} would be lost; it is not published")
     if danger.outage:
         lines.append(f"  - **an outage:** {_text(danger.outage)}")
     acknowledged = f"acknowledged: {_text(danger.acknowledged)}" if danger.acknowledged else "**not acknowledged**"
@@ -204,8 +222,7 @@ def _component(index: int, component: Component) -> _Section:
 
 
 def _changes(rank: int, name: str, changes: Sequence[ResourceChange]) -> _Section:
-    by_operation = Counter(one.operation for one in changes)
-    told = ", ".join(f"{count:,} {operation}" for operation, count in by_operation.items())
+    told = counted_operations(changes)
     by_kind = Counter((one.operation, one.type) for one in changes)
     kinds = [
         f"- {count:,} **{operation}** {_code(kind)}" for (operation, kind), count in by_kind.most_common(MOST_LINES)

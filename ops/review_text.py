@@ -10,7 +10,7 @@ from rich.text import Text
 
 from ops.review_acknowledgements import example
 from ops.review_content import Node, ResourceChange, ReviewedDanger, StackReview
-from ops.review_document import Review, counts, headline
+from ops.review_document import Review, counts, headline, lost_addresses
 
 STYLES = {"failed": "bold red", "dangerous": "bold red", "acknowledged": "bold yellow", "calm": "bold green",
           "unchanged": "dim"}  # fmt: skip
@@ -54,6 +54,11 @@ def _lines(review: Review) -> Iterator[Line]:
 def _stack(stack: StackReview, review: Review) -> Iterator[Line]:
     yield (f"{stack.stack}: {headline(stack)}", STYLES[stack.verdict])
     yield from ((f"  | {line}", "red") for line in stack.errors)
+    for lost in lost_addresses(stack):
+        zone = f" ({lost.zone})" if lost.zone else ""
+        concerns = next((one.concerns for one in stack.dangers if lost in one.addresses and one.concerns), ())
+        where = f"published: in the firewalls of {', '.join(concerns) or 'whoever connects'}"
+        yield (f"  lost: {lost.address}{zone}, {where if lost.published else 'not published'}", "bold red")
     for danger in stack.dangers:
         yield from _danger(danger)
     for result in stack.policies:
@@ -61,11 +66,11 @@ def _stack(stack: StackReview, review: Review) -> Iterator[Line]:
         word, style = ("forbidden", "bold red") if result.blocks else ("warning", "yellow")
         yield (f"  {word} by {result.policy}: {result.message}{on}", style)
     yield from ((f"  warning: {one}", "yellow") for one in stack.warnings)
-    for fact in (*stack.capacity, *stack.release):
-        if fact.changes:
-            yield (f"  {fact.name}: {fact.before} → {fact.after}", "bold")
-        else:
-            yield (f"  {fact.name}: {fact.after}, stays", "dim")
+    facts = [*stack.capacity, *stack.release]
+    yield from ((f"  {one.name}: {one.before} → {one.after}", "bold") for one in facts if one.changes)
+    staying = ", ".join(f"{one.name} {one.after}" for one in facts if not one.changes)
+    if staying:
+        yield (f"  stays: {staying}", "dim")
     if stack.picture:
         yield (f"  {_picture(stack.picture)}", "cyan")
     if stack.drift:
@@ -93,14 +98,6 @@ def _stack(stack: StackReview, review: Review) -> Iterator[Line]:
 def _danger(danger: ReviewedDanger) -> Iterator[Line]:
     style = "yellow" if danger.acknowledged else "bold red"
     yield (f"  ! {danger.what} {danger.message} ({danger.action})", style)
-    for lost in danger.addresses:
-        zone = f" ({lost.zone})" if lost.zone else ""
-        where = (
-            f"in the firewalls of {', '.join(danger.concerns) or 'whoever connects'}"
-            if lost.published
-            else "not published"
-        )
-        yield (f"      {lost.address}{zone} would be lost; {where}", style)
     if danger.outage:
         yield (f"      an outage: {danger.outage}", style)
     yield (f"      {f'acknowledged: {danger.acknowledged}' if danger.acknowledged else 'not acknowledged'}", style)

@@ -129,10 +129,10 @@ def _by_natural_key(items: list[Value]) -> Value:
 def changed_properties(before: Mapping[str, Value], after: Mapping[str, Value]) -> Iterator[tuple[str, Value, Value]]:
     """Yield (path, before, after) for whatever differs in two resources' properties; absent sides as `ABSENT`.
 
-    Pulumi's own (`__defaults`) don't count.
+    Pulumi's own (`__defaults`) don't count, nor does `tagsAll` beside `tags`, from which the provider makes it.
     """
     for key in sorted({str(one) for one in (*before, *after)}):
-        if key.startswith("__"):
+        if key.startswith("__") or (key == "tagsAll" and ("tags" in before or "tags" in after)):
             continue
         old, new = before.get(key), after.get(key)
         if old is new or (type(old) is type(new) and old == new):
