@@ -17,7 +17,7 @@ from typing import NoReturn
 import typer
 
 from infra.errors import ConfigError
-from ops import backend_bucket, lab, preflight, release, review, up, verify, vips
+from ops import backend_bucket, docs, lab, preflight, release, review, up, verify, vips
 from ops.lab import LabError, WrongUse
 from ops.progress import say
 
@@ -36,6 +36,7 @@ app = typer.Typer(
 app.add_typer(lab.app, name="lab")
 app.add_typer(release.app, name="release")
 app.add_typer(vips.app, name="vips")
+app.command()(docs.docs)
 app.command()(review.review)
 app.command()(up.up)
 app.command()(verify.verify)

@@ -254,7 +254,7 @@ def _balancer_outage(change: Change, kept: set[Value]) -> str:
     held = "its addresses" if kept else "its target group"
     return (
         f"the new one is made first, and AWS refuses it, since {held} can't belong to both: the update would fail "
-        "half-way; deleting the old one first is an outage, until the new one is active. That is a runbook, not an update"
+        "half-way; deleting the old one first is an outage until the new one is active. It takes a runbook"
     )
 
 
