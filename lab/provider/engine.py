@@ -78,18 +78,20 @@ def check(
     """Return the inputs of resource `name` as the other methods expect them, with all problems found."""
     inputs, problems = schema.coerced(schema.inputs_of("resources", row.type), news)
     problems += _unimplemented(row, inputs)
+    if problems:
+        # What follows takes each value to be of its type.
+        return Checked(inputs, problems)
     problems += _out_of_range(row, inputs)
     problems += _conflicting(row, inputs)
-    if not problems:
-        problems += [Problem(*found) for rule in row.checks for found in rule(inputs)]
+    problems += [Problem(*found) for rule in row.checks for found in rule(inputs)]
     defaults: list[str] = []
     for key, known in row.properties.items():
         if inputs.get(key) is None and known.default is not None and not _conflicts_with_set(row, key, inputs):
             inputs[key] = known.default
             defaults.append(key)
-        elif key in inputs and not problems:
+        elif key in inputs:
             inputs[key] = known.form.completed(inputs[key])
-    if row.name and not problems:
+    if row.name:
         _name(row.name, name, inputs, olds, seed, autonaming, defaults, problems)
     if row.tags:
         inputs["tagsAll"] = _all_tags(inputs.get("tags"), connection)

@@ -490,17 +490,25 @@ class SetOf(ListOf):
                 unmatched.append((index, item))
             else:
                 left.remove(match)
+        added: set[int] = set()
         for index, item in unmatched:
             place = f"{path}[{index}]"
             partner = next((entry for entry in left if self._is_partner(item, entry[1])), None)
             if partner is None:
-                yield Change(place, Kind.ADD)
+                added.add(index)
                 continue
             left.remove(partner)
             earlier = next((one for one in said if self._is_partner(item, one)), None)
             found = list(self.item.changes(place, item, partner[1], earlier))
             yield from found or [Change(place, Kind.UPDATE)]
-        yield from (Change(f"{path}[{index}]", Kind.DELETE) for index, _item in left)
+        deleted = {index for index, _item in left}
+        # A path can be named once: one item for another in the same place is an update.
+        for kind, indexes in (
+            (Kind.ADD, added - deleted),
+            (Kind.UPDATE, added & deleted),
+            (Kind.DELETE, deleted - added),
+        ):
+            yield from (Change(f"{path}[{index}]", kind) for index in sorted(indexes))
 
     def _said_of(self, item: Any, _index: int, said: list[Any]) -> Any:  # noqa: ANN401
         return next((one for one in said if self._is_partner(item, one) or self.item.same(one, item)), None)

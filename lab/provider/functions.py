@@ -204,8 +204,7 @@ def _get_region(connection: Connection, arguments: Arguments) -> dict[str, Any]:
 
 
 def _region_description(connection: Connection, region: str) -> str:
-    resolver = connection.session._session.get_component("endpoint_resolver")  # botocore has no public way
-    for partition in resolver._endpoint_data["partitions"]:
+    for partition in connection.session._session.get_data("endpoints")["partitions"]:
         if region in partition["regions"]:
             return str(partition["regions"][region]["description"])
     return region

@@ -13,6 +13,8 @@ from typing import Any
 Inputs = Mapping[str, Any]
 
 TAGS = {"Owner": "team", "Name": "one"}
+ACCOUNT = {"AWS": "123456789012"}
+OBJECTS = "arn:aws:s3:::${data.id}/*"
 OTHER_TAGS = {"Owner": "others", "Cost": "1"}
 
 
@@ -304,7 +306,10 @@ CASES = [
         replace={"bucket": "another-name"},
     ),
     *(
-        Case(f"aws:s3/{kind[0].lower()}{kind[1:]}:{kind}", kind, {"bucket": "${data.id}", **inputs}, update, {}, "replace")
+        Case(
+            f"aws:s3/{kind[0].lower()}{kind[1:]}:{kind}", kind, {"bucket": "${data.id}", **inputs},
+            update=update, moves="replace",
+        )
         for kind, inputs, update in (
             (
                 "BucketVersioning",
@@ -343,8 +348,8 @@ CASES = [
     ),
     Case(
         "aws:s3/bucketPolicy:BucketPolicy", "BucketPolicy",
-        {"bucket": "${data.id}", "policy": policy(principal={"AWS": "123456789012"}, resource="arn:aws:s3:::${data.id}/*")},
-        update={"policy": policy("s3:PutObject", {"AWS": "123456789012"}, "arn:aws:s3:::${data.id}/*")}, moves="replace",
+        {"bucket": "${data.id}", "policy": policy("s3:GetObject", ACCOUNT, OBJECTS)},
+        update={"policy": policy("s3:PutObject", ACCOUNT, OBJECTS)}, moves="replace",
         options={"dependsOn": ["BucketPublicAccessBlock"]},
     ),
     Case(
@@ -357,7 +362,7 @@ CASES = [
             "arn": "${topic.arn}",
             "policy": policy("sns:Publish", {"Service": "cloudwatch.amazonaws.com"}, "${topic.arn}"),
         },
-        update={"policy": policy("sns:Subscribe", {"AWS": "123456789012"}, "${topic.arn}")}, moves="replace",
+        update={"policy": policy("sns:Subscribe", ACCOUNT, "${topic.arn}")}, moves="replace",
     ),
     Case(
         "aws:sns/topicSubscription:TopicSubscription", "subscription",

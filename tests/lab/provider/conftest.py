@@ -66,7 +66,9 @@ class Stack:
             check=False,
         )
         if check and done.returncode != 0:
-            raise AssertionError(f"pulumi {' '.join(arguments)} exited with {done.returncode}\n{done.stdout}\n{done.stderr}")
+            raise AssertionError(
+                f"pulumi {' '.join(arguments)} exited with {done.returncode}\n{done.stdout}\n{done.stderr}"
+            )
         return done
 
     def up(self) -> None:
@@ -128,5 +130,3 @@ def make_stack(emulator: RunningEmulator, engine: Engine, folder: Path) -> Stack
     made = Stack(project, environment)
     made.pulumi("stack", "init", "test")
     return made
-
-

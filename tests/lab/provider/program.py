@@ -26,7 +26,11 @@ def filled(value: Any) -> Any:
         outputs = [made[name].id if output == "id" else getattr(made[name], output) for name, output in found]
         if REFERENCE.fullmatch(value):
             return outputs[0]
-        return pulumi.Output.all(*outputs).apply(lambda known: "".join(text for pair in zip(REFERENCE.sub("\0", value).split("\0"), [*known, ""], strict=True) for text in pair))
+        return pulumi.Output.all(*outputs).apply(
+            lambda known: "".join(
+                text for pair in zip(REFERENCE.sub("\0", value).split("\0"), [*known, ""], strict=True) for text in pair
+            )
+        )
     return value
 
 

@@ -104,9 +104,7 @@ def test_what_was_edited_by_hand_is_found_and_mended(life: Life) -> None:
         LaunchTemplateId=ids["template"], SourceVersion="$Latest", LaunchTemplateData={"InstanceType": "t3.large"}
     )
     clients["autoscaling"].update_auto_scaling_group(AutoScalingGroupName=ids["scaling"], MaxSize=9)
-    clients["iam"].update_assume_role_policy(
-        RoleName=ids["role"], PolicyDocument=trust("ec2.amazonaws.com")
-    )
+    clients["iam"].update_assume_role_policy(RoleName=ids["role"], PolicyDocument=trust("ec2.amazonaws.com"))
     clients["s3"].delete_public_access_block(Bucket=ids["data"])
     clients["cloudwatch"].delete_dashboards(DashboardNames=[ids["dashboard"]])
 
