@@ -18,9 +18,10 @@ from rich.console import Console
 from rich.table import Table
 
 from infra.errors import ConfigError, Problem
+from infra.naming import check_stack_name
 from infra.promotion import Exemption, Gate, Pipeline, follows, gates, moved, promoted
 from infra.releases import FILE, LIVE
-from ops.lab import InLab, place
+from ops.lab import InLab, place, run_pulumi
 from ops.place import project_folder
 from ops.progress import progress, say
 from ops.report import Check, Report, as_json, show
@@ -148,6 +149,29 @@ def promote(
         say(f"{to} is configured to run {version} already; nothing was written")
     for name, (was, now) in moved(before, after).items():
         say(f"{name}: {was} => {now} at the next: pulumi up --stack {name}")
+
+
+@app.command()
+def apply(
+    stack: Stack,
+    plan: Annotated[
+        Path, typer.Option("--plan", help="As kept by: eps-dos review STACK --save-plan FOLDER.", metavar="FILE")
+    ],
+    message: Annotated[str, typer.Option("--message", help="For the history of the stack.", metavar="TEXT")] = "",
+    in_lab: InLab = False,
+) -> None:
+    """Deploy STACK exactly as it was planned, or stop: for workflows, after somebody approved the plan.
+
+    Exits as Pulumi does. Changes that AWS has undergone since, or a program that says something else, stop it.
+    """
+    check_stack_name(stack)
+    if not plan.is_file():
+        fix = f"eps-dos review {stack} --save-plan FOLDER"
+        raise ConfigError([Problem(where="--plan", message=f"is {plan}, and there is no such file", fix=fix)])
+    at = place(in_lab)
+    described = ["--message", message] if message else []
+    kept = ["--refresh", "--plan", str(plan.absolute())]
+    raise typer.Exit(run_pulumi(["up", "--stack", stack, *kept, "--yes", "--skip-preview", *described], at))
 
 
 def _look(in_lab: bool, stack: str | None = None) -> tuple[dict[str, Environment], Pipeline, Place]:
