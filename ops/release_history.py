@@ -30,6 +30,8 @@ NEWEST = 100
 """So many entries are read; each brings a whole state along."""
 
 HISTORY = ".pulumi/history"
+ENTRIES = (".history.json", ".history.json.gz", ".history.json.zst")
+"""How an entry's name ends; a folder also has a file of attributes beside each."""
 
 
 class Store(Protocol):
@@ -111,7 +113,7 @@ def deployments(url: str, project: str, stack: str, cli: Path, folder: Path) -> 
 def from_store(store: Store, project: str, stack: str) -> tuple[Deployment, ...]:
     """Return the newest deployments that `store` has of `stack`, in the order of time."""
     names = set(store.names(f"{HISTORY}/{project}/{stack}/"))
-    entries = sorted(name for name in names if ".history.json" in name)[-NEWEST:]
+    entries = sorted(name for name in names if name.endswith(ENTRIES))[-NEWEST:]
     found = []
     for name in entries:
         state = name.replace(".history.json", ".checkpoint.json")

@@ -33,7 +33,9 @@ def checkpoint(release: str | None, image: str = "ami-1") -> bytes:
 
 FILES = {
     f"{PREFIX}1790000000000000001.history.json": entry(STARTED),
+    f"{PREFIX}1790000000000000001.history.json.attrs": b'{"user.content_type": "text/plain"}',
     f"{PREFIX}1790000000000000001.checkpoint.json": checkpoint("1.4.0"),
+    f"{PREFIX}1790000000000000001.checkpoint.json.attrs": b"{}",
     f"{PREFIX}1790000000000000002.history.json.gz": gzip.compress(entry(STARTED + 10, result="failed")),
     f"{PREFIX}1790000000000000002.checkpoint.json.gz": gzip.compress(checkpoint("1.5.0", "ami-2")),
     f"{PREFIX}1790000000000000003.history.json": entry(STARTED + 20, kind="refresh"),
