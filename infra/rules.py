@@ -492,9 +492,9 @@ def _port(resource: Resource, property_name: str) -> Value:
 
 
 def _bucket_name(bucket: Resource) -> Value:
-    """Return what settings of a bucket refer to: its id, which is its name; in a preview the name that is asked for."""
-    known = bucket.outputs.get("id")
-    return bucket.inputs.get("bucket") if known in {None, UNKNOWN} else known
+    """Return the name of a bucket: the one asked for, which a preview knows; else the one that AWS made up, its id."""
+    asked = bucket.inputs.get("bucket")
+    return asked if isinstance(asked, str) else bucket.outputs.get("id")
 
 
 def _bucket_of(setting: Resource) -> Value:

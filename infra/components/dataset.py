@@ -35,9 +35,11 @@ class Dataset(pulumi.ComponentResource):
             tags={**args.tags, "Name": f"{name}-dataset"},
             opts=pulumi.ResourceOptions(parent=self, protect=args.plan.protected, retain_on_delete=args.plan.protected),
         )
+        # By `bucket` and not by `id`, which is the same and in a preview not known yet: rules and reviewers see whose
+        # settings these are before anything is made.
         closed = aws.s3.BucketPublicAccessBlock(
             f"{name}-dataset",
-            bucket=bucket.id,
+            bucket=bucket.bucket,
             block_public_acls=True,
             block_public_policy=True,
             ignore_public_acls=True,
@@ -46,19 +48,19 @@ class Dataset(pulumi.ComponentResource):
         )
         aws.s3.BucketOwnershipControls(
             f"{name}-dataset",
-            bucket=bucket.id,
+            bucket=bucket.bucket,
             rule=aws.s3.BucketOwnershipControlsRuleArgs(object_ownership="BucketOwnerEnforced"),
             opts=child,
         )
         aws.s3.BucketVersioning(
             f"{name}-dataset",
-            bucket=bucket.id,
+            bucket=bucket.bucket,
             versioning_configuration=aws.s3.BucketVersioningVersioningConfigurationArgs(status="Enabled"),
             opts=child,
         )
         aws.s3.BucketServerSideEncryptionConfiguration(
             f"{name}-dataset",
-            bucket=bucket.id,
+            bucket=bucket.bucket,
             rules=[
                 aws.s3.BucketServerSideEncryptionConfigurationRuleArgs(
                     apply_server_side_encryption_by_default=aws.s3.BucketServerSideEncryptionConfigurationRuleApplyServerSideEncryptionByDefaultArgs(
@@ -70,7 +72,7 @@ class Dataset(pulumi.ComponentResource):
         )
         aws.s3.BucketPolicy(
             f"{name}-dataset",
-            bucket=bucket.id,
+            bucket=bucket.bucket,
             policy=args.policy,
             # S3 answers concurrent changes of a bucket's policy and its access block with a conflict.
             opts=pulumi.ResourceOptions(parent=self, depends_on=[closed]),
