@@ -48,6 +48,7 @@ MOST_ERROR_LINES = 40
 LONGEST_MESSAGE = 2_000
 LONGEST_LABEL = 120
 
+ENGINES_END = frozenset({"preview failed", "update failed"})
 ENGINES_NOTE = "using pulumi-"
 """How the engine begins to say where on the machine it found a plugin, each time that it starts one."""
 MOST_FIGURES = 3
@@ -451,7 +452,7 @@ def _capacity(plan: Plan) -> Iterator[_Pair]:
     for policy in plan.of_type(SCALING_POLICY):
         key = "targetTrackingConfiguration"
         before, after = (_mapping(one).get("targetValue") for one in (policy.before(key), policy.after(key)))
-        yield ("target CPU, percent", before, after)
+        yield ("CPU target (percent)", before, after)
     for template in plan.of_type(LAUNCH_TEMPLATE):
         yield ("instance type", template.before("instanceType"), template.after("instanceType"))
 
@@ -483,6 +484,9 @@ def _without_heading(message: str) -> str:
 def _error_lines(plan: Plan, redactor: Redactor, safe: _Safe) -> Iterator[str]:
     # A private key goes over several lines, so secrets are looked for before there are lines.
     lines = [line for error in plan.errors for line in redactor.text(error).strip().splitlines()]
+    # How the engine ends: it says nothing where something else does.
+    telling = [line for line in lines if line not in ENGINES_END]
+    lines = telling or ([] if any(one.blocks for one in plan.policies) else lines)
     yield from (safe(line) for line in lines[:MOST_ERROR_LINES])
     if len(lines) > MOST_ERROR_LINES:
         yield f"… {len(lines) - MOST_ERROR_LINES} more lines"

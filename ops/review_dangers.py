@@ -97,11 +97,11 @@ def dangers(plan: Plan, known: Known) -> tuple[Danger, ...]:
     return tuple(sorted(found, key=_rank))
 
 
-def _rank(danger: Danger) -> tuple[bool, bool, int, int]:
+def _rank(danger: Danger) -> tuple[bool, bool, int, int, str]:
     kinds = [*VITAL.values()]
     kind = next((index for index, name in enumerate(kinds) if danger.what.startswith(name)), len(kinds))
     lost = any(one.published for one in danger.addresses)
-    return (not lost, not danger.outage, kind, ORDER.index(danger.action))
+    return (not lost, not danger.outage, kind, ORDER.index(danger.action), danger.what)
 
 
 class _Situation:

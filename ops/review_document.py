@@ -74,7 +74,7 @@ def headline(review: StackReview) -> str:
 def lost_addresses(review: StackReview) -> tuple[LostAddress, ...]:
     """Return the addresses that would be lost, each once, published ones first."""
     found = dict.fromkeys(address for danger in review.dangers for address in danger.addresses)
-    return tuple(sorted(found, key=lambda one: not one.published))
+    return tuple(sorted(found, key=lambda one: (not one.published, one.zone, one.address)))
 
 
 def counts(review: StackReview) -> str:

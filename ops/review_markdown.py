@@ -70,7 +70,7 @@ def _head(review: Review) -> str:
     names = ", ".join(_text(one.stack) for one in review.stacks[:MOST_NAMES])
     more = f" and {len(review.stacks) - MOST_NAMES} more" if len(review.stacks) > MOST_NAMES else ""
     title = {
-        "failed": "the preview failed: this is no approval",
+        "failed": "failed, this is no approval",
         "dangerous": "dangerous changes are not acknowledged",
         "acknowledged": "dangerous changes, acknowledged",
         "calm": "nothing dangerous",

@@ -77,7 +77,8 @@ _WORDS_FOR_SECRETS = (
     r"|access[_ -]?key(?:[_ -]?id)?|private[_ -]?key|credentials?|connection[_ -]?string"
 )
 _ASSIGNED = re.compile(
-    rf"""(?i)((?<![a-z0-9])(?:[a-z0-9]+[_-]){{0,4}}(?:{_WORDS_FOR_SECRETS})["']?\s{{0,3}}[:=]\s{{0,3}})"""
+    # But for `secret:` in an ARN, after the account's number (Secrets Manager guide, ARNs of secrets).
+    rf"""(?i)((?<![a-z0-9])(?<![0-9]{{12}}:)(?:[a-z0-9]+[_-]){{0,4}}(?:{_WORDS_FOR_SECRETS})["']?\s{{0,3}}[:=]\s{{0,3}})"""
     r"""("[^"\n]*+"?|'[^'\n]*+'?|[^\s"',;&}\])]+)"""
 )
 _SECRET_NAMES = (

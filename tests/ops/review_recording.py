@@ -2,6 +2,7 @@
 
 Run as `python -m tests.ops.review_recording [NAME]...` in the checkout; it takes some minutes and writes
 tests/ops/fixtures/review/NAME.json (what the engine wrote, without what no review reads) and NAME.md (the rendering).
+With --render it only renders anew what was recorded.
 """
 
 from __future__ import annotations
@@ -175,6 +176,10 @@ class Recorded:
         rest = json.dumps({key: value for key, value in vars(self).items() if key != "events"}, ensure_ascii=False)
         text = f'{rest[:-1]}, "events": [\n{lines}\n]}}'
         (FIXTURES / f"{name}.json").write_text(f"{text}\n", encoding="utf-8")
+        self.render(name)
+
+    def render(self, name: str) -> None:
+        """Keep its rendering."""
         (FIXTURES / f"{name}.md").write_text(as_markdown(self.review()), encoding="utf-8")
 
 
@@ -305,6 +310,10 @@ def _bare(state: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
 
 def main(names: Sequence[str]) -> None:
     """Record the scenarios called `names`, or all."""
+    if names == ["--render"]:
+        for name in SCENARIOS:
+            Recorded.read(name).render(name)
+        return
     unknown = set(names) - SCENARIOS.keys()
     if unknown:
         sys.exit(f"no such scenario: {', '.join(sorted(unknown))}; there are: {', '.join(SCENARIOS)}")
