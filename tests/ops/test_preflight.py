@@ -1,0 +1,162 @@
+"""An empty account lacks everything by name; each remedy, once followed, makes its line pass."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from moto import mock_aws
+
+from infra.environment import AwsPlan
+from infra.recording import record
+from ops import preflight_account as account
+from ops.aws import Aws
+from ops.place import Place
+from ops.preflight import check_backend, check_secrets_provider
+from ops.report import Check
+from tests.infra.sample import environment
+
+ENVIRONMENT = environment("live")
+SERVERS = ["ns-1.example.", "NS-2.example"]
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Aws]:
+    """An account that has nothing yet, as moto plays it."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    at = Place(
+        folder=tmp_path, checkout=tmp_path, cli=tmp_path, version="", in_lab=False, check_endpoint=lambda one: one
+    )
+    with mock_aws():
+        yield Aws(AwsPlan(region="eu-west-2"), at)
+
+
+def verdict(check: Check | None) -> str:
+    assert check is not None
+    return check.verdict
+
+
+def test_who_asks_is_told_and_another_account_than_allowed_is_refused(aws: Aws) -> None:
+    assert verdict(account.check_identity(aws, ENVIRONMENT)) == "ok"
+    held = replace(ENVIRONMENT, aws=AwsPlan(region="eu-west-2", allowed_account_ids=("999999999999",)))
+    refused = account.check_identity(aws, held)
+    assert refused.verdict == "failed"
+    assert "is in account 123456789012; allowed: 999999999999; fix: " in refused.evidence
+
+
+def test_live_must_name_its_accounts_outside_the_lab() -> None:
+    missing = account.check_allowed_accounts(ENVIRONMENT, "123456789012", in_lab=False)
+    assert verdict(missing) == "failed"
+    assert missing is not None
+    assert "pulumi config set --path 'aws:allowedAccountIds[0]' 123456789012" in missing.evidence
+    assert account.check_allowed_accounts(ENVIRONMENT, "123456789012", in_lab=True) is None
+    assert account.check_allowed_accounts(environment("dev"), "123456789012", in_lab=False) is None
+
+
+def zone_checks(aws: Aws, resolved: Any) -> dict[str, Check]:
+    return {one.name: one for one in account.check_zone(aws, ENVIRONMENT, resolved)}
+
+
+def test_the_zone_is_there_once_and_the_world_is_led_to_it(aws: Aws) -> None:
+    missing = zone_checks(aws, lambda _: [])["hosted zone"]
+    assert "fix: aws route53 create-hosted-zone --name eps.digital.nhs.uk" in missing.evidence
+    made = aws.route53.create_hosted_zone(Name="eps.digital.nhs.uk", CallerReference="1")
+    servers = made["DelegationSet"]["NameServers"]
+    assert verdict(zone_checks(aws, lambda _: [one.upper() + "." for one in servers])["delegation"]) == "ok"
+    elsewhere = zone_checks(aws, lambda _: SERVERS)["delegation"]
+    assert elsewhere.verdict == "failed"
+    assert all(one in elsewhere.evidence for one in servers)
+
+    def nobody(_: str) -> list[str]:
+        raise OSError("timed out")
+
+    assert verdict(zone_checks(aws, nobody)["delegation"]) == "not checked"
+    assert verdict(zone_checks(aws, None)["delegation"]) == "not checked"
+    aws.route53.create_hosted_zone(Name="eps.digital.nhs.uk", CallerReference="2")
+    assert "there are 2 public zones" in zone_checks(aws, lambda _: servers)["hosted zone"].evidence
+
+
+@pytest.mark.parametrize(
+    ("instance_type", "expected", "words"),
+    [
+        ("m5.large", "ok", "(x86_64)"),
+        ("c7g.large", "failed", "is for x86_64; c7g.large runs arm64; fix: build it for arm64"),
+    ],
+)
+def test_the_image_is_there_and_fits_the_instances(aws: Aws, instance_type: str, expected: str, words: str) -> None:
+    sample = replace(ENVIRONMENT, service=replace(ENVIRONMENT.service, instance_type=instance_type))
+    missing = account.check_image(aws, sample)
+    assert "self has no image eps-dos-api-1.4.0" in missing.evidence
+    # moto takes every image for one of x86_64.
+    aws.ec2.register_image(Name="eps-dos-api-1.4.0", Architecture="x86_64", RootDeviceName="/dev/xvda")
+    found = account.check_image(aws, sample)
+    assert found.verdict == expected
+    assert words in found.evidence
+
+
+def test_the_certificates_secret_is_there_and_stays(aws: Aws) -> None:
+    assert "no secret is named" in account.check_certificate(aws, ENVIRONMENT).evidence
+    made = aws.secretsmanager.create_secret(Name="certificate", SecretString="{}")["ARN"]
+
+    def check(arn: str) -> Check:
+        service = replace(ENVIRONMENT.service, certificate_secret_arn=arn)
+        return account.check_certificate(aws, replace(ENVIRONMENT, service=service))
+
+    assert verdict(check(made)) == "ok"
+    assert verdict(check(f"{made[:-7]}-other")) == "failed"
+    aws.secretsmanager.delete_secret(SecretId=made)
+    assert "about to be deleted; fix: aws secretsmanager restore-secret" in check(made).evidence
+
+
+def test_what_an_environment_takes_is_counted_from_the_program() -> None:
+    # Six instances at most, and a tenth beside them during a rollout; a prefix list counts as its maximum.
+    assert account.needs(ENVIRONMENT, record(ENVIRONMENT), vcpus_each=2) == {
+        account.ADDRESSES: 3,
+        account.NETWORKS: 1,
+        account.RULES: 50,
+        account.CPUS: 14,
+    }
+
+
+def test_a_network_that_overlaps_is_named_and_the_environments_own_is_not(aws: Aws) -> None:
+    assert verdict(account.check_ranges(aws, ENVIRONMENT)) == "ok"
+    vpc = aws.ec2.create_vpc(CidrBlock="10.20.64.0/18")["Vpc"]["VpcId"]
+    overlapping = account.check_ranges(aws, ENVIRONMENT)
+    assert f"10.20.0.0/16 overlaps: {vpc} has 10.20.64.0/18; fix: " in overlapping.evidence
+    tags: Any = [{"Key": key, "Value": ENVIRONMENT.tags[key]} for key in ("Project", "Environment")]
+    aws.ec2.create_tags(Resources=[vpc], Tags=tags)
+    assert verdict(account.check_ranges(aws, ENVIRONMENT)) == "ok"
+
+
+def test_states_are_kept_in_a_bucket_that_is_all_it_must_be(aws: Aws) -> None:
+    from ops.backend_bucket import made
+
+    assert "a folder of this machine" in check_backend("file:///home/somebody", aws, in_lab=False).evidence
+    assert verdict(check_backend("https://app.pulumi.com/team", aws, in_lab=False)) == "ok"
+    aws.s3.create_bucket(Bucket="states", CreateBucketConfiguration={"LocationConstraint": "eu-west-2"})
+    lacking = check_backend("s3://states?region=eu-west-2", aws, in_lab=False)
+    assert "not versioned" in lacking.evidence
+    assert lacking.evidence.endswith("fix: eps-dos backend init --bucket states")
+    list(made(aws.s3, "states", "eu-west-2"))
+    assert verdict(check_backend("s3://states?region=eu-west-2", aws, in_lab=False)) == "ok"
+
+
+@pytest.mark.parametrize(
+    ("written", "url", "expected"),
+    [
+        ("secretsprovider: awskms://alias/a?region=eu-west-2\n", "s3://states", "ok"),
+        ("", "https://app.pulumi.com/team", "ok"),
+        ("encryptionsalt: v1:abc\n", "s3://states", "failed"),
+        ("secretsprovider: passphrase\n", "file:///states", "failed"),
+    ],
+)
+def test_secrets_are_kept_by_a_key_that_is_not_in_somebodys_head(
+    tmp_path: Path, written: str, url: str, expected: str
+) -> None:
+    (tmp_path / "Pulumi.live.yaml").write_text(f"{written}config: {{}}\n")
+    assert check_secrets_provider(tmp_path, "live", url, in_lab=False).verdict == expected
