@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import Any
 
 from moto.ec2.models import EC2Backend, ec2_backends
+from moto.ec2.models.launch_templates import LaunchTemplate
 from moto.ec2.models.launch_templates import LaunchTemplate, LaunchTemplateVersion
 from moto.ec2.utils import parse_user_data
 

@@ -40,3 +40,12 @@ def test_instances_can_be_started_from_a_later_version_with_user_data(emulator: 
         "AutoScalingGroups"
     ]
     assert [one["LaunchTemplate"]["Version"] for one in group["Instances"]] == ["2"]
+
+
+def test_tags_that_change_later_show(emulator: RunningEmulator) -> None:
+    ec2 = emulator.client("ec2")
+    made = ec2.create_launch_template(LaunchTemplateName="a", LaunchTemplateData={"InstanceType": "t3.micro"})
+    template_id = made["LaunchTemplate"]["LaunchTemplateId"]
+    ec2.create_tags(Resources=[template_id], Tags=[{"Key": "Owner", "Value": "another"}])
+    (found,) = ec2.describe_launch_templates(LaunchTemplateIds=[template_id])["LaunchTemplates"]
+    assert found["Tags"] == [{"Key": "Owner", "Value": "another"}]
