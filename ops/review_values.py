@@ -77,7 +77,7 @@ NOT_SHOWN = Shown("value", "(changes, says the engine)")
 
 
 def readable(value: Value, depth: int = 0) -> Value:
-    """Return `value` with Pulumi's marks read, documents in texts parsed, and lists of named things made mappings."""
+    """Return `value` with Pulumi's marks read and documents in texts parsed."""
     if isinstance(value, Mapping):
         if value.get(SECRET_KEY) == SECRET_MARK:
             return SECRET
@@ -89,7 +89,7 @@ def readable(value: Value, depth: int = 0) -> Value:
             if item is not None and not str(key).startswith("__")
         }
     if isinstance(value, list | tuple):
-        return _TOO_DEEP if depth >= DEEPEST else _by_natural_key([readable(item, depth + 1) for item in value])
+        return _TOO_DEEP if depth >= DEEPEST else [readable(item, depth + 1) for item in value]
     if isinstance(value, str):
         return _readable_text(value, depth)
     if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
@@ -111,19 +111,30 @@ def _readable_text(text: str, depth: int) -> Value:
     return text
 
 
-def _by_natural_key(items: list[Value]) -> Value:
-    """Return objects of a list by what tells them apart, so that a change names its entry; else the list."""
-    if not items or len(items) > LONGEST_LIST_KEYED:
-        return items
-    objects = [item for item in items if isinstance(item, Mapping)]
-    if len(objects) < len(items):
-        return items
-    for name in _NATURAL_KEYS:
-        keys = [one.get(name) for one in objects]
-        texts = {key for key in keys if isinstance(key, str)}
-        if len(texts) == len(objects):
-            return {f"[{key}]": one for key, one in zip(keys, objects, strict=True)}
-    return items
+def _aligned(before: Value, after: Value) -> tuple[Value, Value]:
+    """Return two values with lists of things that have names made mappings, so that a change names its entry."""
+    if isinstance(before, Mapping) and isinstance(after, Mapping):
+        both = {key: _aligned(before[key], after[key]) for key in before.keys() & after.keys()}
+        return (
+            {key: both[key][0] if key in both else item for key, item in before.items()},
+            {key: both[key][1] if key in both else item for key, item in after.items()},
+        )
+    if isinstance(before, list) and isinstance(after, list) and (before or after):
+        for name in _NATURAL_KEYS:
+            old, new = _by_name(before, name), _by_name(after, name)
+            if old is not None and new is not None:
+                return _aligned(old, new)
+    return before, after
+
+
+def _by_name(items: list[Value], name: str) -> dict[str, Value] | None:
+    """Return the objects of a list by their property `name`, if each has one of its own."""
+    if len(items) > LONGEST_LIST_KEYED:
+        return None
+    named: dict[str, Value] = {
+        f"[{item[name]}]": item for item in items if isinstance(item, Mapping) and isinstance(item.get(name), str)
+    }
+    return named if len(named) == len(items) else None
 
 
 def changed_properties(before: Mapping[str, Value], after: Mapping[str, Value]) -> Iterator[tuple[str, Value, Value]]:
@@ -142,7 +153,7 @@ def changed_properties(before: Mapping[str, Value], after: Mapping[str, Value]) 
         if _is_long_list(readable_old) or _is_long_list(readable_new):
             yield key, readable_old, readable_new
             continue
-        for path, one, other in differing(readable_old, readable_new, key):
+        for path, one, other in differing(*_aligned(readable_old, readable_new), key):
             yield path.replace(".[", "["), one, other
 
 
