@@ -24,7 +24,6 @@ from moto.autoscaling.models import AutoScalingBackend, FakeAutoScalingGroup, In
 from moto.autoscaling.responses import AutoScalingResponse
 from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult, EmptyResult
-from moto.ec2.utils import parse_user_data
 from moto.elbv2.models import elbv2_backends
 
 from lab.emulator import clock, faults
@@ -181,7 +180,7 @@ class Group(FakeAutoScalingGroup):
         reservation = self.ec2_backend.run_instances(
             template.image_id,
             1,
-            _user_data(data),
+            template.user_data,
             [],
             instance_type=template.instance_type,
             tags={
@@ -379,12 +378,6 @@ class GroupActions(AutoScalingResponse):
         groups = _backend(self).autoscaling_groups
         found = [groups[name]] if name in groups else ([] if name else list(groups.values()))
         return ActionResult({"Activities": [activity for group in found for activity in group.activities]})
-
-
-def _user_data(data: dict[str, Any]) -> Any:
-    """Return the template's user data as moto takes it; a later version of a template holds it as plain text."""
-    given = data.get("UserData")
-    return parse_user_data(given) if isinstance(given, str) else given
 
 
 def _volumes(data: dict[str, Any]) -> dict[str, Any]:

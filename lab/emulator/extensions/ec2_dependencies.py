@@ -5,7 +5,8 @@ Rules: EC2 API reference (DeleteSecurityGroup, DeleteSubnet, DeleteVpc, DeleteVp
 ReleaseAddress, AllocateAddress) and its list of error codes (DependencyViolation, InvalidIPAddress.InUse,
 AddressLimitExceeded, VpcLimitExceeded). moto deletes all of them, and allocates addresses that are loopback's.
 
-Addresses in the lab are of the upper halves of TEST-NET-3, then TEST-NET-2 (RFC 5737): nobody's, and no client would take them for real.
+Addresses in the lab are of the upper halves of TEST-NET-3, then TEST-NET-2 (RFC 5737): nobody's, and no client would
+take them for real.
 """
 
 from __future__ import annotations

@@ -6,6 +6,8 @@ of instances and volumes. moto adds the former to the latter, where they would s
 
 Rule: CreateLaunchTemplateVersion takes `UserData` as CreateLaunchTemplate does. moto reads it in the latter only, and
 then can't start an instance from a later version.
+
+Rule: CreateTags and DeleteTags change a template's tags. moto shows those that it was made with.
 """
 
 from __future__ import annotations
@@ -13,7 +15,6 @@ from __future__ import annotations
 from typing import Any
 
 from moto.ec2.models import EC2Backend, ec2_backends
-from moto.ec2.models.launch_templates import LaunchTemplate
 from moto.ec2.models.launch_templates import LaunchTemplate, LaunchTemplateVersion
 from moto.ec2.utils import parse_user_data
 
@@ -51,3 +52,5 @@ def install() -> None:
     extend_backend(ec2_backends, LaunchTemplates)
     # moto makes templates of its own class, so the class is what can be changed.
     LaunchTemplate.create_version = _create_version  # type: ignore[method-assign, assignment]  # on purpose
+    current_tags = property(lambda template: template.get_tags(), lambda _template, _made_with: None)
+    setattr(LaunchTemplate, "tags", current_tags)  # noqa: B010 - to a type checker it is an attribute of instances
