@@ -4,6 +4,7 @@ A stack's own values may come from the engine instead (`engine_config`); Live's,
 come from the files beside the Pulumi.yaml that runs. Everything that is wrong is told at once, as a ConfigError.
 """
 
+import json
 import re
 from collections import Counter
 from collections.abc import Collection, Mapping
@@ -16,7 +17,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from infra import capacity, suppliers
-from infra.addressing import overlapping, zone_plan
+from infra.addressing import PARTS_BITS, overlapping, zone_plan
 from infra.environment import (
     AddressPlan,
     AwsPlan,
@@ -68,6 +69,13 @@ COMPUTED_TAGS = frozenset({*FIXED_TAGS, "Environment", "ExpiresAt", "Name"})
 AWS_KEYS = frozenset({"aws:region", "aws:allowedAccountIds", "aws:profile", "aws:assumeRoles"})
 """What is handed to the stack's provider; an explicit provider ignores any other `aws:` key (Pulumi, providers)."""
 
+ROLE_ARN = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[\w+=,.@/-]+", re.ASCII)
+MOST_TAGS = 50
+"""EC2 guide, tag restrictions."""
+LIVE_ZONES = 3
+RESERVED_PER_SUBNET = 5
+"""Addresses that AWS keeps of each subnet (Amazon VPC guide, subnet CIDR blocks)."""
+
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -92,7 +100,7 @@ def load_environment(
     Raises ConfigError with everything that is wrong.
     """
     check_stack_name(stack)
-    sources = _read(stack, folder, engine_config)
+    sources, unread = _read(stack, folder, engine_config)
     secret = [
         Problem(
             where=f"{_file(stack)}: {key}",
@@ -103,7 +111,17 @@ def load_environment(
     ]
     if secret:
         raise ConfigError(secret)
-    return decide(stack, sources)
+    if stack not in sources.stacks:
+        raise ConfigError(unread)
+    try:
+        environment = decide(stack, sources)
+    except ConfigError as error:
+        # What a file that can't be read would have said is no second mistake.
+        told = [one for one in error.problems if not any(one.where.startswith(file.where) for file in unread)]
+        raise ConfigError([*unread, *told]) from None
+    if unread:
+        raise ConfigError(unread)
+    return environment
 
 
 def decide(stack: str, sources: Sources) -> Environment:
@@ -115,12 +133,13 @@ def decide(stack: str, sources: Sources) -> Environment:
     settings = _settings(stack, sources, mirrored, problems)
     catalogue = _parsed(Catalogue, sources.releases, RELEASES, problems)
     listed = _parsed(SupplierList, sources.suppliers, SUPPLIERS, problems)
+    problems += _overlaps(stack, sources)
     if settings is None or catalogue is None or listed is None or aws is None:
         raise ConfigError(problems)
     problems += _unfit_together(stack, settings, sources, aws.region, mirrored)
     problems += _duplicate_versions(catalogue)
     release = _release(stack, settings, sources, catalogue, problems)
-    clients = _clients(stack, settings, listed, problems)
+    clients = _clients(stack, settings, listed, sources.stacks.keys(), problems)
     if problems or release is None or clients is None:
         raise ConfigError(problems)
     return _environment(stack, settings, aws, release, clients, listed, mirrored, config)
@@ -136,7 +155,8 @@ def _file(stack: str) -> str:
     return f"Pulumi.{stack}.yaml"
 
 
-def _read(stack: str, folder: Path, engine_config: Mapping[str, str] | None) -> Sources:
+def _read(stack: str, folder: Path, engine_config: Mapping[str, str] | None) -> tuple[Sources, list[Problem]]:
+    """Return what was written, and what couldn't be read of it."""
     problems: list[Problem] = []
 
     def read(name: str) -> Mapping[str, Any]:
@@ -148,7 +168,10 @@ def _read(stack: str, folder: Path, engine_config: Mapping[str, str] | None) -> 
 
     stacks: dict[str, Mapping[str, Any]] = {}
     for name in {*stack_names(folder), *({stack} if engine_config is None else ())}:
+        before = len(problems)
         config = read(_file(name)).get("config") or {}
+        if len(problems) > before:
+            continue
         if isinstance(config, Mapping):
             stacks[name] = config
         else:
@@ -156,10 +179,7 @@ def _read(stack: str, folder: Path, engine_config: Mapping[str, str] | None) -> 
             problems.append(Problem(where=f"{_file(name)}: config", message="holds no keys and values", fix=fix))
     if engine_config is not None:
         stacks[stack] = {key: parsed_engine_value(value) for key, value in engine_config.items()}
-    sources = Sources(stacks=stacks, releases=read(RELEASES), suppliers=read(SUPPLIERS))
-    if problems:
-        raise ConfigError(problems)
-    return sources
+    return Sources(stacks=stacks, releases=read(RELEASES), suppliers=read(SUPPLIERS)), problems
 
 
 def _own(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -179,11 +199,21 @@ def _mirrored(stack: str, sources: Sources, problems: list[Problem]) -> str | No
             Problem(where=where, message=f"is {mirrored}; Live mirrors nothing",
                     fix=f"pulumi config rm {NAMESPACE}:mirrors --stack {stack}")
         )  # fmt: skip
+    elif not isinstance(mirrored, str):
+        problems.append(
+            Problem(where=where, message=f"is {mirrored}; allowed: {', '.join(full)}",
+                    fix=f"pulumi config set {NAMESPACE}:mirrors {LIVE} --stack {stack}")
+        )  # fmt: skip
     elif mirrored not in sources.stacks:
         file = _file(str(mirrored))
         problems.append(
             Problem(where=where, message=f"is {mirrored}, and there is no {file}; allowed: {', '.join(full)}",
                     fix=f"restore it: git checkout -- {file}")
+        )  # fmt: skip
+    elif mirrored in full and "ephemeral" in _own(sources.stacks[mirrored]):
+        problems.append(
+            Problem(where=where, message=f"is {mirrored}, which is made for one test and ends",
+                    fix=f"pulumi config set {NAMESPACE}:mirrors {LIVE} --stack {stack}")
         )  # fmt: skip
     elif mirrored not in full:
         problems.append(
@@ -203,8 +233,14 @@ def _settings(stack: str, sources: Sources, mirrored: str | None, problems: list
         return StackSettings.model_validate({key: value for key, value in written.items() if key in KEYS})
     except ValidationError as error:
         # What a mirror has from Live is mended in Live's file.
-        inherited = set(_own(sources.stacks[mirrored])) - set(own) - set(MIRROR_KEYS) if mirrored else set()
-        problems += problems_of(error, lambda key: mirrored if mirrored and key in inherited else stack)
+        def written_in(path: tuple[int | str, ...]) -> str:
+            key = str(path[0])
+            mine = _mapping(own.get("tags")) if key == "tags" and isinstance(own.get("tags", {}), Mapping) else own
+            name = str(path[1]) if key == "tags" and len(path) > 1 and mine is not own else key
+            inherits = mirrored is not None and key in _own(sources.stacks[mirrored]) and name not in mine
+            return mirrored if mirrored and inherits and (key not in MIRROR_KEYS or key == "tags") else stack
+
+        problems += problems_of(error, written_in)
         return None
 
 
@@ -232,8 +268,17 @@ def _aws(stack: str, config: Mapping[str, Any], problems: list[Problem]) -> AwsP
             )
         )
         accounts = []
+    profile = config.get("aws:profile")
+    if profile is not None and not (isinstance(profile, str) and profile.strip()):
+        fix = f"pulumi config set aws:profile NAME --stack {stack}"
+        problems.append(
+            Problem(where=f"{_file(stack)}: aws:profile", message=f"is {profile}; allowed: a name", fix=fix)
+        )
     roles = config.get("aws:assumeRoles", [])
-    if not isinstance(roles, list) or not all(isinstance(one, Mapping) and set(one) == {"roleArn"} for one in roles):
+    if not isinstance(roles, list) or not all(
+        isinstance(one, Mapping) and set(one) == {"roleArn"} and ROLE_ARN.fullmatch(str(one["roleArn"]))
+        for one in roles
+    ):
         problems.append(
             Problem(
                 where=f"{_file(stack)}: aws:assumeRoles",
@@ -259,7 +304,8 @@ def _parsed(model: type[Model], content: Mapping[str, Any], file: str, problems:
         for one in error.errors():
             path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in one["loc"])
             value = "" if one["type"] == "missing" else f"is {one['input']}; "
-            message = f"{value}{one['msg'].removeprefix('Value error, ')}"
+            unquoted = " in quotes" if one["type"] == "string_type" and isinstance(one["input"], int | float) else ""
+            message = f"{value}{one['msg'].removeprefix('Value error, ')}{unquoted}"
             problems.append(Problem(where=f"{file}: {path.removeprefix('.')}", message=message, fix=f"edit {file}"))
         return None
 
@@ -298,15 +344,23 @@ def _unfit_together(
     if arn and arn.split(":")[3] != region:
         wrong("certificateSecretArn", f"is in {arn.split(':')[3]}; allowed: a secret in {region}",
               set_("certificateSecretArn", "ARN"))  # fmt: skip
-    for tag in sorted(set(REQUIRED_TAGS) - settings.tags.keys()):
+    for tag in sorted(tag for tag in REQUIRED_TAGS if not settings.tags.get(tag, "").strip()):
         wrong(f"tags.{tag}", "is missing", f"pulumi config set --path '{NAMESPACE}:tags.{tag}' VALUE --stack {owner}",
               owner)  # fmt: skip
-    for tag in sorted(COMPUTED_TAGS & settings.tags.keys()):
+    # IAM takes keys that differ in case only for one (IAM guide, tagging).
+    computed = {tag.lower() for tag in COMPUTED_TAGS}
+    if len(settings.tags) + len(COMPUTED_TAGS) > MOST_TAGS:
+        wrong("tags", f"are {len(settings.tags)}; allowed: {MOST_TAGS - len(COMPUTED_TAGS)}, beside the project's own",
+              f"edit {_file(owner)}", owner)  # fmt: skip
+    for tag in sorted(tag for tag in settings.tags if tag.lower() in computed):
         wrong(f"tags.{tag}", "follows from the environment and can't be set",
               f"pulumi config rm --path '{NAMESPACE}:tags.{tag}' --stack {stack}")  # fmt: skip
     if settings.schedules and (settings.capacity.minimum > 0 or mirrored or stack == LIVE):
         wrong("schedules", "need a minimum of 0: otherwise state and program would disagree once one has fired",
               f"pulumi config rm {NAMESPACE}:schedules --stack {owner}", owner)  # fmt: skip
+    names = [schedule.name for schedule in settings.schedules]
+    if len(set(names)) < len(names):
+        wrong("schedules", "have a name twice; allowed: each once", f"edit {_file(owner)}", owner)
     for schedule in settings.schedules:
         if schedule.desired > settings.capacity.maximum:
             wrong("schedules", f"sets {schedule.desired} at {schedule.name}; allowed: at most the maximum, "
@@ -315,8 +369,38 @@ def _unfit_together(
         wrong("release", f"is {settings.release}; allowed in a mirror: live, live+1", set_("release", "live"))
     if stack == LIVE and settings.release in {"live", "live+1"}:
         wrong("release", f"is {settings.release}; Live names its version", set_("release", "VERSION"))
+    if stack == LIVE:
+        problems += _live_problems(settings)
+    readers = settings.dataset.readers
+    if mirrored and settings.ephemeral is None and stack not in readers:
+        wrong("dataset.readers", f"lacks {stack}, which mirrors it and reads its data",
+              f"add {stack} to the readers in {_file(mirrored)}", mirrored)  # fmt: skip
+    usable = 2 ** (32 - IPv4Network(settings.cidr).prefixlen - PARTS_BITS) - RESERVED_PER_SUBNET
+    needed = -(-settings.capacity.maximum * 11 // (10 * len(settings.zones))) + len(INTERFACE_ENDPOINTS)
+    if needed > usable:
+        wrong("cidr", f"is {settings.cidr}, with room for {usable} addresses in a zone; needed: {needed}",
+              set_("cidr", "A.B.0.0/16"))  # fmt: skip
     problems += _ephemeral_problems(stack, settings)
     problems += _shared_with_others(stack, settings, sources)
+    return problems
+
+
+def _live_problems(settings: StackSettings) -> list[Problem]:
+    """Return what Live promises more than the others do: three zones, and an instance in each of them at any time."""
+    zones, minimum = len(settings.zones), settings.capacity.minimum
+    problems = []
+    if zones < LIVE_ZONES:
+        problems.append(
+            Problem(where=f"{_file(LIVE)}: {NAMESPACE}:zones",
+                    message=f"are {zones}; allowed on Live: {LIVE_ZONES} or more",
+                    fix=f"edit {_file(LIVE)}")
+        )  # fmt: skip
+    if minimum < zones:
+        problems.append(
+            Problem(where=f"{_file(LIVE)}: {NAMESPACE}:capacity.minimum",
+                    message=f"is {minimum}; allowed on Live: {zones} or more, one in each zone",
+                    fix=f"pulumi config set --path '{NAMESPACE}:capacity.minimum' {zones} --stack {LIVE}")
+        )  # fmt: skip
     return problems
 
 
@@ -333,6 +417,8 @@ def _ephemeral_problems(stack: str, settings: StackSettings) -> list[Problem]:
     for key, value in (
         ("virtualIps", settings.virtual_ips),
         ("allocationIds", settings.allocation_ids),
+        ("reservedZones", settings.reserved_zones),
+        ("protectAddresses", settings.protect_addresses),
     ):
         if value:
             problems.append(
@@ -346,6 +432,22 @@ def _ephemeral_problems(stack: str, settings: StackSettings) -> list[Problem]:
                     fix=f"pulumi config set {NAMESPACE}:dnsName {expected} --stack {stack}")
         )  # fmt: skip
     return problems
+
+
+def _overlaps(stack: str, sources: Sources) -> list[Problem]:
+    """Return which other stacks' ranges this one's meets, as far as both are ranges."""
+    ranges = {
+        name: network for name, config in sources.stacks.items() if (network := _network(_own(config).get("cidr")))
+    }
+    mine = ranges.pop(stack, None)
+    return [
+        Problem(
+            where=f"{_file(stack)}: {NAMESPACE}:cidr",
+            message=f"is {mine}, which overlaps {ranges[other]} of {_file(other)}",
+            fix=f"pulumi config set {NAMESPACE}:cidr A.B.0.0/16 --stack {stack}",
+        )
+        for other in (overlapping(mine, ranges) if mine else ())
+    ]
 
 
 def _shared_with_others(stack: str, settings: StackSettings, sources: Sources) -> list[Problem]:
@@ -362,15 +464,6 @@ def _shared_with_others(stack: str, settings: StackSettings, sources: Sources) -
             )
         )
 
-    ranges = {name: network for name, own in others.items() if (network := _network(own.get("cidr")))}
-    for other in overlapping(IPv4Network(settings.cidr), ranges):
-        problems.append(
-            Problem(
-                where=f"{_file(stack)}: {NAMESPACE}:cidr",
-                message=f"is {settings.cidr}, which overlaps {ranges[other]} of {_file(other)}",
-                fix=f"pulumi config set {NAMESPACE}:cidr A.B.0.0/16 --stack {stack}",
-            )
-        )
     addresses = set(settings.virtual_ips.values())
     if len(addresses) < len(settings.virtual_ips):
         problems.append(
@@ -412,15 +505,25 @@ def _release(
             )  # fmt: skip
             return None
         live_version = str(_own(sources.stacks[LIVE]).get("release"))
+    # A version that nobody knows is Live's mistake where it is Live's version.
+    known = live_version in {release.version for release in catalogue.releases}
+    owner = LIVE if settings.release in {"live", "live+1"} and not known else stack
     try:
-        where = f"{_file(stack)}: {NAMESPACE}:release"
-        return resolved(settings.release, live_version, catalogue.releases, where, stack)
+        where = f"{_file(owner)}: {NAMESPACE}:release"
+        return resolved(settings.release, live_version, catalogue.releases, where, owner)
     except ConfigError as error:
         problems += error.problems
         return None
 
 
-def _clients(stack: str, settings: StackSettings, listed: SupplierList, problems: list[Problem]) -> ClientsPlan | None:
+def _clients(
+    stack: str,
+    settings: StackSettings,
+    listed: SupplierList,
+    environments: Collection[str],
+    problems: list[Problem],
+) -> ClientsPlan | None:
+    before = len(problems)
     for supplier in listed.suppliers:
         for cidr in supplier.clients:
             try:
@@ -428,8 +531,10 @@ def _clients(stack: str, settings: StackSettings, listed: SupplierList, problems
             except ValueError as error:
                 where = f"{SUPPLIERS}: {supplier.name}"
                 problems.append(Problem(where=where, message=f"has {cidr}, which {error}", fix=f"edit {SUPPLIERS}"))
-    if problems:
+    if len(problems) > before:
         return None
+    for name, mistake in suppliers.mistakes(listed.suppliers, {*PERMANENT, *environments}):
+        problems.append(Problem(where=f"{SUPPLIERS}: {name}", message=mistake, fix=f"edit {SUPPLIERS}"))
     try:
         admitted = suppliers.admitted(listed.suppliers, stack, assured_only=stack == LIVE)
         entries = suppliers.entries(admitted, settings.load_generators)
@@ -533,7 +638,8 @@ def _environment(
         rollout=ROLLOUT,
         monitoring=MonitoringPlan(subscriber_emails=settings.alarm_subscribers, log_retention_days=LOG_RETENTION_DAYS),
         tags=tags,
-        settings=dict(config),
+        # As JSON has it, since it becomes an output: YAML makes times of what looks like one.
+        settings=json.loads(json.dumps(config, default=str)),
     )
 
 

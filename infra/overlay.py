@@ -28,7 +28,17 @@ MIRROR_KEYS: Mapping[str, str] = {
 """What a mirror may set, and why."""
 
 NOT_INHERITED = frozenset(
-    {"allocationIds", "certificateSecretArn", "promotion", "protectAddresses", "release", "virtualIps"}
+    {
+        "alarmSubscribers",
+        "allocationIds",
+        "certificateSecretArn",
+        "ephemeral",
+        "operators",
+        "promotion",
+        "protectAddresses",
+        "release",
+        "virtualIps",
+    }
 )
 """What is Live's alone: a mirror without a value of its own has none, and its release is `live`."""
 
@@ -38,7 +48,8 @@ OF_MIRRORS_ONLY = frozenset({"loadGenerators", "mirrors", "scale"})
 def laid_over(live: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
     """Return the whole settings of a mirror, tags merged one by one. Both are as written, not yet validated."""
     inherited = {key: value for key, value in live.items() if key not in NOT_INHERITED}
-    tags = {**_mapping(live.get("tags")), **_mapping(own.get("tags"))}
+    written = own.get("tags", {})
+    tags = {**_mapping(live.get("tags")), **written} if isinstance(written, Mapping) else written
     return {"release": "live", "scale": 1, **inherited, **own, "tags": tags}
 
 

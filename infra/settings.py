@@ -24,6 +24,14 @@ from infra.suppliers import client_range
 
 NAMESPACE = "eps-dos-api"
 
+PRIVATE_RANGES = tuple(IPv4Network(text) for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"))
+"""RFC 1918: what a VPC is made from."""
+DOCUMENTATION_RANGES = tuple(IPv4Network(text) for text in ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24"))
+"""RFC 5737: what samples and the lab use in place of public addresses."""
+
+SAMPLES = {"scale": "0.5", "cidr": "10.30.0.0/16", "release": "live", "clientCapacity": "50", "mirrors": "live"}
+"""A value that a fix can name, by key; for the others only a person knows one."""
+
 
 def _allowed(condition: bool, allowed: str) -> None:
     if not condition:
@@ -36,7 +44,9 @@ def _vpc_range(text: str) -> str:
     except ValueError:
         network = None
     _allowed(
-        network is not None and LARGEST_PREFIX <= network.prefixlen <= SMALLEST_PREFIX and network.is_private,
+        network is not None
+        and LARGEST_PREFIX <= network.prefixlen <= SMALLEST_PREFIX
+        and any(network.subnet_of(private) for private in PRIVATE_RANGES),
         f"a private IPv4 range of /{LARGEST_PREFIX} to /{SMALLEST_PREFIX}, such as 10.30.0.0/16",
     )
     return text
@@ -53,8 +63,8 @@ def _address(text: str) -> str:
     except ValueError:
         address = None
     _allowed(
-        address is not None and not (address.is_loopback or address.is_multicast or address.is_unspecified),
-        "an IPv4 address, such as 192.0.2.1",
+        address is not None and (address.is_global or any(address in sample for sample in DOCUMENTATION_RANGES)),
+        "a public IPv4 address, such as 192.0.2.1",
     )
     return text
 
@@ -75,17 +85,24 @@ def _time_zone(name: str) -> str:
 
 
 _CRON_BOUNDS = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7))
+_NAMED = {name: number for number, name in enumerate(("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"))} | {
+    name: number
+    for number, name in enumerate(
+        ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"), start=1
+    )
+}
+_DAY_OR_MONTH = re.compile("|".join(_NAMED), re.IGNORECASE)
 _CRON_PART = re.compile(r"(?:\*|(\d{1,2})(?:-(\d{1,2}))?)(?:/(\d{1,2}))?")
 
 
 def _cron(text: str) -> str:
-    fields = text.split()
+    fields = [_DAY_OR_MONTH.sub(lambda name: str(_NAMED[name[0].upper()]), field) for field in text.split(" ")]
     fits = len(fields) == len(_CRON_BOUNDS) and all(
         _cron_part_fits(part, *bounds)
         for field, bounds in zip(fields, _CRON_BOUNDS, strict=True)
         for part in field.split(",")
     )
-    _allowed(fits, "five cron fields in numbers (minute hour day month weekday), such as 0 7 * * 1-5")
+    _allowed(fits, "five cron fields with a space between (minute hour day month weekday), such as 0 7 * * 1-5")
     return text
 
 
@@ -109,6 +126,22 @@ def _number(value: object) -> object:
     return int(str(value))
 
 
+def _digits_as_text(value: object) -> object:
+    """Let an account id without quotes be one; YAML makes it a number."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _moment(value: object) -> object:
+    """Read a time as it is written, as YAML reads it unquoted, or as Pulumi then writes it back."""
+    rewritten = "%Y-%m-%d %H:%M:%S %z UTC"
+    for read in (datetime.fromisoformat, lambda text: datetime.strptime(text, rewritten)):
+        try:
+            return value if isinstance(value, datetime) else read(str(value) if isinstance(value, str) else "")
+        except ValueError:
+            continue
+    raise ValueError("allowed: a time with a zone, such as 2026-12-01T18:00:00Z")
+
+
 def _switch(value: object) -> object:
     _allowed(isinstance(value, bool) or value in ("true", "false"), "true or false")
     return value in (True, "true")
@@ -116,7 +149,7 @@ def _switch(value: object) -> object:
 
 def _text(pattern: str, allowed: str) -> AfterValidator:
     """Return the check of a text that must match `pattern` from end to end; `allowed` says so in words."""
-    compiled = re.compile(pattern)
+    compiled = re.compile(pattern, re.ASCII)
 
     def check(text: str) -> str:
         _allowed(bool(compiled.fullmatch(text)), allowed)
@@ -142,12 +175,12 @@ RoleReference = Annotated[
         "a role's ARN, or its name in the account deployed to",
     ),
 ]
-TagValue = Annotated[str, _text(r"[\w\s.:/=+\-@]{0,256}", "at most 256 letters, digits, spaces and . : / = + - @ _")]
+TagValue = Annotated[str, _text(r"[\w .:/=+\-@]{0,256}", "at most 256 letters, digits, spaces and . : / = + - @ _")]
 """EC2 guide, tag restrictions."""
 TagKey = Annotated[
-    str, _text(r"(?![aA][wW][sS]:)[\w\s.:/=+\-@]{1,128}", "at most 128 characters as in a value, not beginning aws:")
+    str, _text(r"(?![aA][wW][sS]:)[\w .:/=+\-@]{1,128}", "at most 128 characters as in a value, not beginning aws:")
 ]
-ImageOwner = Annotated[str, _text(r"self|\d{12}", "self, or an account id in quotes")]
+ImageOwner = Annotated[str, BeforeValidator(_digits_as_text), _text(r"self|\d{12}", "self, or an account id in quotes")]
 InstanceType = Annotated[str, _text(r"[a-z][a-z0-9-]*\.[a-z0-9-]+", "an instance type such as c7g.large")]
 WantedRelease = Annotated[
     str, _text(r"\d+\.\d+\.\d+|live|live\+1", 'a version in quotes such as "1.4.0", live or live+1')
@@ -155,7 +188,11 @@ WantedRelease = Annotated[
 Email = Annotated[str, _text(r"[^@\s]+@[^@\s]+\.[^@\s]+", "an e-mail address")]
 AllocationId = Annotated[str, _text(r"eipalloc-[0-9a-f]{8,17}", "the id of an address's allocation, eipalloc-...")]
 SecretArn = Annotated[
-    str, _text(r"arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:\S+", "the ARN of a secret of Secrets Manager")
+    str,
+    _text(
+        r"arn:aws[a-z-]*:secretsmanager:[a-z0-9-]+:\d{12}:secret:[A-Za-z0-9/_+=.@-]+",
+        "the ARN of one secret of Secrets Manager",
+    ),
 ]
 BucketName = Annotated[
     str,
@@ -170,6 +207,10 @@ ScheduleName = Annotated[
 ]
 Reason = Annotated[str, _text(r"\S[^\n]{3,499}", "a reason of 4 to 500 characters, on one line")]
 HealthCheckPath = Annotated[str, _text(r"/\S{0,1023}", "a path that begins with /, at most 1024 characters")]
+
+
+StackName = Annotated[str, _text(r"[a-z][a-z0-9-]{0,19}", "the name of a stack, such as int")]
+Moment = Annotated[datetime, BeforeValidator(_moment)]
 
 
 class Settings(BaseModel):
@@ -228,10 +269,10 @@ class DatasetSettings(Settings):
 class EphemeralSettings(Settings):
     """What an environment made for one test was given when it was made, and keeps."""
 
-    created_at: datetime
-    expires_at: datetime
+    created_at: Moment
+    expires_at: Moment
     owner: TagValue
-    like: str
+    like: StackName
 
     @model_validator(mode="after")
     def _in_order(self) -> "EphemeralSettings":
@@ -300,18 +341,18 @@ def parsed_engine_value(text: str) -> Any:  # noqa: ANN401 - whatever JSON holds
     if text[:1] in {"{", "["}:
         try:
             return json.loads(text)
-        except json.JSONDecodeError:
+        except (json.JSONDecodeError, RecursionError):
             return text
     return text
 
 
-def problems_of(error: ValidationError, stack_of: Callable[[str], str]) -> Iterator[Problem]:
+def problems_of(error: ValidationError, stack_of: Callable[[tuple[int | str, ...]], str]) -> Iterator[Problem]:
     """Yield what pydantic found: key path, value, what is allowed, the command that mends it.
 
-    `stack_of` tells whose file a key (the first part of its path) is written in, or belongs in.
+    `stack_of` tells whose file a key, given as its path, is written in, or belongs in.
     """
     for one in error.errors():
-        stack = stack_of(str(one["loc"][0]))
+        stack = stack_of(one["loc"])
         key = f"{NAMESPACE}:{_path(one['loc'])}"
         where = f"Pulumi.{stack}.yaml: {key}"
         if one["type"] == "missing":
@@ -374,7 +415,7 @@ def _path(location: tuple[int | str, ...]) -> str:
 
 def _set(key: str, location: tuple[int | str, ...], stack: str) -> str:
     named = f"--path '{key}'" if len(location) > 1 else key
-    return f"pulumi config set {named} VALUE --stack {stack}"
+    return f"pulumi config set {named} {SAMPLES.get(str(location[0]), 'VALUE')} --stack {stack}"
 
 
 def _shown(value: object) -> str:

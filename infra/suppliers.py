@@ -4,7 +4,7 @@ Live is for assured prescribing systems only (API overview), and no setting of a
 environments admit whoever lists them, and a mirror its load generators.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from ipaddress import IPv4Network
 from itertools import pairwise
 from typing import Annotated
@@ -56,9 +56,20 @@ def client_range(text: str) -> IPv4Network:
         raise ValueError(f"is not the start of its range; allowed: {network}")
     if network.prefixlen < WIDEST_PREFIX:
         raise ValueError(f"is wider than a /{WIDEST_PREFIX}, and so not one supplier's; name its own addresses")
-    private = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "127.0.0.0/8", "169.254.0.0/16", "100.64.0.0/10")
+    private = (
+        "0.0.0.0/8",
+        "224.0.0.0/3",
+        "10.0.0.0/8",
+        "172.16.0.0/12",
+        "192.168.0.0/16",
+        "127.0.0.0/8",
+        "169.254.0.0/16",
+        "100.64.0.0/10",
+    )
     if any(network.overlaps(IPv4Network(one)) for one in private):
-        raise ValueError("is a private range, which no client on the internet has; name its public addresses")
+        raise ValueError(
+            "is a private or reserved range, which no client on the internet has; name its public addresses"
+        )
     return network
 
 
@@ -98,6 +109,42 @@ def areas(suppliers: Iterable[Supplier]) -> tuple[SupplierArea, ...]:
         for one in sorted(suppliers, key=lambda supplier: supplier.name)
         if one.awsAccount
     )
+
+
+def mistakes(suppliers: Sequence[Supplier], environments: Collection[str]) -> list[tuple[str, str]]:
+    """Return (supplier, sentence) of what is wrong with the list as a whole.
+
+    Names stand once; environments are known ones; areas in a dataset are apart; and nobody who isn't assured reaches
+    Live because its range is an assured supplier's too.
+    """
+    found = []
+    prefixes: dict[str, str] = {}
+    for index, one in enumerate(suppliers):
+        if one.name in (other.name for other in suppliers[:index]):
+            found.append((one.name, "stands twice; allowed: once, with all of its ranges"))
+        for unknown in sorted(set(one.environments) - set(environments)):
+            found.append((one.name, f"lists {unknown}; allowed: {', '.join(sorted(environments))}"))
+        if one.awsAccount:
+            name = slug(one.name)
+            if not name:
+                found.append((one.name, "has no Latin letter or digit to name its area in the dataset by"))
+            elif name in prefixes:
+                found.append((one.name, f"would share the area suppliers/{name}/ with {prefixes[name]}"))
+            prefixes[name] = one.name
+    return found + _reaching_live(suppliers)
+
+
+def _reaching_live(suppliers: Sequence[Supplier]) -> list[tuple[str, str]]:
+    assured = [(one, client_range(cidr)) for one in suppliers if one.assured for cidr in one.clients]
+    return [
+        (other.name, f"isn't assured, and its {cidr} overlaps {network} of {one.name}, which Live admits")
+        for one, network in assured
+        if "live" in one.environments
+        for other in suppliers
+        if not other.assured
+        for cidr in other.clients
+        if client_range(cidr).overlaps(network)
+    ]
 
 
 def slug(name: str) -> str:

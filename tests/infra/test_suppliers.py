@@ -53,7 +53,7 @@ def test_a_range_inside_anothers_is_refused_with_both_names() -> None:
         ("2001:db8::/32", "is an IPv6 range"),
         ("192.0.2.1/24", "allowed: 192.0.2.0/24"),
         ("192.0.2.1", "allowed: 192.0.2.1/32"),
-        ("10.1.2.0/24", "is a private range"),
+        ("10.1.2.0/24", "is a private or reserved range"),
         ("not one", "is no IPv4 range"),
         ("192.0.2.0/33", "is no IPv4 range"),
     ],
