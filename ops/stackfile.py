@@ -247,7 +247,9 @@ def _scalar(value: Value, style: str | None) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int | float | Decimal):
-        return str(value)
+        # YAML 1.1, which PyYAML reads, takes 1e-05 for a text and 1.0e-05 for a number.
+        digits, exponent, power = str(value).partition("e")
+        return f"{digits}.0e{power}" if exponent and "." not in digits else str(value)
     text = str(value)
     if style == "'" and text.isprintable():
         return "'" + text.replace("'", "''") + "'"
