@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from infra.deciding import LIVE, load_environment, stack_names
-from infra.errors import ConfigError
+from infra.errors import ConfigError, Problem
 from infra.naming import check_stack_name
 from infra.suppliers import FILE as SUPPLIERS
 from infra.suppliers import SupplierList, admitted
@@ -61,12 +61,23 @@ def review(
     format_: Annotated[
         Format, typer.Option("--format", help="text, markdown (for a pull request) or json.")
     ] = Format.TEXT,
-    output: Annotated[Path | None, typer.Option(metavar="FILE", help="Write to FILE instead of stdout.")] = None,
+    outputs: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--output",
+            metavar="FILE",
+            help="Write to FILE and not to stdout; .json, .md, .txt say the format. Repeatable.",
+        ),
+    ] = None,
     save_plan: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Keep each stack's plan there, to be applied as reviewed.")
     ] = None,
     commit: Annotated[
         str | None, typer.Option(metavar="SHA", help="The commit to name, if not the one checked out.")
+    ] = None,
+    made_elsewhere: Annotated[
+        Path | None,
+        typer.Option("--from", metavar="FILE", help="Run nothing: judge and render this JSON, trusting nothing in it."),
     ] = None,
     parallel: Annotated[int, typer.Option(min=1, max=16, help="How many stacks at a time.")] = MOST_AT_ONCE,
 ) -> None:
@@ -77,6 +88,8 @@ def review(
     from ops.review_redaction import Redactor
 
     checkout = project_folder(Path.cwd())
+    if made_elsewhere is not None:
+        raise typer.Exit(_judge_elsewhere(made_elsewhere, checkout, format_, outputs or [], commit))
     names = list(dict.fromkeys(stacks or stack_names(checkout)))
     for name in names:
         check_stack_name(name)
@@ -97,8 +110,26 @@ def review(
         with ThreadPoolExecutor(max_workers=min(parallel, max(1, len(names)))) as pool:
             reviews = list(pool.map(of, names))
     judged = gate(reviews, acknowledgements, now.date(), redactor)
-    _write(Review(commit=redactor.text(commit or checked_out(checkout)), made_at=now, gate=judged), format_, output)
+    _write(
+        Review(commit=redactor.text(commit or checked_out(checkout)), made_at=now, gate=judged), format_, outputs or []
+    )
     raise typer.Exit(0 if judged.passed else 1)
+
+
+def _judge_elsewhere(file: Path, checkout: Path, format_: Format, outputs: Sequence[Path], commit: str | None) -> int:
+    from ops.review_acknowledgements import gate, read_acknowledgements
+    from ops.review_document import Review, UntrustedReviewError, from_json
+    from ops.review_redaction import Redactor
+
+    now = datetime.now(UTC)
+    redactor = Redactor(_known_secrets(os.environ))
+    try:
+        reviews = from_json(file.read_text(encoding="utf-8", errors="replace"), redactor)
+    except UntrustedReviewError as error:
+        raise ConfigError([Problem(where=f"--from {file.name}:", message=f"{error}", fix="make it again")]) from None
+    judged = gate(reviews, read_acknowledgements(checkout, now.date()), now.date(), redactor)
+    _write(Review(commit=redactor.text(commit or ""), made_at=now, gate=judged), format_, outputs)
+    return 0 if judged.passed else 1
 
 
 @contextmanager
@@ -195,16 +226,21 @@ def _known_secrets(environment: Mapping[str, str]) -> list[str]:
     return [value for name, value in environment.items() if any(word in name.upper() for word in _SECRET_VARIABLES)]
 
 
-def _write(made: Review, format_: Format, output: Path | None) -> None:
+_SUFFIXES = {".json": Format.JSON, ".md": Format.MARKDOWN, ".txt": Format.TEXT}
+
+
+def _write(made: Review, format_: Format, outputs: Sequence[Path]) -> None:
     from ops.review_document import as_json
     from ops.review_markdown import as_markdown
     from ops.review_text import as_text, show
 
-    if format_ is Format.TEXT and output is None:
-        show(made, sys.stdout)
+    writers = {Format.TEXT: as_text, Format.MARKDOWN: as_markdown, Format.JSON: as_json}
+    for output in outputs:
+        text = writers[_SUFFIXES.get(output.suffix, format_)](made)
+        output.write_text(text if text.endswith("\n") else f"{text}\n", encoding="utf-8")
+    if outputs:
         return
-    text = {Format.TEXT: as_text, Format.MARKDOWN: as_markdown, Format.JSON: as_json}[format_](made)
-    if output is None:
-        typer.echo(text)
+    if format_ is Format.TEXT:
+        show(made, sys.stdout)
     else:
-        output.write_text(f"{text}\n", encoding="utf-8")
+        typer.echo(writers[format_](made))

@@ -253,9 +253,9 @@ def review_stack(plan: Plan, context: Context) -> StackReview:
         picture=tuple(_picture(plan, safe)),
         warnings=tuple(_warnings(plan, safe)),
         duration_seconds=plan.duration_seconds,
-        fingerprint="",
+        fingerprint=fingerprint(plan, redactor),
     )
-    return replace(made, verdict=verdict(made), fingerprint=_fingerprint(made))
+    return replace(made, verdict=verdict(made))
 
 
 def verdict(review: StackReview) -> Verdict:
@@ -566,28 +566,36 @@ def _same_but_tags(change: Change) -> bool:
     return bool(paths) and paths <= TAGS
 
 
-def _fingerprint(review: StackReview) -> str:
-    """Return a digest of what would be done, whenever and from wherever it was previewed."""
-    changes = [change for component in review.components for change in component.changes] + [*review.tag_changes]
-    told = sorted(
-        [
-            [
-                one.urn,
-                one.operation,
-                list(one.engine_operations),
-                sorted(
-                    [item.path, *_said(item.before), *_said(item.after), str(item.replaces)] for item in one.properties
-                ),
-            ]
-            for one in changes
-        ],
-        key=lambda one: str(one[0]),
-    )
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+def fingerprint(plan: Plan, redactor: Redactor) -> str:
+    """Return a digest of what would be done, whenever and from wherever it was previewed.
+
+    Names that are made up anew at each preview don't count, nor does a secret's value, which nobody has seen.
+    """
+    made_up = _made_up_names(plan)
+
+    def told(value: Value) -> Value:
+        hidden = redactor.value(value)
+        text = hidden if isinstance(hidden, str) else json.dumps(hidden, sort_keys=True, default=repr)
+        return made_up.sub(r"\1-*", text)
+
+    changes = []
+    for change in plan.changes:
+        before = change.old.raw_inputs if change.old else {}
+        after = change.new.raw_inputs if change.new else {}
+        options = [(one.path, one.before.text, one.after.text) for one in _options(change)]
+        if change.operation in {"same", "read"} and not options:
+            continue
+        found = [] if change.operation == "delete" else changed_properties(before, after)
+        properties = sorted([path, told(old), told(new)] for path, old, new in found)
+        changes.append([change.urn, change.operation, change.deletes_first, options, properties])
+    return hashlib.sha256(json.dumps(sorted(changes, key=lambda one: str(one[0]))).encode()).hexdigest()
 
 
-def _said(value: Shown) -> tuple[str, str]:
-    return value.kind, value.text
+def _made_up_names(plan: Plan) -> re.Pattern[str]:
+    """Return what matches a name that Pulumi makes up: the logical one, a hyphen and seven hexadecimal digits."""
+    new = {one.name for one in plan.changes if one.operation in {"create", "replace"}}
+    inside = "|".join(re.escape(name) for name in sorted(new, key=len, reverse=True) if name)
+    return re.compile(rf"({inside})-[0-9a-f]{{7}}(?![0-9a-f])" if inside else r"(?!)()")
 
 
 def _mapping(value: Value) -> Mapping[str, Value]:

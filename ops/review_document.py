@@ -10,12 +10,16 @@ import json
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from pydantic import TypeAdapter
+
 from ops.review_acknowledgements import Gate
-from ops.review_content import LostAddress, ResourceChange, StackReview, Verdict
+from ops.review_content import LostAddress, ResourceChange, Source, StackReview, Verdict, verdict
 from ops.review_plan import Operation
+from ops.review_redaction import Redactor
+from ops.review_values import visible
 
 FORMAT = 1
 
@@ -109,6 +113,60 @@ def as_json(review: Review) -> str:
         "acknowledgements": {"stale": list(review.gate.stale), "unused": list(review.gate.unused)},
     }
     return json.dumps(document, indent=2, ensure_ascii=False)
+
+
+class UntrustedReviewError(ValueError):
+    """A document that is no review; says what is wrong with it, and shows nothing of it."""
+
+
+def from_json(text: str, redactor: Redactor) -> tuple[StackReview, ...]:
+    """Return the stacks' reviews in a document that somebody else's code wrote, trusting nothing in it.
+
+    Every text is searched for secrets and made visible again, acknowledgements and verdicts are left out and found
+    anew. Raises UntrustedReviewError if it is no such document, or larger than one can be.
+    """
+    if len(text) > LARGEST_DOCUMENT:
+        raise UntrustedReviewError(
+            f"the document has {len(text):,} characters; a review has {LARGEST_DOCUMENT:,} at most"
+        )
+    try:
+        document = json.loads(text)
+        stacks = document["stacks"]
+        if document["format"] != FORMAT or not isinstance(stacks, list):
+            raise UntrustedReviewError(f"the document is no review of format {FORMAT}")
+        found = _STACKS.validate_python([_harmless(one, redactor) for one in stacks])
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        # Pydantic quotes what it was given.
+        raise UntrustedReviewError(f"the document is no review: {type(error).__name__}") from None
+    unjudged = [
+        replace(one, dangers=tuple(replace(danger, acknowledged="") for danger in one.dangers), source=UNTRUSTED)
+        for one in found
+    ]
+    return tuple(replace(one, verdict=verdict(one)) for one in unjudged)
+
+
+LARGEST_DOCUMENT = 20_000_000
+LONGEST_TEXT = 2_500
+
+UNTRUSTED = Source(
+    kind="lab",
+    label="the lab, not AWS, by the pull request's own code: information, and no evidence",
+    command="eps-dos review --base COMMIT",
+)
+
+_STACKS: TypeAdapter[tuple[StackReview, ...]] = TypeAdapter(tuple[StackReview, ...])
+
+
+def _harmless(value: object, redactor: Redactor) -> object:
+    if isinstance(value, dict):
+        return {_snake_case(str(key)): _harmless(item, redactor) for key, item in value.items() if key != "headline"}
+    if isinstance(value, list):
+        return [_harmless(item, redactor) for item in value]
+    return visible(redactor.text(value))[:LONGEST_TEXT] if isinstance(value, str) else value
+
+
+def _snake_case(name: str) -> str:
+    return re.sub(r"([A-Z])", lambda match: f"_{match[1].lower()}", name)
 
 
 def camel_case(name: str) -> str:
