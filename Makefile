@@ -29,10 +29,11 @@ down: venv ## stop the lab
 test: setup ## run every test
 	$(BIN)/pytest -n $(PYTEST_PROCESSES) $(PYTEST_ARGS)
 
-lint: venv ## check style, types and workflows
+lint: venv ## check style, types, the generated page and workflows
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/eps-dos docs --check
 	@$(LINT_WORKFLOWS)
 
 bench: setup ## measure
