@@ -257,7 +257,7 @@ class Group(FakeAutoScalingGroup):
             for _, _, backend in elbv2_backends.iter_backends():
                 if isinstance(backend, TargetGroups):
                     backend.advance(self.looked_at)
-            self._step(self.looked_at)
+            self._step(self.looked_at, last=self.looked_at >= now)
 
     def quiet(self) -> bool:
         """Tell whether time alone changes nothing here."""
@@ -265,7 +265,7 @@ class Group(FakeAutoScalingGroup):
         settled = len(self.members) == self.desired_capacity
         return not busy and settled and all(self.serves(member, clock.now()) for member in self.members)
 
-    def _step(self, now: float) -> None:
+    def _step(self, now: float, *, last: bool) -> None:
         for member in self.members:
             if member.lifecycle_state == "Pending" and now >= member.launched_at + BOOT_SECONDS:
                 member.instance._state.name, member.instance._state.code = "running", 16
@@ -274,7 +274,8 @@ class Group(FakeAutoScalingGroup):
         if self.refresh is not None and self.refresh.active:
             self.refresh.step(now)
             return
-        if self.health_check_type == "ELB":
+        # Once a request at most: where every instance fails, as many would be replaced as time has room for.
+        if self.health_check_type == "ELB" and last:
             for member in self.members:
                 grace = BOOT_SECONDS + float(self.health_check_grace_period)
                 if now >= member.launched_at + grace and not self.serves(member, now) and self._failed(member):
