@@ -10,8 +10,9 @@ import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from infra.graph import SECRET_KEY, SECRET_MARK, Value
+from infra.graph import SECRET, SECRET_KEY, SECRET_MARK, UNKNOWN, Value
 from ops.review_redaction import Redactor
+from ops.review_values import readable
 
 PULUMIS_OWN = frozenset({"seed", "magic", "time", "version", "__provider"})
 """Random or encoded by Pulumi: a name's seed, a digest of the plan, the code of a dynamic provider by its name."""
@@ -47,5 +48,9 @@ def _suspicious(value: Value, name: str, where: str, redactor: Redactor) -> Iter
     elif isinstance(value, list | tuple):
         for index, item in enumerate(value):
             yield from _suspicious(item, name, f"{where}[{index}]", redactor)
+    elif isinstance(value, str) and not isinstance(document := readable(value), str):
+        # A policy, or user data: what stands in there counts, not how it is encoded.
+        if document not in (SECRET, UNKNOWN):
+            yield from _suspicious(document, name, where, redactor)
     elif redactor.value(value, name) != value:
         yield redactor.text(where)

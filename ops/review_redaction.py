@@ -184,7 +184,8 @@ def _is_random(run: str) -> bool:
     kinds = [_kind(character) for character in run]
     if not {"a", "A", "0"} <= set(kinds):
         return False
-    turns = sum(one != other for one, other in pairwise(kinds)) / len(run)
+    # Not at signs: words with hyphens and slashes between them turn there, too.
+    turns = sum(one != other for one, other in pairwise(kinds) if "-" not in (one, other)) / len(run)
     counts = Counter(run)
     bits = -sum(count / len(run) * math.log2(count / len(run)) for count in counts.values())
     return turns >= RANDOM_TURNS and bits >= RANDOM_BITS

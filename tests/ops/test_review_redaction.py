@@ -69,6 +69,8 @@ def test_what_only_names_a_secret_is_shown(name: str, value: str) -> None:
         "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration",
         "live-lb-14afb09-5805555e7cc45190.elb.eu-west-2.amazonaws.com",
         "eipalloc-2a36df91020e41c95",
+        "arn:aws:autoscaling:eu-west-2:123456789012:autoScalingGroup:a30120a5-bf00-4c5b-bff4-9d5c73cf69a4:"
+        "autoScalingGroupName/int-service-b5b2337",
         "targetgroup/int-tg-87d3f73/53844eb07a42f1b6",
         "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
         'ALARM("live-empty-eu-west-2a-e343845") AND ALARM("live-empty-eu-west-2b-165fa00")',
