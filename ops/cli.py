@@ -17,7 +17,7 @@ from typing import NoReturn
 import typer
 
 from infra.errors import ConfigError
-from ops import backend_bucket, docs, lab, preflight, release, review, up, verify, vips
+from ops import backend_bucket, docs, lab, mirror, preflight, release, review, up, verify, vips
 from ops.lab import LabError, WrongUse
 from ops.progress import say
 
@@ -37,6 +37,7 @@ app.add_typer(lab.app, name="lab")
 app.add_typer(release.app, name="release")
 app.add_typer(vips.app, name="vips")
 app.command()(docs.docs)
+app.command()(mirror.mirror)
 app.command()(review.review)
 app.command()(up.up)
 app.command()(verify.verify)

@@ -156,6 +156,20 @@ def test_live_refuses_to_be_destroyed_and_says_why_and_how(environments: Environ
     assert environments.inventory("live") == before
 
 
+def test_the_states_agree_that_nft_mirrors_live_until_somebody_edits_it_by_hand(environments: Environments) -> None:
+    assert "state: live → nft" in environments.eps_dos("mirror", "nft").stdout
+    target_group = environments.group("nft")["TargetGroupARNs"][0]
+    elbv2 = environments.client("elbv2")
+    elbv2.modify_target_group(TargetGroupArn=target_group, HealthCheckIntervalSeconds=30)
+    environments.pulumi("refresh", "--stack", "nft", "--yes")
+    drifted = environments.eps_dos("mirror", "nft", "--level", "state", check=False)
+    assert drifted.returncode == 1
+    assert "TargetGroup tg healthCheck.interval: 10 → 30" in drifted.stdout
+    elbv2.modify_target_group(TargetGroupArn=target_group, HealthCheckIntervalSeconds=10)
+    environments.pulumi("refresh", "--stack", "nft", "--yes")
+    environments.eps_dos("mirror", "nft", "--level", "state")
+
+
 def test_scale_one_changes_minimum_maximum_and_what_names_them(environments: Environments) -> None:
     changed = environments.changed_by("nft", lambda: environments.edit("nft", "scale: 0.5", "scale: 1"))
     assert changed == {

@@ -1,0 +1,80 @@
+"""What a mirror differs in, as a person and a program are told it."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from infra.deciding import load_environment
+from infra.graph import Difference, Graph, Resource
+from infra.mirroring import differences
+from infra.recording import record
+from ops.cli import run
+from ops.mirror import Comparison, Level, as_json, as_text
+from tests.infra.stackfiles import CHECKOUT, project
+
+
+def test_nft_as_configured_differs_in_nothing_that_it_may_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(project(tmp_path))
+    assert run(["mirror", "nft", "--level", "declared"]) == 0
+    printed = capsys.readouterr().out
+    assert "Group service maxSize: 12 → 6" in printed
+    assert "differs and may: each environment has a range of its own" in printed
+    assert "everything else is the same" in printed
+
+
+def test_an_environment_that_mirrors_nothing_is_wrong_use(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(project(tmp_path))
+    assert run(["mirror", "int"]) == 2
+    assert "Pulumi.int.yaml: eps-dos-api:mirrors is missing" in capsys.readouterr().err
+
+
+def drifted(property_name: str, value: object, type_: str, name: str) -> tuple[Difference, ...]:
+    live, nft = load_environment("live", CHECKOUT), load_environment("nft", CHECKOUT)
+    graph = record(nft)
+    changed = graph.one(type_, name)
+    edited = Resource(**{**vars(changed), "inputs": {**changed.inputs, property_name: value}})
+    found = differences(
+        record(live), Graph.of("nft", [edited if one is changed else one for one in graph]), (live, nft)
+    )
+    return tuple(one for one in found if one.allowed is None)
+
+
+@pytest.mark.parametrize(
+    ("property_name", "value", "type_", "name"),
+    [
+        ("maxSize", 7, "aws:autoscaling/group:Group", "nft-service"),
+        ("instanceType", "c7g.small", "aws:ec2/launchTemplate:LaunchTemplate", "nft-service"),
+        ("enableCrossZoneLoadBalancing", False, "aws:lb/loadBalancer:LoadBalancer", "nft-lb"),
+        ("cidrBlock", "10.99.0.0/16", "aws:ec2/vpc:Vpc", "nft-vpc"),
+        ("port", 444, "aws:lb/listener:Listener", "nft-listener"),
+        ("retentionInDays", 1, "aws:cloudwatch/logGroup:LogGroup", "nft-service"),
+    ],
+)
+def test_a_value_that_it_may_not_have_is_drift_and_nothing_else_is(
+    property_name: str, value: object, type_: str, name: str
+) -> None:
+    (found,) = drifted(property_name, value, type_, name)
+    assert (found.type, found.path) == (type_, property_name)
+
+
+def test_drift_stands_first_and_in_json() -> None:
+    compared = [
+        Comparison(
+            level=Level.state,
+            resources=78,
+            differences=drifted("maxSize", 7, "aws:autoscaling/group:Group", "nft-service"),
+        )
+    ]
+    assert as_text(compared, "live", "nft").splitlines() == [
+        "state: live → nft, 78 resources compared",
+        "  DRIFT",
+        "    Group service maxSize: 12 → 7",
+        "  1 differ and may not",
+    ]
+    (told,) = json.loads(as_json(compared))[0]["differences"]
+    assert (told["property"], told["live"], told["mirror"], told["verdict"]) == ("maxSize", "12", "7", "DRIFT")
