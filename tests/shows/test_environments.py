@@ -16,7 +16,7 @@ import pytest
 from infra.rules import REQUIRED_TAGS
 from tests.shows.environments import STACKS, Environments
 
-pytestmark = [pytest.mark.engine, pytest.mark.xdist_group("environments")]
+pytestmark = pytest.mark.engine
 
 RECORDS = {
     "live": "dos.eps.digital.nhs.uk.",
