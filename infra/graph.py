@@ -36,6 +36,8 @@ UNKNOWN_MARKS = frozenset(
 STACK_TYPE = "pulumi:pulumi:Stack"
 """The type of the resource that stands for the stack itself."""
 
+RECORD_TYPE = "aws:route53/record:Record"
+
 
 class Mark:
     """A value that is told apart from every value a resource can have."""
@@ -150,11 +152,16 @@ class Graph:
         """What identifies resources of this graph (ids, ARNs, names, addresses) -> the reference that stands for it."""
         found = {name: f"<shared {name}>" for name in self.shared}
         for resource in self:
+            # A stack and its components are nothing in AWS, and a record's name is chosen: compared as it is written.
+            if "id" not in resource.outputs or resource.type == RECORD_TYPE:
+                continue
             label = f"{resource.type}::{_without_stack(resource.name, self.stack)}"
             for property_name in IDENTIFYING:
                 value = resource.outputs.get(property_name)
-                if isinstance(value, str) and len(value) >= SHORTEST_IDENTITY:
-                    found.setdefault(value, f"<{label}.{property_name}>")
+                # What holds a shared name (the ARN of a bucket) is told by that name, in both graphs alike.
+                named = isinstance(value, str) and len(value) >= SHORTEST_IDENTITY
+                if named and not any(name in str(value) for name in self.shared):
+                    found.setdefault(str(value), f"<{label}.{property_name}>")
         return found
 
     def normalised(self, value: Value) -> Value:
