@@ -150,7 +150,7 @@ class StackHandle:
 
     def up(self, tell: Tell, *, plan: Path | None = None, message: str = "") -> Outcome:
         """Make AWS what the program says; with `plan`, only in the way that it was previewed."""
-        options = ["--yes", "--skip-preview", *(["--plan", str(plan)] if plan else [])]
+        options = ["--yes", *(["--plan", str(plan)] if plan else [])]
         return self._change("up", [*options, *_message(message)], tell)
 
     def refresh(self, tell: Tell, *, message: str = "") -> Outcome:
@@ -280,7 +280,10 @@ def _follow(path: Path, tell: Tell, over: threading.Event) -> None:
     done = 0
     unread = b""
     offset = 0
-    while not over.wait(POLL_SECONDS):
+    ended = False
+    while not ended:
+        # What came since the last look is told, too, when it is over.
+        ended = over.wait(POLL_SECONDS)
         if not path.exists():
             continue
         with path.open("rb") as file:
@@ -289,7 +292,7 @@ def _follow(path: Path, tell: Tell, over: threading.Event) -> None:
             offset = file.tell()
         *lines, unread = unread.split(b"\n")
         for event in map(_event, lines):
-            done += "resOutputsEvent" in event
+            done = 0 if "preludeEvent" in event else done + ("resOutputsEvent" in event)
             metadata = (event.get("resourcePreEvent") or {}).get("metadata")
             if metadata:
                 tell(f"{done} resources, now {metadata.get('op', '')} {str(metadata.get('urn', '')).split('::')[-1]}")

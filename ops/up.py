@@ -49,7 +49,7 @@ def up(
     environments = wanted(stack, project_folder(Path.cwd()), with_foundation=in_lab)
     at = place(in_lab)
     for environment in environments:
-        confirmed = ["--yes", "--skip-preview"] if in_lab else []
+        confirmed = ["--yes"] if in_lab else []
         code = run_pulumi(["up", "--stack", environment.name, *confirmed], at)
         if code != 0:
             raise UpError(environment.name, code)

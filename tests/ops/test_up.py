@@ -96,7 +96,7 @@ def int_up(lab: LabCopy) -> LabCopy:
     """The lab with int up."""
     done = lab.eps_dos("up", "--lab", "int")
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
-    assert "$ pulumi up --stack int --yes --skip-preview" in done.stderr
+    assert "$ pulumi up --stack int --yes" in done.stderr
     assert "not Amazon's" in done.stderr
     assert "✓  name             dos-int.eps.digital.nhs.uk" in done.stdout
     assert "✗" not in done.stdout
