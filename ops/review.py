@@ -11,14 +11,15 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from infra.deciding import LIVE, load_environment, stack_names
+from infra.deciding import LIVE, stack_names
 from infra.errors import ConfigError, Problem
 from infra.naming import check_stack_name
 from infra.suppliers import FILE as SUPPLIERS
@@ -27,6 +28,7 @@ from infra.yamlfile import read_mapping
 from ops.lab import InLab, place
 from ops.place import Place, project_folder
 from ops.progress import progress, say
+from ops.stackfile import StackFile
 
 if TYPE_CHECKING:
     from ops.review_content import Context, Source, StackReview
@@ -100,12 +102,13 @@ def review(
     if save_plan is not None:
         save_plan = save_plan.absolute()
         save_plan.mkdir(parents=True, exist_ok=True)
-    with _place(checkout, names, in_lab, base) as at, progress(f"previewing {', '.join(names)}") as tell:
+    with _place(checkout, names, in_lab, base) as (at, told), progress(f"previewing {', '.join(names)}") as tell:
         _run_policies(at)
 
         def of(name: str) -> StackReview:
             source = _source(name, in_lab=in_lab, base=base, refresh=refresh)
-            return _reviewed(name, at, _context(name, at.folder, source, redactor), refresh, save_plan, tell)
+            context = _context(name, checkout, source, redactor)
+            return _reviewed(name, _Preview(at, told, refresh, save_plan), context, tell)
 
         with ThreadPoolExecutor(max_workers=min(parallel, max(1, len(names)))) as pool:
             reviews = list(pool.map(of, names))
@@ -132,15 +135,29 @@ def _judge_elsewhere(file: Path, checkout: Path, format_: Format, outputs: Seque
     return 0 if judged.passed else 1
 
 
+_Told = Callable[[Any], Any]
+"""Returns what was written with what a lab has called by what it stands for."""
+
+
+@dataclass(frozen=True)
+class _Preview:
+    """How stacks are previewed."""
+
+    at: Place
+    told: _Told
+    refresh: bool
+    save_plan: Path | None
+
+
 @contextmanager
-def _place(checkout: Path, stacks: Sequence[str], in_lab: bool, base: str | None) -> Iterator[Place]:
+def _place(checkout: Path, stacks: Sequence[str], in_lab: bool, base: str | None) -> Iterator[tuple[Place, _Told]]:
     if base is None:
-        yield place(in_lab)
+        yield place(in_lab), lambda written: written
         return
     from ops.review_base import base_in_lab
 
-    with base_in_lab(checkout, base, stacks, say) as at:
-        yield at
+    with base_in_lab(checkout, base, stacks, say) as made:
+        yield made.place, made.told
 
 
 def _source(stack: str, *, in_lab: bool, base: str | None, refresh: bool) -> Source:
@@ -163,19 +180,19 @@ def _context(stack: str, folder: Path, source: Source, redactor: Redactor) -> Co
 
     return Context(
         source=source,
-        known=Known(published=_published(stack, folder)),
+        known=Known(published=published_in_file(stack, folder)),
         clients=_clients(stack, folder),
         redactor=redactor,
     )
 
 
-def _published(stack: str, folder: Path) -> Mapping[str, str]:
-    """Return the addresses that the stack file has; none if it is wrong, which the preview says."""
+def published_in_file(stack: str, folder: Path) -> Mapping[str, str] | None:
+    """Return the addresses that the stack file has, however wrong it is otherwise; None if it can't be read."""
     try:
-        addresses = load_environment(stack, folder).virtual_ips
-    except ConfigError:
-        return {}
-    return {zone: plan.published for zone, plan in addresses.items() if plan.published}
+        addresses = StackFile(folder / f"Pulumi.{stack}.yaml").get("virtualIps")
+    except (ConfigError, OSError):
+        return None
+    return {str(zone): str(one) for zone, one in addresses.items()} if isinstance(addresses, Mapping) else {}
 
 
 def _clients(stack: str, folder: Path) -> Sequence[str]:
@@ -187,9 +204,7 @@ def _clients(stack: str, folder: Path) -> Sequence[str]:
     return [one.name for one in admitted(listed.suppliers, stack, assured_only=stack == LIVE)]
 
 
-def _reviewed(
-    stack: str, at: Place, context: Context, refresh: bool, save_plan: Path | None, tell: Callable[[str], None]
-) -> StackReview:
+def _reviewed(stack: str, preview: _Preview, context: Context, tell: Callable[[str], None]) -> StackReview:
     """Return the review of one stack. A preview that fails is one, too: it says why, and what was seen until then."""
     # Slow to load, and not needed to say what is wrong with a command line.
     from ops.engine import NoSuchStackError, PulumiError, StackHandle
@@ -197,15 +212,15 @@ def _reviewed(
     from ops.review_kept_plan import keep
     from ops.review_plan import read_plan
 
-    handle = StackHandle(stack, at)
-    path = save_plan / f"{stack}.plan.json" if save_plan else None
+    handle = StackHandle(stack, preview.at)
+    path = preview.save_plan / f"{stack}.plan.json" if preview.save_plan else None
     try:
-        if at.in_lab:
+        if preview.at.in_lab:
             handle.create()
-        found = handle.preview(lambda now: tell(f"{stack}, {now}"), refresh=refresh, plan=path)
-        plan = read_plan(stack, found.document, found.events)
+        found = handle.preview(lambda now: tell(f"{stack}, {now}"), refresh=preview.refresh, plan=path)
+        plan = read_plan(stack, found.document, preview.told(found.events))
     except PulumiError as error:
-        plan = read_plan(stack, None, error.events, error.messages or [str(error)])
+        plan = read_plan(stack, None, preview.told(error.events), preview.told(error.messages) or [str(error)])
     except NoSuchStackError as error:
         plan = read_plan(stack, None, (), [str(error)])
     if path is not None and path.exists():

@@ -7,7 +7,7 @@ something forbidden: that is `infra.rules`. Left out: how it is shown, and who a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -78,8 +78,8 @@ class Danger:
 class Known:
     """What is known of an environment besides its plan."""
 
-    published: Mapping[str, str] = field(default_factory=dict)
-    """Addresses by zone, as the stack file and the state have them published."""
+    published: Mapping[str, str] | None = field(default_factory=dict)
+    """Addresses by zone, as the stack file has them now; None if it can't be read."""
 
 
 def dangers(plan: Plan, known: Known) -> tuple[Danger, ...]:
@@ -87,6 +87,8 @@ def dangers(plan: Plan, known: Known) -> tuple[Danger, ...]:
     situation = _Situation(plan, known)
     found = [danger for change in plan.changes for danger in _of(change, situation)]
     found += [danger for change in plan.drift for danger in _gone(change, situation)]
+    if plan.failed:
+        found += _taken_out(plan, known, situation, {one for danger in found for one in danger.addresses})
     if plan.uncounted:
         stack = next((one.urn for one in plan.changes if is_stack(one)), f"urn:pulumi:{plan.stack}")
         counts = ", ".join(f"{operation} ({count})" for operation, count in plan.uncounted.items())
@@ -122,7 +124,8 @@ class _Situation:
         outputs = stack.old.outputs if stack and stack.old else {}
         self._zones = _zones(outputs.get("virtualIps"))
         # An address stays published when a change takes it out of the stack file: firewalls don't read that.
-        self._published = {**_zones(_settings_of(outputs)), **_zones(known.published)}
+        self.published_before = _zones(_settings_of(outputs))
+        self._published = {**self.published_before, **_zones(known.published)}
 
     def replaced(self, type_: str) -> bool:
         return any(one.operation in {"replace", "delete"} for one in self.plan.of_type(type_))
@@ -184,6 +187,26 @@ def _gone(change: Change, situation: _Situation) -> Iterator[Danger]:
             message="was deleted outside Pulumi; what is made now is another one",
             addresses=(situation.address(address),) if isinstance(address, str) else (),
         )
+
+
+def _taken_out(plan: Plan, known: Known, situation: _Situation, told: Set[Address]) -> Iterator[Danger]:
+    """Yield the published addresses that a stack file no longer has, where no whole preview shows what becomes of them.
+
+    A file that takes a zone out may be refused before any resource is looked at; the address is at stake all the same.
+    """
+    if known.published is None:
+        return
+    stack = next((one.urn for one in plan.changes if is_stack(one)), f"urn:pulumi:{plan.stack}")
+    for address, zone in situation.published_before.items():
+        lost = situation.address(address)
+        if address not in known.published.values() and lost not in told:
+            yield Danger(
+                action="delete",
+                urn=stack,
+                what=f"virtual IP {address}",
+                message=f"of {zone} is published, and no longer in the stack file",
+                addresses=(lost,),
+            )
 
 
 _Make = Callable[..., Danger]

@@ -100,10 +100,10 @@ MOST_ENTRIES = 20
 def _sections(review: StackReview, today: date) -> Iterator[_Section]:
     """Yield the sections of a stack in the order in which they are read."""
     yield _Section(rank=0, name="verdict", text=_verdict(review))
-    if review.errors:
-        yield _Section(rank=1, name="errors", text=_errors(review))
     if review.dangers:
         yield _dangers(review)
+    if review.errors:
+        yield _Section(rank=1, name="errors", text=_errors(review))
     blocking = [one for one in review.policies if one.blocks]
     if blocking:
         lines = [f"- {_text(one.message)} ({_code(one.policy)}{_on(one.urn)})" for one in blocking]
@@ -143,9 +143,7 @@ def _facts(facts: Sequence[Fact]) -> _Section:
 
 
 def _errors(review: StackReview) -> str:
-    if not review.errors:
-        return ""
-    return f"**The preview failed; what follows is what was seen before that.**\n\n{_fenced_lines(review.errors)}\n"
+    return f"**The preview failed; all else here is what was seen until then.**\n\n{_fenced_lines(review.errors)}\n"
 
 
 def _dangers(review: StackReview) -> _Section:

@@ -53,7 +53,6 @@ def _lines(review: Review) -> Iterator[Line]:
 
 def _stack(stack: StackReview, review: Review) -> Iterator[Line]:
     yield (f"{stack.stack}: {headline(stack)}", STYLES[stack.verdict])
-    yield from ((f"  | {line}", "red") for line in stack.errors)
     for lost in lost_addresses(stack):
         zone = f" ({lost.zone})" if lost.zone else ""
         concerns = next((one.concerns for one in stack.dangers if lost in one.addresses and one.concerns), ())
@@ -61,6 +60,7 @@ def _stack(stack: StackReview, review: Review) -> Iterator[Line]:
         yield (f"  lost: {lost.address}{zone}, {where if lost.published else 'not published'}", "bold red")
     for danger in stack.dangers:
         yield from _danger(danger)
+    yield from ((f"  | {line}", "red") for line in stack.errors)
     for result in stack.policies:
         on = f" ({result.urn.rsplit('::', 1)[-1]})" if result.urn else ""
         word, style = ("forbidden", "bold red") if result.blocks else ("warning", "yellow")

@@ -133,3 +133,141 @@ def test_every_type_of_the_program_that_takes_tags_is_held_to_them(recorded: Gra
         resource_class = getattr(importlib.import_module(f"pulumi_aws.{module_name}"), class_name)
         takes_tags = "tags" in inspect.signature(resource_class._internal_init).parameters
         assert (type_ in rules.TAGGABLE or type_ == rules.GROUP) == takes_tags, type_
+
+
+# --- Rules that need what only the stack knows ---
+
+STACK = "pulumi:pulumi:Stack"
+PUBLISHED = {"eu-west-2a": "192.0.2.1", "eu-west-2b": "192.0.2.2"}
+
+
+def deployed(
+    published: Any = None,
+    actual: Any = None,
+    protect: bool = True,
+    attached: tuple[Any, ...] = ("a", "b"),
+    stack: str = "live",
+) -> Graph:
+    """Return a stack with two addresses at a load balancer, which has `published` some and would have `actual`."""
+
+    def resource(type_: str, name: str, inputs: Any, outputs: Any, keep: bool = protect) -> Resource:
+        urn = f"urn:pulumi:{stack}::eps-dos-api::{type_}::{name}"
+        return Resource(urn=urn, type=type_, inputs=inputs, outputs=outputs, protect=keep)
+
+    actual = PUBLISHED if actual is None else actual
+    settings = {"eps-dos-api:virtualIps": published} if published is not None else {}
+    mappings = [{"allocationId": one if one is UNKNOWN else f"eipalloc-{one}"} for one in attached]
+    balancer = {"enableDeletionProtection": protect, "subnetMappings": mappings}
+    addresses = actual if isinstance(actual, dict) else {}
+    return Graph.of(
+        stack,
+        [
+            resource(STACK, f"eps-dos-api-{stack}", {}, {"settings": settings, "virtualIps": actual}, keep=False),
+            resource(rules.LOAD_BALANCER, f"{stack}-lb", balancer, {}),
+            resource(rules.BUCKET, f"{stack}-dataset", {}, {}),
+            *(
+                resource(
+                    rules.EIP, f"{stack}-vip-{zone}", {}, {"publicIp": one, "allocationId": f"eipalloc-{zone[-1]}"}
+                )
+                for zone, one in addresses.items()
+            ),
+        ],
+    )
+
+
+def declared(name: str, graph: Graph) -> list[str]:
+    """Return what breaks one of the declared rules."""
+    (rule,) = [one for one in rules.DECLARED if one.name == name]
+    return [f"{violation.urn.rsplit('::', 1)[-1]} {violation.message}" for violation in rule.violations(graph)]
+
+
+def test_published_addresses_the_balancer_at_them_and_lives_dataset_are_protected() -> None:
+    assert declared("protected", deployed(published=PUBLISHED)) == []
+    assert declared("protected", deployed(published=PUBLISHED, protect=False)) == [
+        "live-vip-eu-west-2a is 192.0.2.1, which is published, and not protected",
+        "live-vip-eu-west-2b is 192.0.2.2, which is published, and not protected",
+        "live-lb is not protected; replacing it takes the published addresses out of service",
+        "live-lb may be deleted in AWS; set enableDeletionProtection",
+        "live-dataset is Live's dataset, and not protected",
+    ]
+
+
+def test_what_has_published_nothing_and_is_not_live_needs_no_protection() -> None:
+    assert declared("protected", deployed(protect=False, stack="dev")) == []
+
+
+@pytest.mark.parametrize(
+    ("published", "actual", "attached", "said"),
+    [
+        (None, {"eu-west-2a": UNKNOWN}, (UNKNOWN,), []),
+        (PUBLISHED, PUBLISHED, ("a", "b"), []),
+        ('{"eu-west-2a": "192.0.2.1", "eu-west-2b": "192.0.2.2"}', PUBLISHED, ("a", "b"), []),
+        (PUBLISHED, {**PUBLISHED, "eu-west-2b": "192.0.2.9"}, ("a", "b"),
+         ["live-vip-eu-west-2b would be 192.0.2.9 in eu-west-2b; 192.0.2.2 is published"]),
+        (PUBLISHED, {**PUBLISHED, "eu-west-2b": UNKNOWN}, ("a", "b"),
+         ["eps-dos-api-live would have an address in eu-west-2b that is known only after the update; 192.0.2.2 is "
+          "published"]),
+        (PUBLISHED, UNKNOWN, ("a", "b"),
+         ["eps-dos-api-live would have addresses that are known only after the update; some are published, and may not "
+          "change"]),
+        (PUBLISHED, {"eu-west-2a": "192.0.2.1"}, ("a",),
+         ["eps-dos-api-live would have no address in eu-west-2b; 192.0.2.2 is published"]),
+        (PUBLISHED, {**PUBLISHED, "eu-west-2c": "192.0.2.3"}, ("a", "b"), []),
+        (PUBLISHED, {**PUBLISHED, "eu-west-2c": "192.0.2.3"}, ("a", "b", "c"),
+         ["live-vip-eu-west-2c would take traffic in eu-west-2c at 192.0.2.3, which isn't published as the others are: "
+          "reserve the zone, publish its address, then attach it"]),
+        (PUBLISHED, {**PUBLISHED, "eu-west-2c": UNKNOWN}, ("a", "b", UNKNOWN),
+         ["live-vip-eu-west-2c would take traffic in eu-west-2c at an address that is known only after the update, "
+          "which isn't published as the others are: reserve the zone, publish its address, then attach it"]),
+    ],
+    ids=["nothing published", "as published", "as JSON", "another", "unknown", "all unknown", "gone", "reserved",
+         "attached unpublished", "attached unknown"],
+)  # fmt: skip
+def test_published_addresses_stay_what_they_are(
+    published: Any, actual: Any, attached: tuple[Any, ...], said: list[str]
+) -> None:
+    assert declared("published-addresses", deployed(published, actual, attached=attached)) == said
+
+
+def test_an_ephemeral_environment_says_until_when_it_stays() -> None:
+    lasting = record(environment("pr-7"))
+    until = {**environment("pr-7").tags, "ExpiresAt": "2026-12-01T18:00:00Z"}
+    expiring = record(environment("pr-7", tags=until))
+    assert declared("expires", expiring) == []
+    lacking = {message.split()[0] for message in declared("expires", lasting)}
+    assert {"pr-7-vpc", "pr-7-lb", "pr-7-service", "pr-7-dataset"} <= lacking
+    assert declared("expires", record(environment("int"))) == []
+
+
+@pytest.mark.parametrize(
+    ("stack", "allowed", "broken"),
+    [("live", None, True), ("live", "[]", True), ("live", '["123456789012"]', False), ("live", ["123456789012"], False),
+     ("nft", None, False)],
+)  # fmt: skip
+def test_live_names_the_accounts_that_it_may_be_deployed_to(stack: str, allowed: Any, broken: bool) -> None:
+    provider = Resource(
+        urn=f"urn:pulumi:{stack}::eps-dos-api::{rules.PROVIDER}::aws",
+        type=rules.PROVIDER,
+        inputs={"allowedAccountIds": allowed},
+        outputs={},
+    )
+    assert bool(rules.account_allowed.violations(Graph.of(stack, [provider]))) == broken
+
+
+def test_nobody_shares_lives_certificate() -> None:
+    arn = "arn:aws:secretsmanager:eu-west-2:123456789012:secret:live-certificate-a1b2c3"
+    rule = rules.certificate_of_its_own(arn)
+    sharing = environment("nft")
+    sharing = replace(
+        sharing,
+        service=replace(
+            sharing.service,
+            certificate_secret_arn=arn,
+            instance_configuration={**sharing.service.instance_configuration, "certificateSecretArn": arn},
+        ),
+    )
+    assert {violation.urn.rsplit("::", 1)[-1] for violation in rule.violations(record(sharing))} == {"nft-service"}
+    assert len(rule.violations(record(sharing))) == 2
+    assert rule.violations(record(environment("nft"))) == ()
+    assert rule.violations(record(replace(sharing, name="live"))) == ()
+    assert rules.certificate_of_its_own(None).violations(record(sharing)) == ()

@@ -181,3 +181,22 @@ def test_lost_published_addresses_come_first_then_outages_then_the_rest() -> Non
         "virtual IP live-vip-b",
         "Subnet live-a",
     ]
+
+
+STATE_WITH_TWO = {"settings": {"eps-dos-api:virtualIps": {"eu-west-2a": "192.0.2.1", "eu-west-2b": "192.0.2.2"}}}
+
+
+def refused(published: dict[str, str] | None) -> tuple[Danger, ...]:
+    """Return what is dangerous in a change whose stack file is refused before any resource is looked at."""
+    stack = step("same", "pulumi:pulumi:Stack", "eps-dos-api-live", state({}, STATE_WITH_TWO), state({}))
+    return dangers(plan(stack, errors=["zones are 2; allowed on Live: 3 or more"]), Known(published=published))
+
+
+def test_an_address_taken_out_of_the_stack_file_is_told_though_the_preview_fails() -> None:
+    (danger,) = refused(PUBLISHED)
+    assert danger.addresses == (Address(address="192.0.2.2", zone="eu-west-2b", published=True),)
+    assert "no longer in the stack file" in danger.message
+
+
+def test_a_stack_file_that_cannot_be_read_says_nothing_of_addresses() -> None:
+    assert refused(None) == ()

@@ -136,7 +136,7 @@ class Terminal(io.StringIO):
 def test_text_is_coloured_on_a_terminal_and_nowhere_else(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.delenv("NO_COLOR", raising=False)
-    review = Recorded.read("zone-removed").review()
+    review = Recorded.read("zone-removed-from-live").review()
     terminal, pipe = Terminal(), io.StringIO()
     show(review, terminal)
     show(review, pipe)
@@ -146,11 +146,11 @@ def test_text_is_coloured_on_a_terminal_and_nowhere_else(monkeypatch: pytest.Mon
 
 
 def test_text_names_what_is_changed_and_what_is_lost() -> None:
-    text = as_text(Recorded.read("zone-removed").review())
+    text = as_text(Recorded.read("subnet-mapping-edited").review())
     assert "lost: 203.0.113." in text
-    assert "(eu-west-2c), published: in the firewalls of Example Prescribing, Sample Dispensing" in text
-    assert "replace live-lb aws:lb/loadBalancer:LoadBalancer, the new one comes first" in text
-    assert "again: eps-dos review live --base main" in text
+    assert "(eu-west-2a), not published" in text
+    assert "replace dev-lb aws:lb/loadBalancer:LoadBalancer, the new one comes first" in text
+    assert "again: eps-dos review dev --base main" in text
 
 
 def test_a_stream_that_has_no_arrows_gets_others() -> None:

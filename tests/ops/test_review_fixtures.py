@@ -1,4 +1,4 @@
-"""Ten changes that a reviewer meets, as the real engine previewed them in the lab (tests/ops/review_recording.py)."""
+"""Changes that a reviewer meets, as the real engine previewed them in the lab (tests/ops/review_recording.py)."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ VERDICTS = {
     "subnet-mapping-edited": "3 dangerous changes are not acknowledged (an outage)",
     "address-unprotected-and-replaced": "a policy forbids it, so this is no approval; 7 dangerous changes seen "
     "(3 published addresses would be lost, an outage)",
-    "zone-removed": "the preview failed, so this is no approval; 3 dangerous changes seen "
-    "(1 published address would be lost, an outage)",
+    "zone-removed-from-live": "the preview failed, so this is no approval; 1 dangerous change seen "
+    "(1 published address would be lost)",
     "nothing": "nothing changes",
     "failing": "the preview failed, so this is no approval",
 }
@@ -43,16 +43,16 @@ def test_the_rendering(name: str) -> None:
 
 
 def test_a_zone_removed_from_live_has_the_lost_address_and_whom_it_concerns_on_top() -> None:
-    recorded = Recorded.read("zone-removed")
-    review = recorded.stack_review()
-    (lost,) = lost_addresses(review)
+    recorded = Recorded.read("zone-removed-from-live")
+    (lost,) = lost_addresses(recorded.stack_review())
     assert (lost.zone, lost.published) == ("eu-west-2c", True)
-    lines = as_markdown(recorded.review()).splitlines()
-    told = next(index for index, line in enumerate(lines) if lost.address in line)
-    assert lines[told] == (
-        f"- **`{lost.address}` (eu-west-2c)**, published: in the firewalls of Example Prescribing, Sample Dispensing"
-    )
-    assert told < next(index for index, line in enumerate(lines) if "**Dangerous**" in line)
+    below_the_verdict = as_markdown(recorded.review()).split("\n### ")[1].splitlines()[1:]
+    assert below_the_verdict[:4] == [
+        "",
+        "**Addresses lost**",
+        "",
+        f"- **`{lost.address}` (eu-west-2c)**, published: in the firewalls of Example Prescribing, Sample Dispensing",
+    ]
     assert not recorded.review().gate.passed
 
 
@@ -76,7 +76,7 @@ def test_a_release_is_told_as_a_release() -> None:
 
 def test_the_picture_is_there_only_if_something_in_it_changes() -> None:
     pictured = {name for name in SCENARIOS if Recorded.read(name).stack_review().picture}
-    assert pictured == SCENARIOS.keys() - {"nothing", "failing", "supplier-added"}
+    assert pictured == SCENARIOS.keys() - {"nothing", "failing", "supplier-added", "zone-removed-from-live"}
 
 
 def test_the_same_change_has_the_same_fingerprint_though_names_are_made_up_anew() -> None:
@@ -91,7 +91,7 @@ def test_the_same_change_has_the_same_fingerprint_though_names_are_made_up_anew(
 
 
 def test_another_change_has_another_fingerprint() -> None:
-    changing = [name for name in SCENARIOS if name not in {"nothing", "failing"}]
+    changing = [name for name in SCENARIOS if name not in {"nothing", "failing", "zone-removed-from-live"}]
     assert len({Recorded.read(name).stack_review().fingerprint for name in changing}) == len(changing)
 
 
