@@ -10,17 +10,14 @@ from __future__ import annotations
 import json
 import os
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
-
-import boto3
-from botocore.config import Config
 
 from infra.yamlfile import read_mapping
+from ops.store import opened
 
 LOCKS = ".pulumi/locks/organization"
 
@@ -59,49 +56,23 @@ def locks(url: str, project: str, stack: str) -> tuple[Lock, ...]:
 
     Raises botocore's errors if a bucket can't be read.
     """
-    parts = urlsplit(url)
-    prefix = f"{LOCKS}/{project}/{stack}/"
-    if parts.scheme == "file":
-        found = _in_folder(Path(unquote(parts.path)), prefix)
-    elif parts.scheme == "s3":
-        options = {key: values[-1] for key, values in parse_qs(parts.query).items()}
-        found = _in_bucket(parts.netloc, parts.path.strip("/"), prefix, options)
-    else:
+    store = opened(url)
+    if store is None:
         return ()
-    return tuple(
-        sorted((lock for lock in (_lock(path, text) for path, text in found) if lock), key=lambda one: one.taken)
-    )
-
-
-def _in_folder(folder: Path, prefix: str) -> Iterator[tuple[str, str]]:
-    for path in sorted((folder / prefix).glob("*.json")):
+    found = []
+    for name in store.names(f"{LOCKS}/{project}/{stack}/"):
         try:
-            yield str(path.relative_to(folder)), path.read_text(encoding="utf-8")
+            lock = parsed_lock(name, store.read(name).decode())
         except FileNotFoundError:
             # Given back between the two.
             continue
+        if lock is not None:
+            found.append(lock)
+    return tuple(sorted(found, key=lambda one: one.taken))
 
 
-def _in_bucket(bucket: str, folder: str, prefix: str, options: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    # The options of the backend's URL that lead to another S3 than AWS's (gocloud.dev/aws, URL parameters).
-    by_path = options.get("s3ForcePathStyle") == "true"
-    endpoint = options.get("endpoint")
-    if endpoint and "://" not in endpoint:
-        endpoint = f"{'http' if options.get('disableSSL') == 'true' else 'https'}://{endpoint}"
-    client = boto3.Session(profile_name=options.get("profile"), region_name=options.get("region")).client(
-        "s3", endpoint_url=endpoint, config=Config(s3={"addressing_style": "path" if by_path else "auto"})
-    )
-    whole = f"{folder}/{prefix}" if folder else prefix
-    for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=whole):
-        for entry in page.get("Contents", []):
-            try:
-                body = client.get_object(Bucket=bucket, Key=entry["Key"])["Body"].read()
-            except client.exceptions.NoSuchKey:
-                continue
-            yield entry["Key"], body.decode()
-
-
-def _lock(path: str, text: str) -> Lock | None:
+def parsed_lock(path: str, text: str) -> Lock | None:
+    """Return the lock that the file at `path` is; None while it is being written."""
     try:
         content: Mapping[str, Any] = json.loads(text)
         return Lock(

@@ -12,7 +12,8 @@ from moto import mock_aws
 
 from infra.errors import ConfigError
 from infra.promotion import Deployment
-from ops.release_history import ROLLOUT, Folder, deployments, from_store
+from ops.release_history import ROLLOUT, deployments, from_store
+from ops.store import Folder
 
 STARTED = 1_790_000_000
 PREFIX = ".pulumi/history/eps-dos-api/nft/nft-"
