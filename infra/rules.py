@@ -7,6 +7,7 @@ environments (`graph.compare`), and what only AWS can tell (quotas, whether an i
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
 from infra.deciding import LIVE, PERMANENT
 from infra.environment import PORT
@@ -470,6 +471,68 @@ def certificate_of_its_own(lives: str | None) -> Rule:
         source="design: no certificate or key is shared with Live",
         findings=findings,
         alone=True,
+    )
+
+
+def reads_lives_dataset(bucket: str | None) -> Rule:
+    """Return the rule that nobody but Live may change Live's dataset; `bucket` is its name, None if unset.
+
+    Whatever a policy grants there, and whatever else grants more one day: an explicit deny outweighs it (IAM guide,
+    policy evaluation logic). So a policy that leads to the bucket at all must hold that deny.
+    """
+
+    def findings(graph: Graph) -> Iterator[Finding]:
+        if bucket is None or graph.stack == LIVE:
+            return
+        for policy in (one for kind in ROLE_POLICIES for one in graph.of_type(kind)):
+            statements = [one for one in policy_statements(policy.inputs.get("policy")) if _covers_objects(one, bucket)]
+            allowed = [one for one in statements if one.get("Effect") == "Allow" and _is_about_s3(one)]
+            if allowed and not any(_denies_all_but_reading(one) for one in statements):
+                yield (
+                    policy,
+                    (
+                        f"leads to Live's dataset ({bucket}) and isn't denied to write it; deny everything there but "
+                        f"{', '.join(sorted(READ_ONLY))}"
+                    ),
+                )
+
+    return Rule(
+        name="reads-lives-dataset",
+        description="Live's dataset is written by nobody but Live.",
+        source="API overview: NFT uses the Live dataset; design: a mirror can write nowhere in it",
+        findings=findings,
+        alone=True,
+    )
+
+
+ROLE_POLICIES = ("aws:iam/rolePolicy:RolePolicy", "aws:iam/policy:Policy")
+
+READ_ONLY = frozenset({"s3:GetBucketLocation", "s3:GetObject", "s3:GetObjectVersion", "s3:ListBucket"})
+
+
+def _covers_objects(statement: Mapping[str, Value], bucket: str) -> bool:
+    """Whether a statement is about objects of a bucket, or may be: one about all but some resources is."""
+    return "NotResource" in statement or any(
+        isinstance(one, str) and fnmatchcase(f"{bucket}/key", one.rsplit(":::", 1)[-1])
+        for one in _texts(statement.get("Resource"))
+    )
+
+
+def _is_about_s3(statement: Mapping[str, Value]) -> bool:
+    return "NotAction" in statement or any(
+        isinstance(one, str) and (one == "*" or one.lower().startswith("s3:"))
+        for one in _texts(statement.get("Action"))
+    )
+
+
+def _denies_all_but_reading(statement: Mapping[str, Value]) -> bool:
+    spared = statement.get("NotAction")
+    return (
+        statement.get("Effect") == "Deny"
+        and "NotResource" not in statement
+        and not statement.get("Condition")
+        and spared is not None
+        and set(_texts(spared)) <= READ_ONLY
     )
 
 

@@ -29,7 +29,7 @@ from pulumi_policy import (
 
 from infra.errors import ConfigError
 from infra.graph import SECRET, UNKNOWN, UNKNOWN_MARKS, Graph, Resource, Value
-from infra.rules import DECLARED, RULES, Rule, account_allowed, certificate_of_its_own
+from infra.rules import DECLARED, RULES, Rule, account_allowed, certificate_of_its_own, reads_lives_dataset
 from infra.settings import NAMESPACE
 from infra.yamlfile import read_mapping
 
@@ -68,9 +68,17 @@ def make(folder: Path, environment: Mapping[str, str]) -> PolicyPack:
 def rules(folder: Path, environment: Mapping[str, str]) -> tuple[Rule, ...]:
     """Return the rules to ask for: all, and those that depend on where this is.
 
-    Live needs accounts that it is allowed in, except in the lab; nobody may have Live's certificate.
+    Live needs accounts that it is allowed in, except in the lab; nobody may have Live's certificate, nor write its
+    dataset.
     """
-    found = [*RULES, *DECLARED, certificate_of_its_own(_lives_certificate(folder))]
+    live = _lives_settings(folder)
+    dataset = live.get("dataset")
+    found = [
+        *RULES,
+        *DECLARED,
+        certificate_of_its_own(_text(live.get("certificateSecretArn"))),
+        reads_lives_dataset(_text(dataset.get("bucket")) if isinstance(dataset, Mapping) else None),
+    ]
     if not in_lab(environment):
         found.append(account_allowed)
     return tuple(found)
@@ -82,14 +90,19 @@ def in_lab(environment: Mapping[str, str]) -> bool:
     return environment.get("EPS_DOS_LAB") == "1" and host in {"127.0.0.1", "localhost", "::1"}
 
 
-def _lives_certificate(folder: Path) -> str | None:
+def _lives_settings(folder: Path) -> Mapping[str, object]:
     try:
         config = read_mapping(folder / LIVE_FILE).get("config")
     except ConfigError:
         # The program reads the same file, and says what is wrong with it.
-        return None
-    arn = config.get(f"{NAMESPACE}:certificateSecretArn") if isinstance(config, Mapping) else None
-    return arn if isinstance(arn, str) else None
+        return {}
+    prefix = f"{NAMESPACE}:"
+    found = config.items() if isinstance(config, Mapping) else ()
+    return {key.removeprefix(prefix): value for key, value in found if isinstance(key, str) and key.startswith(prefix)}
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
 
 
 def _policy(rule: Rule, noted: Noted) -> Policy:

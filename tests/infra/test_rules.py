@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from infra import rules
-from infra.graph import UNKNOWN, Graph, Resource
+from infra.graph import UNKNOWN, Graph, Resource, policy_statements
 from infra.recording import record
 from tests.infra.sample import environment
 
@@ -271,3 +271,58 @@ def test_nobody_shares_lives_certificate() -> None:
     assert rule.violations(record(environment("nft"))) == ()
     assert rule.violations(record(replace(sharing, name="live"))) == ()
     assert rules.certificate_of_its_own(None).violations(record(sharing)) == ()
+
+
+def role_policy(*statements: Any, stack: str = "nft") -> Graph:
+    """Return a stack with one role that may do what `statements` say."""
+    type_ = "aws:iam/rolePolicy:RolePolicy"
+    document = {"Version": "2012-10-17", "Statement": list(statements)}
+    urn = f"urn:pulumi:{stack}::eps-dos-api::{type_}::{stack}-service"
+    return Graph.of(stack, [Resource(urn=urn, type=type_, inputs={"policy": document}, outputs={})])
+
+
+DATASET = ["arn:aws:s3:::live-data", "arn:aws:s3:::live-data/*"]
+MAY_READ = {"Effect": "Allow", "Action": ["s3:GetObject"], "Resource": DATASET}
+MAY_PUT = {"Effect": "Allow", "Action": "s3:PutObject", "Resource": DATASET}
+NEVER_WRITES = {"Effect": "Deny", "NotAction": ["s3:GetObject", "s3:ListBucket"], "Resource": DATASET}
+
+
+@pytest.mark.parametrize(
+    ("graph", "broken"),
+    [
+        (role_policy(MAY_READ, NEVER_WRITES), False),
+        (role_policy(MAY_READ, MAY_PUT, NEVER_WRITES), False),
+        (role_policy(MAY_READ), True),
+        (role_policy(MAY_PUT), True),
+        (role_policy(MAY_PUT, stack="live"), False),
+        (role_policy({**MAY_PUT, "Action": "*", "Resource": "*"}), True),
+        (role_policy({"Effect": "Allow", "NotAction": "iam:*", "Resource": "*"}), True),
+        (role_policy({"Effect": "Allow", "Action": "s3:*", "NotResource": "arn:aws:s3:::other/*"}), True),
+        (role_policy({**MAY_PUT, "Resource": "arn:aws:s3:::live-*"}), True),
+        (role_policy({**MAY_PUT, "Resource": "arn:aws:s3:::own-data/*"}), False),
+        (role_policy({"Effect": "Allow", "Action": "cloudwatch:PutMetricData", "Resource": "*"}), False),
+        (role_policy(MAY_PUT, {**NEVER_WRITES, "NotAction": ["s3:PutObject"]}), True),
+        (role_policy(MAY_PUT, {**NEVER_WRITES, "Resource": "arn:aws:s3:::own-data/*"}), True),
+        (role_policy(MAY_PUT, {**NEVER_WRITES, "Condition": {"Bool": {"aws:SecureTransport": "false"}}}), True),
+        (role_policy(MAY_PUT, {"Effect": "Deny", "Action": "s3:PutObject", "Resource": DATASET}), True),
+    ],
+)
+def test_nobody_but_live_may_write_lives_dataset(graph: Graph, broken: bool) -> None:
+    assert bool(rules.reads_lives_dataset("live-data").violations(graph)) == broken
+    assert rules.reads_lives_dataset(None).violations(graph) == ()
+
+
+def test_the_environments_read_lives_dataset_only() -> None:
+    for stack in ("nft", "int"):
+        graph = record(environment(stack))
+        statements = [
+            statement
+            for policy in graph.of_type("aws:iam/rolePolicy:RolePolicy")
+            for statement in policy_statements(policy.inputs["policy"])
+        ]
+        (bucket,) = {
+            str(statement["Resource"]).rsplit(":::", 1)[-1]
+            for statement in statements
+            if statement.get("Sid") == "ListDataset"
+        }
+        assert rules.reads_lives_dataset(bucket).violations(graph) == ()
