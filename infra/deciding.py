@@ -8,8 +8,8 @@ import json
 import re
 from collections import Counter
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
-from datetime import UTC
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any, TypeVar
@@ -27,6 +27,7 @@ from infra.environment import (
     DnsPlan,
     Environment,
     HealthCheckPlan,
+    LifetimePlan,
     LoadBalancerPlan,
     MonitoringPlan,
     NetworkPlan,
@@ -43,6 +44,7 @@ from infra.settings import (
     KEYS,
     NAMESPACE,
     REQUIRED_TAGS,
+    EphemeralSettings,
     StackSettings,
     parsed_engine_value,
     problems_of,
@@ -425,6 +427,18 @@ def _ephemeral_problems(stack: str, settings: StackSettings) -> list[Problem]:
                 Problem(where=f"{where}{key}", message="is set; an ephemeral environment gets its addresses from AWS",
                         fix=f"pulumi config rm {NAMESPACE}:{key} --stack {stack}")
             )  # fmt: skip
+    own_data, live_data = settings.ephemeral.dataset_bucket, settings.ephemeral.live_data
+    if settings.mirrors is not None and (own_data is None) == (live_data is None):
+        problems.append(
+            Problem(where=f"{where}ephemeral",
+                    message="says neither datasetBucket nor liveData, or both; allowed in a mirror: one of them",
+                    fix=f"set ephemeral.datasetBucket in {_file(stack)}, or liveData with the reason")
+        )  # fmt: skip
+    if settings.mirrors is None and (own_data or live_data):
+        problems.append(
+            Problem(where=f"{where}ephemeral", message="says datasetBucket or liveData; allowed: only in a mirror",
+                    fix=f"name the bucket in {NAMESPACE}:dataset of {_file(stack)}")
+        )  # fmt: skip
     expected = f"dos-{stack}.{settings.hosted_zone}"
     if settings.dns_name.lower() != expected.lower():
         problems.append(
@@ -475,8 +489,8 @@ def _shared_with_others(stack: str, settings: StackSettings, sources: Sources) -
             shared("dnsName", settings.dns_name, other)
         if settings.certificate_secret_arn and own.get("certificateSecretArn") == settings.certificate_secret_arn:
             shared("certificateSecretArn", settings.certificate_secret_arn, other)
-        if settings.mirrors is None and _mapping(own.get("dataset")).get("bucket") == settings.dataset.bucket:
-            shared("dataset.bucket", settings.dataset.bucket, other)
+        if _owns_bucket(settings) and _mapping(own.get("dataset")).get("bucket") == _bucket(settings):
+            shared("dataset.bucket", _bucket(settings), other)
         for key, mine in (("virtualIps", addresses), ("allocationIds", set(settings.allocation_ids.values()))):
             for value in sorted(mine & {str(one) for one in _mapping(own.get(key)).values()}):
                 shared(key, value, other)
@@ -537,7 +551,8 @@ def _clients(
         problems.append(Problem(where=f"{SUPPLIERS}: {name}", message=mistake, fix=f"edit {SUPPLIERS}"))
     try:
         admitted = suppliers.admitted(listed.suppliers, stack, assured_only=stack == LIVE)
-        entries = suppliers.entries(admitted, settings.load_generators)
+        testers = settings.ephemeral.clients if settings.ephemeral else ()
+        entries = suppliers.entries(admitted, settings.load_generators, testers)
     except ValueError as error:
         problems.append(Problem(where=f"{SUPPLIERS}:", message=f"{error}", fix=f"edit {SUPPLIERS}"))
         return None
@@ -577,7 +592,17 @@ def _environment(
     check = settings.health_check
     tags = {**settings.tags, **FIXED_TAGS, "Environment": stack}
     if settings.ephemeral:
-        tags["ExpiresAt"] = settings.ephemeral.expires_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        tags["ExpiresAt"] = _utc(settings.ephemeral.expires_at)
+    initial = capacity.initial(counts, len(settings.zones))
+    schedules = tuple(
+        SchedulePlan(name=one.name, recurrence=one.recurrence, time_zone=one.time_zone, start=None, desired=one.desired)
+        for one in settings.schedules
+    )
+    if settings.ephemeral and settings.ephemeral.starts_at:
+        # As with other schedules: only with a minimum of 0 do state and program agree before and after it has fired.
+        schedules = (*schedules, _window(settings.ephemeral, initial))
+        counts, initial = replace(counts, minimum=0), 0
+    bucket, owns_bucket = _bucket(settings), _owns_bucket(settings)
     return Environment(
         name=stack,
         mirrors=mirrored,
@@ -604,12 +629,13 @@ def _environment(
         ),
         dns=DnsPlan(name=settings.dns_name, hosted_zone=settings.hosted_zone),
         dataset=DatasetPlan(
-            kind="Live" if stack == LIVE or mirrored == LIVE else "Test data",
-            bucket=settings.dataset.bucket,
-            owned=mirrored is None,
+            kind="Live" if stack == LIVE or (mirrored == LIVE and not owns_bucket) else "Test data",
+            bucket=bucket,
+            owned=owns_bucket,
             emptied_on_destroy=settings.ephemeral is not None,
             protected=stack == LIVE,
-            reader_roles=settings.dataset.readers,
+            # Live's readers are those of Live's bucket.
+            reader_roles=() if mirrored and owns_bucket else settings.dataset.readers,
             operator_role_arns=settings.operators,
             supplier_areas=suppliers.areas(one for one in listed.suppliers if stack in one.environments)
             if stack == "dev"
@@ -619,18 +645,16 @@ def _environment(
             release=release.version,
             image_name=release.image,
             image_owner=settings.image_owner,
+            image_id=settings.ephemeral.image_id if settings.ephemeral else None,
             instance_type=settings.instance_type,
             capacity=counts,
-            initial_capacity=capacity.initial(counts, len(settings.zones)),
-            schedules=tuple(
-                SchedulePlan(name=one.name, recurrence=one.recurrence, time_zone=one.time_zone, desired=one.desired)
-                for one in settings.schedules
-            ),
+            initial_capacity=initial,
+            schedules=schedules,
             certificate_secret_arn=settings.certificate_secret_arn,
             instance_configuration={
                 "environment": stack,
                 "dnsName": settings.dns_name,
-                "dataset": settings.dataset.bucket,
+                "dataset": bucket,
                 "release": release.version,
                 "certificateSecretArn": settings.certificate_secret_arn or "",
             },
@@ -638,9 +662,40 @@ def _environment(
         rollout=ROLLOUT,
         monitoring=MonitoringPlan(subscriber_emails=settings.alarm_subscribers, log_retention_days=LOG_RETENTION_DAYS),
         tags=tags,
+        lifetime=_lifetime(settings.ephemeral) if settings.ephemeral else None,
         # As JSON has it, since it becomes an output: YAML makes times of what looks like one.
         settings=json.loads(json.dumps(config, default=str)),
     )
+
+
+def _bucket(settings: StackSettings) -> str:
+    own = settings.ephemeral.dataset_bucket if settings.ephemeral else None
+    return own or settings.dataset.bucket
+
+
+def _owns_bucket(settings: StackSettings) -> bool:
+    return settings.mirrors is None or (
+        settings.ephemeral is not None and settings.ephemeral.dataset_bucket is not None
+    )
+
+
+def _lifetime(ephemeral: EphemeralSettings) -> LifetimePlan:
+    return LifetimePlan(
+        created_at=ephemeral.created_at.astimezone(UTC),
+        expires_at=ephemeral.expires_at.astimezone(UTC),
+        owner=ephemeral.owner,
+        like=ephemeral.like,
+    )
+
+
+def _window(ephemeral: EphemeralSettings, desired: int) -> SchedulePlan:
+    """Return what starts the instances when the test's time has come."""
+    start = _utc(ephemeral.starts_at) if ephemeral.starts_at else None
+    return SchedulePlan(name="window", recurrence=None, time_zone=None, start=start, desired=desired)
+
+
+def _utc(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _addresses(settings: StackSettings) -> dict[str, AddressPlan]:

@@ -7,6 +7,7 @@ a plain value, so an environment can be compared, printed and tested without AWS
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Literal
 
@@ -128,9 +129,11 @@ class SchedulePlan:
     """A desired capacity set by the clock; minimum and maximum stay as they are."""
 
     name: str
-    recurrence: str
-    """Five cron fields."""
-    time_zone: str
+    recurrence: str | None
+    """Five cron fields; None: once, at `start`."""
+    time_zone: str | None
+    start: str | None
+    """UTC, as EC2 Auto Scaling takes it (2026-12-01T18:00:00Z); None: at once."""
     desired: int
 
 
@@ -142,6 +145,8 @@ class ServicePlan:
     """The resolved version; `live` and `live+1` have become one."""
     image_name: str
     image_owner: str
+    image_id: str | None
+    """Run in place of the image of that name; None: that one."""
     instance_type: str
     capacity: Capacity
     initial_capacity: int
@@ -201,6 +206,17 @@ class MonitoringPlan:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LifetimePlan:
+    """For how long an environment is there that was made for one test. Times are UTC."""
+
+    created_at: datetime
+    expires_at: datetime
+    owner: str
+    like: str
+    """The permanent environment that it was made like."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Environment:
     """One environment, decided; the sole input of the components.
 
@@ -224,5 +240,7 @@ class Environment:
     monitoring: MonitoringPlan
     tags: Mapping[str, str]
     """On every taggable resource."""
+    lifetime: LifetimePlan | None
+    """None: it is permanent."""
     settings: Mapping[str, object]
     """The stack's own configuration, without secrets: enough to rebuild it from the stack's state alone."""

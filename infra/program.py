@@ -13,6 +13,7 @@ from infra.components.clients import Clients, ClientsArgs
 from infra.components.dataset import Dataset, DatasetArgs
 from infra.components.dns import Dns, DnsArgs
 from infra.components.endpoints import Endpoints, EndpointsArgs
+from infra.components.lifetime import Lifetime, LifetimeArgs
 from infra.components.load_balancer import LoadBalancer, LoadBalancerArgs
 from infra.components.monitoring import Monitoring, MonitoringArgs
 from infra.components.network import Network, NetworkArgs
@@ -20,7 +21,7 @@ from infra.components.rollout import Rollout, RolloutArgs
 from infra.components.security_groups import SecurityGroups, SecurityGroupsArgs
 from infra.components.service import Service, ServiceArgs
 from infra.components.virtual_ips import VirtualIps, VirtualIpsArgs
-from infra.environment import PORT, AwsPlan, Environment
+from infra.environment import PORT, AwsPlan, Environment, LifetimePlan
 
 EXPIRY_TAG = "ExpiresAt"
 """The one tag that changes during an environment's life."""
@@ -30,7 +31,8 @@ def create(environment: Environment) -> Mapping[str, pulumi.Input[object]]:
     """Create everything of `environment` and return the stack's outputs, by name (docs/outputs.md)."""
     name = environment.name
     tags = dict(environment.tags)
-    provider = _provider(environment.aws)
+    lifetime = Lifetime(name, LifetimeArgs(settings=environment.settings)) if environment.lifetime else None
+    provider = _provider(environment.aws, lifetime)
     opts = pulumi.ResourceOptions(providers=[provider])
     looked_up = pulumi.InvokeOutputOptions(provider=provider)
     account_id = aws.get_caller_identity_output(opts=looked_up).account_id
@@ -174,10 +176,22 @@ def create(environment: Environment) -> Mapping[str, pulumi.Input[object]]:
         "mirrors": environment.mirrors,
         "scale": None if environment.scale is None else str(environment.scale),
         "settings": dict(environment.settings),
+        **_ends(environment.lifetime),
     }
 
 
-def _provider(plan: AwsPlan) -> aws.Provider:
+def _ends(lifetime: LifetimePlan | None) -> Mapping[str, pulumi.Input[object]]:
+    if lifetime is None:
+        return {}
+    return {
+        "createdAt": lifetime.created_at.isoformat(timespec="seconds"),
+        "expiresAt": lifetime.expires_at.isoformat(timespec="seconds"),
+        "owner": lifetime.owner,
+        "like": lifetime.like,
+    }
+
+
+def _provider(plan: AwsPlan, first: pulumi.Resource | None) -> aws.Provider:
     # Made explicitly, a provider takes nothing from `aws:*` configuration but what it is handed.
     return aws.Provider(
         "aws",
@@ -185,4 +199,5 @@ def _provider(plan: AwsPlan) -> aws.Provider:
         allowed_account_ids=list(plan.allowed_account_ids) or None,
         profile=plan.profile,
         assume_roles=[aws.ProviderAssumeRoleArgs(role_arn=arn) for arn in plan.assume_role_arns] or None,
+        opts=pulumi.ResourceOptions(depends_on=[first]) if first else None,
     )

@@ -11,6 +11,7 @@ from datetime import datetime
 from decimal import Decimal
 from difflib import get_close_matches
 from ipaddress import IPv4Address, IPv4Network
+from itertools import pairwise
 from typing import Annotated, Any, Literal
 from zoneinfo import available_timezones
 
@@ -206,6 +207,7 @@ ScheduleName = Annotated[
     str, _text(r"[a-z][a-z0-9-]{0,29}", "a lower-case letter, then letters, digits and hyphens, at most 30")
 ]
 Reason = Annotated[str, _text(r"\S[^\n]{3,499}", "a reason of 4 to 500 characters, on one line")]
+ImageId = Annotated[str, _text(r"ami-[0-9a-f]{8,17}", "the id of an image, ami-...")]
 HealthCheckPath = Annotated[str, _text(r"/\S{0,1023}", "a path that begins with /, at most 1024 characters")]
 
 
@@ -271,13 +273,25 @@ class EphemeralSettings(Settings):
 
     created_at: Moment
     expires_at: Moment
+    starts_at: Moment | None = None
+    """No instance runs before; None: from the beginning."""
     owner: TagValue
     like: StackName
+    image_id: ImageId | None = None
+    """Run in place of the release's image."""
+    clients: tuple[Annotated[str, AfterValidator(_client)], ...] = ()
+    """Who may connect, beside suppliers who list the environment."""
+    dataset_bucket: BucketName | None = None
+    """A mirror's own bucket of test data."""
+    live_data: Reason | None = None
+    """Why a mirror reads Live's data."""
 
     @model_validator(mode="after")
     def _in_order(self) -> "EphemeralSettings":
-        aware = all(moment.tzinfo is not None for moment in (self.created_at, self.expires_at))
-        _allowed(aware and self.created_at < self.expires_at, "times with a zone, expiresAt after createdAt")
+        moments = [self.created_at, *([self.starts_at] if self.starts_at else []), self.expires_at]
+        aware = all(moment.tzinfo is not None for moment in moments)
+        in_order = aware and all(one < other for one, other in pairwise(moments))
+        _allowed(in_order, "times with a zone, createdAt before startsAt before expiresAt")
         return self
 
 

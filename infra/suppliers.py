@@ -78,7 +78,9 @@ def admitted(suppliers: Iterable[Supplier], environment: str, assured_only: bool
     return tuple(one for one in suppliers if environment in one.environments and (one.assured or not assured_only))
 
 
-def entries(suppliers: Iterable[Supplier], load_generators: Sequence[str]) -> tuple[ClientEntry, ...]:
+def entries(
+    suppliers: Iterable[Supplier], load_generators: Sequence[str], testers: Sequence[str] = ()
+) -> tuple[ClientEntry, ...]:
     """Return the lines of the prefix list, in order of address; a range that several have stands once, with all names.
 
     Raises ValueError naming both, if one range lies inside another's.
@@ -87,8 +89,9 @@ def entries(suppliers: Iterable[Supplier], load_generators: Sequence[str]) -> tu
     for supplier in suppliers:
         for cidr in supplier.clients:
             owners.setdefault(client_range(cidr), []).append(supplier.name)
-    for cidr in load_generators:
-        owners.setdefault(client_range(cidr), []).append("load generator")
+    for who, cidrs in (("load generator", load_generators), ("tester", testers)):
+        for cidr in cidrs:
+            owners.setdefault(client_range(cidr), []).append(who)
     ordered = sorted(owners)
     for one, other in pairwise(ordered):
         if one.overlaps(other):

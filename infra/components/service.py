@@ -55,7 +55,9 @@ class Service(pulumi.ComponentResource):
         image = aws.ec2.get_ami_output(
             owners=[args.plan.image_owner],
             filters=[
-                aws.ec2.GetAmiFilterArgs(name="name", values=[args.plan.image_name]),
+                aws.ec2.GetAmiFilterArgs(name="image-id", values=[args.plan.image_id])
+                if args.plan.image_id
+                else aws.ec2.GetAmiFilterArgs(name="name", values=[args.plan.image_name]),
                 aws.ec2.GetAmiFilterArgs(name="state", values=["available"]),
             ],
             # A release rebuilt with new operating system patches keeps its name; the newest is meant.
@@ -108,6 +110,7 @@ class Service(pulumi.ComponentResource):
                 autoscaling_group_name=group.name,
                 recurrence=schedule.recurrence,
                 time_zone=schedule.time_zone,
+                start_time=schedule.start,
                 desired_capacity=schedule.desired,
                 min_size=SCHEDULE_UNCHANGED,
                 max_size=SCHEDULE_UNCHANGED,

@@ -67,6 +67,7 @@ def environment(name: str = "live", **changes: Any) -> Environment:
             release="1.4.0",
             image_name="eps-dos-api-1.4.0",
             image_owner="self",
+            image_id=None,
             instance_type="c7g.large",
             capacity=Capacity(minimum=3, maximum=6, target_cpu_percent=50),
             initial_capacity=3,
@@ -87,6 +88,7 @@ def environment(name: str = "live", **changes: Any) -> Environment:
             "Project": "eps-dos-api",
             "Service": "directory-of-services-api",
         },
+        lifetime=None,
         settings={},
     )
     return replace(sample, **changes)

@@ -135,7 +135,7 @@ def test_extending_an_expiry_makes_no_new_launch_template() -> None:
 
 def test_schedules_set_the_desired_capacity_only() -> None:
     sample = environment("dev")
-    evening = SchedulePlan(name="evening", recurrence="0 19 * * 1-5", time_zone="Europe/London", desired=0)
+    evening = SchedulePlan(name="evening", recurrence="0 19 * * 1-5", time_zone="Europe/London", start=None, desired=0)
     graph = record(environment("dev", service=replace(sample.service, schedules=(evening,))))
     inputs = graph.one("aws:autoscaling/schedule:Schedule", "dev-evening").inputs
     assert (inputs["minSize"], inputs["maxSize"], inputs["desiredCapacity"]) == (-1, -1, 0)
