@@ -263,7 +263,8 @@ class Group(FakeAutoScalingGroup):
         """Tell whether time alone changes nothing here."""
         busy = self.refresh is not None and self.refresh.active
         settled = len(self.members) == self.desired_capacity
-        return not busy and settled and all(self.serves(member, clock.now()) for member in self.members)
+        # One that fails on purpose is replaced at the next look, however many seconds were between.
+        return not busy and settled and all(self.serves(one, clock.now()) or _fails(one) for one in self.members)
 
     def _step(self, now: float, *, last: bool) -> None:
         for member in self.members:
@@ -379,6 +380,10 @@ class GroupActions(AutoScalingResponse):
         groups = _backend(self).autoscaling_groups
         found = [groups[name]] if name in groups else ([] if name else list(groups.values()))
         return ActionResult({"Activities": [activity for group in found for activity in group.activities]})
+
+
+def _fails(member: Member) -> bool:
+    return member.lifecycle_state == "InService" and faults.is_unhealthy(member.instance.image_id)
 
 
 def _volumes(data: dict[str, Any]) -> dict[str, Any]:

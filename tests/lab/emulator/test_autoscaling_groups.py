@@ -71,6 +71,15 @@ def test_a_member_that_fails_its_check_is_replaced_after_the_grace_period(servic
     assert all("ELB system health check failure" in cause for cause in causes)
 
 
+def test_years_of_failing_on_purpose_are_one_look(service: Service) -> None:
+    service.settled()
+    before = service.ids()
+    service.make_unhealthy(service.image)
+    service.emulator.advance(10 * 365 * 86_400)
+    assert len(service.ids()) == 3
+    assert not set(before) & set(service.ids())
+
+
 def test_instances_and_volumes_are_what_the_template_says(service: Service) -> None:
     (instance, *_) = service.instances()
     tags = {tag["Key"]: tag["Value"] for tag in instance["Tags"]}
