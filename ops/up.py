@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -21,6 +21,9 @@ from ops.place import Place, project_folder
 from ops.progress import progress, say
 from ops.report import Report, as_json, show
 
+if TYPE_CHECKING:
+    from ops.backend import Lock
+
 HEALTHY_WITHIN_SECONDS = 600.0
 """How long instances have to start and to pass their health checks."""
 
@@ -28,10 +31,21 @@ POLL_SECONDS, LONGEST_POLL_SECONDS = 1.0, 10.0
 
 
 class UpError(Exception):
-    """Pulumi could not bring a stack up; it has said why."""
+    """Pulumi could not bring a stack up; it has said why. `locks` are those that its last attempt found in the way."""
 
-    def __init__(self, stack: str, code: int) -> None:
-        super().__init__(f"pulumi up of {stack} failed (exit code {code}), as it says above")
+    def __init__(self, stack: str, code: int, locks: Sequence[Lock] = (), *, in_lab: bool = False) -> None:
+        text = f"pulumi up of {stack} failed (exit code {code}), as it says above"
+        command = f"{'eps-dos lab ' if in_lab else ''}pulumi cancel --yes --stack {stack}"
+        for lock in locks:
+            dead = lock.holder_is_dead()
+            if dead is False:
+                continue
+            whether = "which is gone" if dead else "if it is gone"
+            text += (
+                f"\n{stack} is locked since {lock.taken:%Y-%m-%d %H:%M} by {lock.username}@{lock.hostname}, process "
+                f"{lock.pid}, {whether}\n    fix: {command}, then again; a rollout that goes on is joined"
+            )
+        super().__init__(text)
 
 
 def up(
@@ -52,7 +66,7 @@ def up(
         confirmed = ["--yes"] if in_lab else []
         code = run_pulumi(["up", "--stack", environment.name, *confirmed], at)
         if code != 0:
-            raise UpError(environment.name, code)
+            raise UpError(environment.name, code, _locks(environment.name, at), in_lab=in_lab)
     reports = [settled(environment, at) for environment in environments]
     if for_programs:
         typer.echo(as_json(reports))
@@ -61,6 +75,17 @@ def up(
             say("the real Pulumi engine, on the lab's AWS: an emulator on this machine, not Amazon's")
         show(reports, sys.stdout)
     raise typer.Exit(0 if all(one.passed for one in reports) else 1)
+
+
+def _locks(stack: str, at: Place) -> Sequence[Lock]:
+    # Slow to load, and not needed where all is well.
+    from ops.engine import NoSuchStackError, PulumiError, StackHandle
+
+    try:
+        return StackHandle(stack, at).locks()
+    except (NoSuchStackError, PulumiError):
+        # Pulumi has said what is wrong, and that isn't a lock.
+        return ()
 
 
 def wanted(stack: str, folder: Path, *, with_foundation: bool) -> list[Environment]:

@@ -8,14 +8,17 @@ old release, and the next preview shows the new one as pending again.
 Left out: a first deployment (the group starts with its release) and changes of capacity, which replace nobody.
 """
 
+import inspect
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any
 
 import boto3
+import grpc
 import pulumi
 from botocore.config import Config
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, Resource, ResourceProvider, UpdateResult
@@ -108,7 +111,8 @@ class RolloutProvider(ResourceProvider):
 
     def create(self, props: dict[str, Any]) -> CreateResult:
         """Note what the group was made with; start a refresh only if it was made with something else."""
-        _roll_out(props)
+        with _told_as_it_is():
+            _roll_out(props)
         return CreateResult(id_=props["autoScalingGroup"], outs=dict(props))
 
     def diff(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> DiffResult:
@@ -123,7 +127,8 @@ class RolloutProvider(ResourceProvider):
     def update(self, _id: str, _olds: dict[str, Any], _news: dict[str, Any]) -> UpdateResult:
         """Bring the group to the new template version, if it is another; preferences alone start nothing."""
         if _target(_olds) != _target(_news):
-            _roll_out(_news, replaced_release=_olds["release"])
+            with _told_as_it_is():
+                _roll_out(_news, replaced_release=_olds["release"])
         return UpdateResult(outs=dict(_news))
 
     def read(self, id_: str, props: dict[str, Any]) -> ReadResult:
@@ -156,6 +161,26 @@ class Rollout(Resource, module="infra", name="Rollout"):
             "assumeRoleArns": list(args.aws.assume_role_arns),
         }
         super().__init__(RolloutProvider(), f"{name}-rollout", properties, opts)
+
+
+@contextmanager
+def _told_as_it_is() -> Iterator[None]:
+    """Let Pulumi show the sentence of a rollout that failed, and nothing before it.
+
+    gRPC's server puts "Exception calling application: " before whatever a provider raises. Only the context of the call
+    can do without (grpc.ServicerContext.abort), and Pulumi hands it to no provider (pulumi/dynamic/__main__.py): it is
+    found with those who called. Where it isn't found, the sentence has gRPC's words before it.
+    """
+    try:
+        yield
+    except RolloutFailedError as error:
+        frame = inspect.currentframe()
+        while frame is not None:
+            context = frame.f_locals.get("context")
+            if isinstance(context, grpc.ServicerContext):
+                context.abort(grpc.StatusCode.UNKNOWN, str(error))
+            frame = frame.f_back
+        raise
 
 
 def wait_for_end(

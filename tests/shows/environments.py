@@ -1,4 +1,4 @@
-"""Four environments in a lab of their own, and questions to AWS about them: what `test_environments` reads."""
+"""Environments in a lab of their own, and questions to AWS about them: what the shows read."""
 
 import json
 import os
@@ -6,8 +6,10 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -35,8 +37,11 @@ class Environments:
 
     @classmethod
     @contextmanager
-    def started(cls, folder: Path) -> Iterator["Environments"]:
-        """Give a lab that runs in a copy of the checkout under `folder`, and stop it afterwards."""
+    def started(cls, folder: Path, pace: int = 600) -> Iterator["Environments"]:
+        """Give a lab that runs in a copy of the checkout under `folder`, and stop it afterwards.
+
+        `pace` is how many seconds pass in it while one does here.
+        """
         checkout = folder / "checkout"
         checkout.mkdir()
         for name in (*COPIED, *(file.name for file in CHECKOUT.glob("Pulumi.*.yaml"))):
@@ -45,7 +50,7 @@ class Environments:
             copy(source, checkout / name)
         for command in (["init", "--quiet"], ["add", "--all"], ["commit", "--quiet", "--message", "as it was"]):
             _run(["git", "-c", "user.name=t", "-c", "user.email=t@example.invalid", *command], checkout, os.environ)
-        made = cls(checkout, {**os.environ, "EPS_DOS_LAB_PACE": "600", "EPS_DOS_LAB": "1"})
+        made = cls(checkout, {**os.environ, "EPS_DOS_LAB_PACE": str(pace), "EPS_DOS_LAB": "1"})
         try:
             made.eps_dos("lab", "start")
             yield made
@@ -273,6 +278,26 @@ class Environments:
             "topic": [one for one in self.client("sns").list_topics()["Topics"] if f":{stack}-" in one["TopicArn"]],
         }
         return Counter({kind: len(things) for kind, things in found.items() if things})
+
+
+@contextmanager
+def sampled(look: Callable[[], int]) -> Iterator[list[int]]:
+    """Call `look` all the while, and give what it said. What it raises is raised at the end: no sample is missed."""
+    seen: list[int] = []
+    over = threading.Event()
+
+    def run() -> None:
+        while not over.is_set():
+            seen.append(look())
+            over.wait(0.05)
+
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        sampling = thread.submit(run)
+        try:
+            yield seen
+        finally:
+            over.set()
+        sampling.result()
 
 
 def _run(

@@ -5,16 +5,14 @@ ones change and destroy.
 """
 
 import json
-import threading
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from infra.rules import REQUIRED_TAGS
-from tests.shows.environments import STACKS, Environments
+from tests.shows.environments import STACKS, Environments, sampled
 
 pytestmark = pytest.mark.engine
 
@@ -189,7 +187,7 @@ def test_a_new_release_rolls_the_instances_with_never_fewer_in_service(environme
     group = environments.outputs("dev")["autoScalingGroup"]
     before = environments.in_service(group)
     environments.set_release("dev", "1.4.0")
-    with _sampling(lambda: environments.in_service(group)) as seen:
+    with sampled(lambda: environments.in_service(group)) as seen:
         environments.up("dev")
     assert len(seen) > 10
     assert min(seen) >= before > 0
@@ -236,26 +234,3 @@ def test_the_checkout_is_as_it_was(environments: Environments) -> None:
 
 def _tagged(stack: str) -> list[dict[str, Any]]:
     return [{"Name": "tag:Environment", "Values": [stack]}]
-
-
-class _sampling:  # noqa: N801 - reads as what it does
-    """Calls a function all the while, and gives what it said."""
-
-    def __init__(self, look: Callable[[], int]) -> None:
-        self._look = look
-        self._seen: list[int] = []
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-
-    def _run(self) -> None:
-        while not self._over.is_set():
-            self._seen.append(self._look())
-            time.sleep(0.05)
-
-    def __enter__(self) -> list[int]:
-        self._thread.start()
-        return self._seen
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._thread.join()

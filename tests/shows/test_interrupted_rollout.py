@@ -1,0 +1,159 @@
+"""What becomes of a rollout whose `pulumi up` is gone, or that goes wrong half way, in a lab where time passes slowly.
+
+One stack, in order. Time is let pass by the tests, so that each sees the moment that it is about.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.shows.environments import Environments, sampled
+
+pytestmark = pytest.mark.engine
+
+STACK, INSTANCES = "dev", 3
+OLD, NEW, NEXT = "1.3.0", "1.4.0", "1.5.0"
+LONGEST_WAIT_SECONDS = 120.0
+
+
+@pytest.fixture(scope="module")
+def environments(tmp_path_factory: pytest.TempPathFactory, engine: object) -> Iterator[Environments]:
+    """Dev, up, where ten seconds pass while one does here: a rollout lasts a minute."""
+    with Environments.started(tmp_path_factory.mktemp("interrupted"), pace=10) as made:
+        made.pulumi("up", "--stack", STACK, "--yes", "--skip-preview")
+        group = made.outputs(STACK)["autoScalingGroup"]
+        until(lambda: made.in_service(group) == INSTANCES, each_time=lambda: let_pass(made, 30))
+        yield made
+
+
+class Up:
+    """A plain `pulumi up` under way, in a session of its own."""
+
+    def __init__(self, environments: Environments, log: Path) -> None:
+        self.log = log
+        changed = json.loads(environments.eps_dos("lab", "env", "--json").stdout)
+        outside = {name: one for name, one in environments.variables.items() if name not in changed["unset"]}
+        variables: Mapping[str, str] = {**outside, **changed["set"]}
+        command = ["pulumi", "up", "--stack", STACK, "--yes", "--skip-preview", "--non-interactive"]
+        with log.open("wb") as output:
+            self._process = subprocess.Popen(
+                command, env=variables, stdout=output, stderr=output, start_new_session=True
+            )
+
+    def said(self) -> str:
+        """What it has printed by now."""
+        return self.log.read_text()
+
+    def running(self) -> bool:
+        """Whether it isn't over."""
+        return self._process.poll() is None
+
+    def kill(self) -> None:
+        """End all of it at once, the engine, its plugins and the program: a machine that is switched off."""
+        listed = subprocess.run(["ps", "-e", "-o", "pid=,sess="], capture_output=True, text=True, check=True).stdout
+        for pid, session in (line.split() for line in listed.splitlines()):
+            if int(session) == self._process.pid:
+                os.kill(int(pid), signal.SIGKILL)
+        self._process.wait()
+
+    def end(self, environments: Environments) -> int:
+        """Let time pass until it is over; return its exit code."""
+        until(lambda: not self.running(), each_time=lambda: let_pass(environments, 30))
+        return self._process.wait()
+
+
+def until(holds: Callable[[], bool], each_time: Callable[[], None] = lambda: None) -> None:
+    """Wait until it holds; a test that would wait for ever fails."""
+    give_up = time.monotonic() + LONGEST_WAIT_SECONDS
+    while not holds():
+        assert time.monotonic() < give_up
+        each_time()
+        time.sleep(0.1)
+
+
+def let_pass(environments: Environments, seconds: int) -> None:
+    """Let emulated time pass at once."""
+    body = json.dumps({"advanceSeconds": seconds}).encode()
+    url = f"{environments.endpoint}/_lab/clock"
+    urllib.request.urlopen(urllib.request.Request(url, data=body, method="POST")).close()  # noqa: S310 - of this machine
+
+
+def newest(environments: Environments) -> dict[str, Any]:
+    """Return the newest instance refresh of the group, as AWS describes it; empty if there is none."""
+    return next(iter(refreshes(environments)), {})
+
+
+def refreshes(environments: Environments) -> list[dict[str, Any]]:
+    """Return the group's instance refreshes, the newest first."""
+    group = environments.outputs(STACK)["autoScalingGroup"]
+    described = environments.client("autoscaling").describe_instance_refreshes(AutoScalingGroupName=group)
+    return list(described["InstanceRefreshes"])
+
+
+def test_an_up_that_was_killed_is_joined_by_the_next(environments: Environments, tmp_path: Path) -> None:
+    environments.set_release(STACK, NEW)
+    environments.eps_dos("lab", "start")
+    group = environments.outputs(STACK)["autoScalingGroup"]
+    with sampled(lambda: environments.in_service(group)) as seen:
+        killed = Up(environments, tmp_path / "killed")
+        until(lambda: newest(environments).get("PercentageComplete", 0) > 0)
+        killed.kill()
+        (left,) = refreshes(environments)
+        assert left["Status"] == "InProgress"
+
+        # The state is locked by somebody who is dead: the next is told who, and what to do.
+        refused = environments.eps_dos("up", STACK, check=False)
+        assert refused.returncode == 3
+        assert "locked" in refused.stdout + refused.stderr
+        assert f"eps-dos lab pulumi cancel --yes --stack {STACK}" in refused.stderr
+
+        environments.pulumi("cancel", "--yes", "--stack", STACK)
+        joining = Up(environments, tmp_path / "joining")
+        until(lambda: "joining the one in progress" in joining.said())
+        assert joining.end(environments) == 0, joining.said()
+    assert f"rollout of {NEW}: Successful, 100 % of the instances replaced" in joining.said()
+    (ended,) = refreshes(environments)
+    assert (ended["InstanceRefreshId"], ended["Status"]) == (left["InstanceRefreshId"], "Successful")
+    assert min(seen) >= INSTANCES
+    assert environments.images(STACK) == {environments.image(NEW)}
+    environments.pulumi("preview", "--stack", STACK, "--expect-no-changes")
+
+
+def test_a_failed_rollout_tells_each_new_instance_and_what_its_check_said(
+    environments: Environments, tmp_path: Path
+) -> None:
+    environments.set_release(STACK, NEXT)
+    environments.make_unhealthy(NEXT)
+    failing = Up(environments, tmp_path / "failing")
+    until(lambda: " fails: " in failing.said())
+    assert failing.end(environments) != 0
+    environments.make_healthy()
+    (sentence,) = [line.strip() for line in failing.said().splitlines() if line.strip().startswith("error: rollout of")]
+    assert f"{NEW} runs again" in sentence
+    assert "; of 1 new instances 1 failed: i-" in sentence
+    assert "(eu-west-2" in sentence
+    assert "Health checks failed" in sentence
+    assert environments.images(STACK) == {environments.image(NEW)}
+
+
+def test_an_alarm_of_the_environment_stops_a_rollout(environments: Environments, tmp_path: Path) -> None:
+    cloudwatch = environments.client("cloudwatch")
+    alarmed = Up(environments, tmp_path / "alarmed")
+    until(lambda: newest(environments).get("Status") == "InProgress")
+    alarm = newest(environments)["Preferences"]["AlarmSpecification"]["Alarms"][0]
+    cloudwatch.set_alarm_state(AlarmName=alarm, StateValue="ALARM", StateReason="by a test")
+    assert alarmed.end(environments) != 0
+    assert f"ended as RollbackSuccessful: {NEW} runs again" in alarmed.said()
+    assert alarm in alarmed.said()
+    cloudwatch.set_alarm_state(AlarmName=alarm, StateValue="OK", StateReason="by a test")
+    assert environments.images(STACK) == {environments.image(NEW)}
