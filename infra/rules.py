@@ -5,7 +5,7 @@ as a preview has them, so that what would break one never comes to be. Left out:
 environments (`graph.compare`), and what only AWS can tell (quotas, whether an image exists).
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
@@ -358,14 +358,14 @@ def _protected(graph: Graph) -> Iterator[Finding]:
                 yield bucket, "is Live's dataset, and not protected"
 
 
-def _published_addresses(graph: Graph) -> Iterator[Finding]:
+def _published_addresses(graph: Graph, kept: Collection[Value]) -> Iterator[Finding]:
     stack = next(iter(graph.of_type(STACK_TYPE)), None)
     published = _published(graph)
     if stack is None or not published:
         # A first `up` finds out which addresses there are.
         return
     actual = stack.outputs.get("virtualIps")
-    if actual is UNKNOWN:
+    if actual is UNKNOWN and not {*published.values()} <= {*kept}:
         yield stack, "would have addresses that are known only after the update; some are published, and may not change"
     by_zone = _mapping(actual)
     made = {address.outputs.get("publicIp"): address for address in graph.of_type(EIP)}
@@ -373,10 +373,10 @@ def _published_addresses(graph: Graph) -> Iterator[Finding]:
     for zone, address in sorted(by_zone.items()):
         of_zone = made.get(address, stack)
         if zone in published:
-            if address is UNKNOWN:
+            if address is UNKNOWN and published[zone] not in kept:
                 unknown = f"would have an address in {zone} that is known only after the update"
                 yield stack, f"{unknown}; {published[zone]} is published"
-            elif address != published[zone]:
+            elif address is not UNKNOWN and address != published[zone]:
                 yield of_zone, f"would be {address} in {zone}; {published[zone]} is published"
         elif address in attached or (address is UNKNOWN and UNKNOWN in attached):
             shown = "an address that is known only after the update" if address is UNKNOWN else address
@@ -420,14 +420,22 @@ DECLARED: tuple[Rule, ...] = (
         source="design: virtual IPs, once published, are protected in any stack; Live's dataset is Live's",
         findings=_protected,
     ),
-    Rule(
+)
+"""Rules that need what only the stack itself knows: whether it is protected, what it has published."""
+
+
+def published_addresses(kept: Collection[str] = ()) -> Rule:
+    """Return the rule that published addresses stay.
+
+    `kept`: addresses that nobody has and that the account is going to give to whoever published them, so that it is no
+    matter that they aren't known yet. Only the lab's account does so.
+    """
+    return Rule(
         name="published-addresses",
         description="Addresses that clients have in their firewalls stay what they are.",
         source="API overview: Virtual IP; design: a zone is added in two steps",
-        findings=_published_addresses,
-    ),
-)
-"""Rules that need what only the stack itself knows: whether it is protected, what it has published."""
+        findings=lambda graph: _published_addresses(graph, kept),
+    )
 
 
 def _account_allowed(graph: Graph) -> Iterator[Finding]:

@@ -83,6 +83,15 @@ class Control:
         images = self._ask("GET", "faults")["unhealthyImages"]
         return tuple(str(image) for image in images) if isinstance(images, list) else ()
 
+    def have_addresses(self, addresses: Mapping[str, object]) -> None:
+        """Let the account have addresses, and keep some, as `Project.addresses` says. Raises LabError."""
+        self._ask("PUT", "addresses", addresses)
+
+    def kept_addresses(self) -> Mapping[str, str]:
+        """Return the addresses that are kept for somebody and that nobody has yet, by name. Raises LabError."""
+        kept = self._ask("GET", "addresses")["kept"]
+        return {str(name): str(address) for name, address in kept.items()} if isinstance(kept, Mapping) else {}
+
     def clear_faults(self) -> None:
         """Let nothing fail on purpose any more. Raises LabError."""
         self._ask("DELETE", "faults")

@@ -10,7 +10,8 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import TypeAlias
 
@@ -23,6 +24,7 @@ FOLDERS = ("infra", "policy")
 PROJECT_FILE = "Pulumi.yaml"
 CATALOGUE = "releases.yaml"
 _RECORD = ".copied"
+_ALLOCATION_ID = re.compile(r"eipalloc-[0-9a-f]{8,17}")
 
 Yaml: TypeAlias = object
 """Whatever a YAML file holds."""
@@ -109,6 +111,36 @@ class Project:
         zones = [value for config in configs for key, value in config.items() if key.endswith(":hostedZone")]
         return tuple(dict.fromkeys(zone for zone in zones if isinstance(zone, str) and zone))
 
+    def addresses(self, region: str) -> Mapping[str, object]:
+        """Return the addresses that the stack files count on, as the emulator's control API takes them.
+
+        `region` is where those are whose stack file names none.
+
+        Those that a stack has published, by the name under which it allocates them (STACK-vip-ZONE), and those that
+        were allocated elsewhere: no other account than the stacks' own could have either. What isn't written as it
+        should be is left out, for the program to report.
+        """
+        kept: dict[str, str] = {}
+        allocated: list[dict[str, str]] = []
+        for path in sorted(self.folder.glob("Pulumi.*.yaml")):
+            config = _settings(path)
+            published = _by_zone(config, ":virtualIps", _is_address)
+            elsewhere = _by_zone(config, ":allocationIds", _ALLOCATION_ID.fullmatch)
+            kept |= {
+                f"{stack_of(path.name)}-vip-{zone}": address
+                for zone, address in published.items()
+                if zone not in elsewhere
+            }
+            allocated += [
+                {
+                    "allocationId": identifier,
+                    "region": str(config.get("aws:region") or region),
+                    **({"address": published[zone]} if zone in published else {}),
+                }
+                for zone, identifier in elsewhere.items()
+            ]
+        return {"kept": kept, "allocated": allocated}
+
     def _sources(self) -> Iterator[tuple[str, Path]]:
         for pattern in FILES:
             for path in sorted(self.checkout.glob(pattern)):
@@ -167,6 +199,25 @@ def _write_if_other(target: Path, content: bytes, mode: int) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def _by_zone(config: Mapping[str, Yaml], ending: str, is_right: Callable[[str], object]) -> dict[str, str]:
+    """Return what a setting says of each zone; set with `pulumi config set`, it is written as JSON."""
+    value = next((value for key, value in config.items() if key.endswith(ending)), None)
+    if isinstance(value, str):
+        try:
+            value = yaml.load(value, Loader=yaml.BaseLoader)  # noqa: S506 - as in _parsed
+        except yaml.YAMLError:
+            return {}
+    found = value.items() if isinstance(value, Mapping) else ()
+    return {str(zone): one for zone, one in found if isinstance(one, str) and is_right(one)}
+
+
+def _is_address(text: str) -> bool:
+    try:
+        return str(IPv4Address(text)) == text
+    except ValueError:
+        return False
 
 
 def _settings(stack_file: Path) -> Mapping[str, Yaml]:

@@ -99,10 +99,10 @@ class Lab:
     def start(self, progress: Progress, port: int | None = None) -> Running:
         """Set up what is missing and start the emulator at `port` (None: a free one); return what runs then.
 
-        Does nothing where all of it is there, but to renew the copy of the project and the images of its releases, so
-        every command that works in the lab begins with it. An emulator that ended without `stop` took its account
-        along: the lab then starts anew, with an empty account and an empty backend, and says so. Of several callers at
-        once, also in other processes, one starts and the others wait.
+        Does nothing where all of it is there, but to renew the copy of the project, the images of its releases and the
+        addresses that its stacks have published, so every command that works in the lab begins with it. An emulator
+        that ended without `stop` took its account along: the lab then starts anew, with an empty account and an empty
+        backend, and says so. Of several callers at once, also in other processes, one starts and the others wait.
 
         Raises WrongUse if the port is in use, if the lab runs at another one, or if the environment leads elsewhere
         than to this machine; EngineError if there is no engine; LabError if something else is in the way.
@@ -247,9 +247,11 @@ class Lab:
         # Pulumi takes no backend that isn't there.
         self._backend.mkdir(exist_ok=True)
         self._write_provider()
-        baseline = json.dumps([self.project.releases(), self.project.hosted_zones()])
+        addresses = self.project.addresses(REGION)
+        baseline = json.dumps([self.project.releases(), self.project.hosted_zones(), addresses])
         if account.get("baseline") != baseline:
             self._create_baseline(running)
+            Control(running.endpoint).have_addresses(addresses)
             _write_json(self._account_file, {"run": running.run, "baseline": baseline})
         return running
 

@@ -2,14 +2,15 @@
 
 A rule that can be told from one resource alone is asked for each resource, before the engine touches it; the others of
 the whole stack, at the end of a preview. The engine shows a stack policy outputs only, so inputs are noted as the
-resources go by. Left out: how long data stays when it is given up, which the engine tells no policy.
+resources go by. In the lab, which addresses AWS is going to hand out is asked of the emulator. Left out: how long data
+stays when it is given up, which the engine tells no policy.
 """
 
 from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -29,7 +30,15 @@ from pulumi_policy import (
 
 from infra.errors import ConfigError
 from infra.graph import SECRET, UNKNOWN, UNKNOWN_MARKS, Graph, Resource, Value
-from infra.rules import DECLARED, RULES, Rule, account_allowed, certificate_of_its_own, reads_lives_dataset
+from infra.rules import (
+    DECLARED,
+    RULES,
+    Rule,
+    account_allowed,
+    certificate_of_its_own,
+    published_addresses,
+    reads_lives_dataset,
+)
 from infra.settings import NAMESPACE
 from infra.yamlfile import read_mapping
 
@@ -76,12 +85,23 @@ def rules(folder: Path, environment: Mapping[str, str]) -> tuple[Rule, ...]:
     found = [
         *RULES,
         *DECLARED,
+        published_addresses(_kept_in_lab(environment)),
         certificate_of_its_own(_text(live.get("certificateSecretArn"))),
         reads_lives_dataset(_text(dataset.get("bucket")) if isinstance(dataset, Mapping) else None),
     ]
     if not in_lab(environment):
         found.append(account_allowed)
     return tuple(found)
+
+
+def _kept_in_lab(environment: Mapping[str, str]) -> Collection[str]:
+    """Return the published addresses that the lab's account has for stacks which haven't made theirs yet."""
+    if not in_lab(environment):
+        return ()
+    # Elsewhere there may be no lab.
+    from lab.control import Control
+
+    return frozenset(Control(environment["AWS_ENDPOINT_URL"]).kept_addresses().values())
 
 
 def in_lab(environment: Mapping[str, str]) -> bool:

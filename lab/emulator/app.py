@@ -28,7 +28,7 @@ from moto.core.base_backend import BackendDict
 from moto.core.model_instances import reset_model_data
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 
-from lab.emulator import clock, control, extensions, faults, quotas
+from lab.emulator import addresses, clock, control, extensions, faults, quotas
 from lab.emulator.operations import Answer, Operation, error_answer, operation_of
 
 LOG = logging.getLogger("lab.emulator")
@@ -101,6 +101,7 @@ class Emulator:
             reset_model_data()
             faults.inject(faults.Faults())
             quotas.reset()
+            addresses.tell(addresses.Addresses())
             clock.CLOCK.reset()
             self.calls.clear()
 

@@ -5,6 +5,8 @@
     GET            /_lab/calls/log  the last 10,000 in order: [{"at", "emulatedSeconds", "service", "action", "status"}]
     GET|PUT|DELETE /_lab/faults     {"unhealthyImages": [...], "throttle": {"service", "action", "times"} | null}
     GET|PUT|DELETE /_lab/quotas     {"L-0263D0A3": 5, ...}; PUT changes those it names
+    GET|PUT        /_lab/addresses  {"kept": {NAME: ADDRESS}, "allocated": [{"allocationId", "region", "address"}]};
+                                    GET shows those that are kept and that nobody has yet
     GET|POST       /_lab/clock      {"emulatedSeconds": S, "pace": P}; POST {"advanceSeconds": 30} lets time pass
     POST           /_lab/reset      empties the account, and all of the above
 
@@ -19,7 +21,9 @@ from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from lab.emulator import clock, faults, quotas
+from lab.emulator import addresses, clock, faults, quotas
+from lab.emulator.baseline import ACCOUNT
+from lab.emulator.extensions import ec2_dependencies
 from lab.emulator.operations import Answer
 
 if TYPE_CHECKING:
@@ -101,6 +105,17 @@ def _delete_quotas(emulator: Emulator, _: object) -> object:
     return _show_quotas(emulator, None)
 
 
+def _show_addresses(_: Emulator, __: object) -> object:
+    return {"kept": ec2_dependencies.still_kept(ACCOUNT)}
+
+
+def _put_addresses(emulator: Emulator, document: object) -> object:
+    told = addresses.parse(document)
+    addresses.tell(told)
+    ec2_dependencies.have_allocated(told, ACCOUNT)
+    return _show_addresses(emulator, None)
+
+
 def _show_clock(_: Emulator, __: object) -> object:
     return {"emulatedSeconds": round(clock.now(), 3), "pace": clock.CLOCK.pace}
 
@@ -124,6 +139,7 @@ ROUTES: Mapping[str, Mapping[str, Callable[[Emulator, object], object]]] = {
     "/_lab/calls/log": {"GET": _log_calls},
     "/_lab/faults": {"GET": _show_faults, "PUT": _put_faults, "DELETE": _delete_faults},
     "/_lab/quotas": {"GET": _show_quotas, "PUT": _put_quotas, "DELETE": _delete_quotas},
+    "/_lab/addresses": {"GET": _show_addresses, "PUT": _put_addresses},
     "/_lab/clock": {"GET": _show_clock, "POST": _advance_clock},
     "/_lab/reset": {"POST": _reset},
 }

@@ -84,6 +84,28 @@ def test_hosted_zones_are_those_of_all_stacks(project: Project) -> None:
     assert project.hosted_zones() == ("a.example", "b.example")
 
 
+def test_addresses_that_the_stacks_count_on_are_told_and_wrong_ones_are_left_to_the_program(project: Project) -> None:
+    (project.checkout / "Pulumi.live.yaml").write_text(
+        "config:\n"
+        "  eps-dos-api:virtualIps: {eu-west-2a: 192.0.2.1, eu-west-2b: 192.0.2.2, eu-west-2c: 192.0.2.300}\n"
+        "  eps-dos-api:allocationIds: {eu-west-2b: eipalloc-0123456789abcdef0, eu-west-2c: mine}\n"
+    )
+    (project.checkout / "Pulumi.int.yaml").write_text(
+        "config:\n  aws:region: eu-west-1\n"
+        '  eps-dos-api:virtualIps: \'{"eu-west-1a": "192.0.2.3"}\'\n'
+        "  eps-dos-api:allocationIds: {eu-west-1b: eipalloc-00000001}\n"
+    )
+    (project.checkout / "Pulumi.dev.yaml").write_text("config:\n  eps-dos-api:virtualIps: none\n")
+    project.renew()
+    assert project.addresses("eu-west-2") == {
+        "kept": {"live-vip-eu-west-2a": "192.0.2.1", "int-vip-eu-west-1a": "192.0.2.3"},
+        "allocated": [
+            {"allocationId": "eipalloc-00000001", "region": "eu-west-1"},
+            {"allocationId": "eipalloc-0123456789abcdef0", "region": "eu-west-2", "address": "192.0.2.2"},
+        ],
+    }
+
+
 def test_what_pulumi_changed_in_the_copy_is_named_and_taken_back(project: Project) -> None:
     project.renew()
     file = project.folder / "Pulumi.dev.yaml"

@@ -6,7 +6,7 @@ ReleaseAddress, AllocateAddress) and its list of error codes (DependencyViolatio
 AddressLimitExceeded, VpcLimitExceeded). moto deletes all of them, and allocates addresses that are loopback's.
 
 Addresses in the lab are of the upper halves of TEST-NET-3, then TEST-NET-2 (RFC 5737): nobody's, and no client would
-take them for real.
+take them for real. Those that the account was told to keep for somebody (`lab.emulator.addresses`) nobody else gets.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from moto.ec2.exceptions import DependencyViolationError, EC2ClientError
 from moto.ec2.models import EC2Backend, ec2_backends
 from moto.ec2.models.security_groups import SecurityGroupRule
 
-from lab.emulator import quotas
+from lab.emulator import addresses, quotas
 from lab.emulator.extensions.hooks import extend_backend
 
 ADDRESSES = tuple(
@@ -81,11 +81,21 @@ class Dependencies(EC2Backend):
         """AllocateAddress: within the quota; one that nobody has."""
         if len(self.addresses) >= quotas.value(quotas.ELASTIC_IPS):
             raise EC2ClientError("AddressLimitExceeded", "The maximum number of addresses has been reached.")
-        taken = {one.public_ip for one in self.addresses}
-        free = next((one for one in ADDRESSES if one not in taken), None)
+        kept = addresses.current().kept.get((tags or {}).get("Name", ""))
+        if address is None and kept is not None and kept not in self._taken():
+            address = kept
+        return super().allocate_address(domain, address or self._free(), tags)
+
+    def _taken(self) -> set[str]:
+        return {one.public_ip for one in self.addresses}
+
+    def _free(self) -> str:
+        """Return an address that nobody has, and that is kept for nobody."""
+        gone = {*self._taken(), *addresses.current().kept.values()}
+        free = next((one for one in ADDRESSES if one not in gone), None)
         if free is None:
             raise EC2ClientError("InsufficientAddressCapacity", "Not enough available addresses.")
-        return super().allocate_address(domain, address or free, tags)
+        return free
 
     def release_address(self, address: str | None = None, allocation_id: str | None = None) -> None:
         """ReleaseAddress: refused while it is associated."""
@@ -106,6 +116,23 @@ class Dependencies(EC2Backend):
 def _description(rule: Any) -> str | None:
     sources = (rule.ip_range.get("Description"), rule.source_group.get("Description"), rule.prefix_list_description)
     return next((str(one) for one in sources if one), None)
+
+
+def have_allocated(told: addresses.Addresses, account: str) -> None:
+    """Let `account` have the addresses that it was told it has. Raises ValueError if AWS has no such region."""
+    for one in told.allocated:
+        if one.region not in ec2_backends[account].regions:
+            raise ValueError(f"region is {one.region!r}; allowed: {', '.join(ec2_backends[account].regions)}")
+        backend = ec2_backends[account][one.region]
+        if all(there.allocation_id != one.allocation_id for there in backend.addresses):
+            made = backend.allocate_address("vpc", one.address)
+            made.allocation_id = made.id = one.allocation_id
+
+
+def still_kept(account: str) -> dict[str, str]:
+    """Return the addresses that are kept for somebody and that nobody has, by value of the tag Name."""
+    taken = {one.public_ip for backend in ec2_backends[account].values() for one in backend.addresses}
+    return {name: address for name, address in addresses.current().kept.items() if address not in taken}
 
 
 def install() -> None:

@@ -83,6 +83,51 @@ def test_addresses_are_nobodys_and_given_once(ec2: Any) -> None:
     assert all(one.startswith("203.0.113.") for one in given)
 
 
+def tell(emulator: RunningEmulator, document: Any) -> requests.Response:
+    return requests.put(f"{emulator.endpoint}/_lab/addresses", json=document, timeout=10)
+
+
+def named(ec2: Any, name: str) -> str:
+    tags = [{"ResourceType": "elastic-ip", "Tags": [{"Key": "Name", "Value": name}]}]
+    return str(ec2.allocate_address(Domain="vpc", TagSpecifications=tags)["PublicIp"])
+
+
+def test_an_address_is_kept_for_whoever_published_it(emulator: RunningEmulator, ec2: Any) -> None:
+    tell(emulator, {"kept": {"live-vip": "192.0.2.1", "int-vip": "203.0.113.129"}}).raise_for_status()
+    assert named(ec2, "dev-vip") == "203.0.113.130"
+    assert named(ec2, "live-vip") == "192.0.2.1"
+    kept = requests.get(f"{emulator.endpoint}/_lab/addresses", timeout=10).json()["kept"]
+    assert kept == {"int-vip": "203.0.113.129"}
+    # It is in use, as it is where a load balancer is made before the one that it replaces goes.
+    assert named(ec2, "live-vip") not in ("192.0.2.1", "203.0.113.129")
+
+
+def test_addresses_that_were_allocated_elsewhere_are_there_once(emulator: RunningEmulator, ec2: Any) -> None:
+    told = [
+        {"allocationId": "eipalloc-0123456789abcdef0", "region": "eu-west-2", "address": "192.0.2.7"},
+        {"allocationId": "eipalloc-00000001", "region": "eu-west-2"},
+    ]
+    for _ in range(2):
+        tell(emulator, {"allocated": told}).raise_for_status()
+    found = {one["AllocationId"]: one["PublicIp"] for one in ec2.describe_addresses()["Addresses"]}
+    assert found == {"eipalloc-0123456789abcdef0": "192.0.2.7", "eipalloc-00000001": "203.0.113.129"}
+
+
+@pytest.mark.parametrize(
+    ("document", "said"),
+    [
+        ({"kept": {"live-vip": "192.0.2.300"}}, "192.0.2.300"),
+        ({"allocated": [{"allocationId": "eipalloc-00000001", "region": "mars-1"}]}, "region is 'mars-1'"),
+        ({"allocated": [{"allocationId": "eipalloc-00000001"}]}, "allocated is"),
+        ({"given": {}}, "kept"),
+    ],
+)
+def test_addresses_that_make_no_sense_are_refused(emulator: RunningEmulator, document: object, said: str) -> None:
+    refused = tell(emulator, document)
+    assert refused.status_code == 400
+    assert said in refused.json()["error"]
+
+
 @pytest.mark.parametrize(
     ("quota", "create", "code"),
     [
