@@ -151,8 +151,15 @@ def _protection(live: Environment, mirror: Environment) -> Iterable[Allowed]:
         one, other = live.virtual_ips[zone], mirror.virtual_ips[zone]
         for path in ("(options).protect", "(options).retainOnDelete"):
             yield Allowed(type="aws:ec2/eip:Eip", path=path, reason=reason, holds=_is((one.protected, other.protected)))
+        if one.allocation_id == other.allocation_id:
+            continue
+        elsewhere = "an address allocated elsewhere is not made here"
         if _made(one) != _made(other):
-            yield Allowed(type="aws:ec2/eip:Eip", path="", reason="an address allocated elsewhere is not made here")
+            yield Allowed(type="aws:ec2/eip:Eip", path="", reason=elsewhere)
+        both = _each_is((_allocation(zone, one), _allocation(zone, other)))
+        balancer_type = "aws:lb/loadBalancer:LoadBalancer"
+        yield Allowed(type=balancer_type, path="subnetMappings[].allocationId", reason=elsewhere, holds=both)
+        yield Allowed(type=balancer_type, path="(options).dependencies[]", reason=elsewhere, holds=_of_address(zone))
 
 
 def _deployment(live: Environment, mirror: Environment) -> Iterable[Allowed]:
@@ -218,6 +225,21 @@ def _is(values: tuple[Value, Value]) -> Callable[[Value, Value], bool]:
 
 def _only_left(_: Value, right: Value) -> bool:
     return right is ABSENT
+
+
+def _allocation(zone: str, plan: AddressPlan) -> Callable[[Value], bool]:
+    """Return whether a value is the allocation of the zone's address, by id or as what is made here."""
+    if plan.allocation_id is not None:
+        return lambda value: value == plan.allocation_id
+    return lambda value: str(value).endswith(f"-vip-{zone}.allocationId>")
+
+
+def _each_is(sides: tuple[Callable[[Value], bool], Callable[[Value], bool]]) -> Callable[[Value, Value], bool]:
+    return lambda left, right: sides[0](left) and sides[1](right)
+
+
+def _of_address(zone: str) -> Callable[[Value, Value], bool]:
+    return lambda left, right: all(one is ABSENT or str(one).endswith(f"-vip-{zone}") for one in (left, right))
 
 
 def _made(plan: AddressPlan) -> bool:

@@ -1,11 +1,13 @@
 """What a mirror differs in, as a person and a program are told it."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from infra.deciding import load_environment
+from infra.environment import Environment
 from infra.graph import Difference, Graph, Resource
 from infra.mirroring import differences
 from infra.recording import record
@@ -31,6 +33,23 @@ def test_an_environment_that_mirrors_nothing_is_wrong_use(
     monkeypatch.chdir(project(tmp_path))
     assert run(["mirror", "int"]) == 2
     assert "Pulumi.int.yaml: eps-dos-api:mirrors is missing" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("lives", [{}, {"eu-west-2a": "eipalloc-0000000b"}], ids=["made", "allocated elsewhere, too"])
+def test_an_address_allocated_elsewhere_is_no_drift(lives: dict[str, str]) -> None:
+    live, nft = load_environment("live", CHECKOUT), load_environment("nft", CHECKOUT)
+    live, nft = brought(live, lives), brought(nft, {"eu-west-2a": "eipalloc-0000000a"})
+    found = differences(record(live), record(nft), (live, nft))
+    assert [one for one in found if one.allowed is None] == []
+    # Of another zone than the one that says so.
+    wrong = differences(record(live), record(brought(nft, {"eu-west-2b": "eipalloc-0000000c"})), (live, nft))
+    assert {one.path for one in wrong if one.allowed is None} >= {"subnetMappings[].allocationId"}
+
+
+def brought(environment: Environment, allocations: dict[str, str]) -> Environment:
+    """Return an environment with addresses that were allocated elsewhere, by zone."""
+    plans = {zone: replace(plan, allocation_id=allocations.get(zone)) for zone, plan in environment.virtual_ips.items()}
+    return replace(environment, virtual_ips=plans)
 
 
 def drifted(property_name: str, value: object, type_: str, name: str) -> tuple[Difference, ...]:
