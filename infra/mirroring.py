@@ -231,7 +231,8 @@ def _allocation(zone: str, plan: AddressPlan) -> Callable[[Value], bool]:
     """Return whether a value is the allocation of the zone's address, by id or as what is made here."""
     if plan.allocation_id is not None:
         return lambda value: value == plan.allocation_id
-    return lambda value: str(value).endswith(f"-vip-{zone}.allocationId>")
+    # A state has two names for one and the same.
+    return lambda value: str(value).endswith((f"-vip-{zone}.allocationId>", f"-vip-{zone}.id>"))
 
 
 def _each_is(sides: tuple[Callable[[Value], bool], Callable[[Value], bool]]) -> Callable[[Value, Value], bool]:
