@@ -1,8 +1,7 @@
 """A review where nobody has credentials: a commit deployed to the lab, then the working tree previewed over it.
 
 For a fork's pull request and for a laptop on a train. It has a lab of its own, so whatever runs in the project's own
-lab stays as it is. The lab hands out addresses of its own; in what is told they are those that are published. Left out:
-what the lab is (`ops.lab`).
+lab stays as it is. Left out: what the lab is (`ops.lab`).
 """
 
 from __future__ import annotations
@@ -10,12 +9,11 @@ from __future__ import annotations
 import io
 import json
 import os
-import re
 import shutil
 import subprocess
 import tarfile
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,8 +30,6 @@ from ops.stackfile import StackFile
 PARTS = ("Pulumi.yaml", "__main__.py", "releases.yaml", "suppliers.yaml", "infra", "policy")
 """What a program consists of, beside the stack files."""
 
-PUBLISHED = "virtualIps"
-
 Written = TypeVar("Written")
 
 
@@ -42,14 +38,12 @@ class Base:
     """A lab with a commit deployed to it, and the working tree as its project."""
 
     place: Place
-    names: Mapping[str, str]
-    """What the lab has -> what it stands for: published addresses, the project's folder."""
+    folder: Path
+    """Of the project, which is no one's and soon gone."""
 
     def told(self, written: Written) -> Written:
-        """Return what was written in the lab (JSON), with what it has called by what it stands for."""
-        # In one pass, since the lab may hand out to one zone what is published for another.
-        pattern = re.compile("|".join(rf"(?<![0-9.]){re.escape(one)}(?![0-9.])" for one in self.names))
-        told: Written = json.loads(pattern.sub(lambda match: self.names[match[0]], json.dumps(written)))
+        """Return what was written in the lab (JSON), without the name of its folder."""
+        told: Written = json.loads(json.dumps(written).replace(json.dumps(str(self.folder))[1:-1], "PROJECT"))
         return told
 
 
@@ -70,24 +64,11 @@ def base_in_lab(checkout: Path, base: str, stacks: Sequence[str], say: Callable[
         try:
             os.chdir(project)
             wanted = _with_foundations(stacks, project)
-            published = {stack: _take_published(project, stack) for stack in wanted}
             place = lab.place(in_lab=True)
             _deploy(wanted, base, place, say)
-            handed_out = {stack: _addresses(stack, place) for stack in wanted if published[stack]}
-            for stack, addresses in handed_out.items():
-                _publish(project, stack, {zone: addresses[zone] for zone in published[stack] if zone in addresses})
-            if handed_out:
-                # A second time, with the addresses published: what is published is protected.
-                _deploy([*handed_out], base, lab.place(in_lab=True), say)
             _replace(project, checkout)
-            _publish_alike(project, published, handed_out)
-            names = {
-                addresses[zone]: published[stack][zone]
-                for stack, addresses in handed_out.items()
-                for zone in published[stack].keys() & addresses.keys()
-            }
             # Renews the copy that Pulumi works on.
-            yield Base(lab.place(in_lab=True), {**names, str(project): "PROJECT"})
+            yield Base(lab.place(in_lab=True), project)
         finally:
             os.chdir(project)
             lab.here().stop(lambda _line: None)
@@ -143,40 +124,6 @@ def _with_foundations(stacks: Sequence[str], project: Path) -> list[str]:
         mirrored = StackFile(project / f"Pulumi.{stack}.yaml").get("mirrors")
         wanted += [one for one in (mirrored, stack) if isinstance(one, str) and one in there]
     return list(dict.fromkeys(wanted))
-
-
-def _take_published(project: Path, stack: str) -> dict[str, str]:
-    """Take the published addresses, which no other account can have, out of a stack file; return them by zone."""
-    file = StackFile(project / f"Pulumi.{stack}.yaml")
-    published = file.get(PUBLISHED)
-    if not isinstance(published, Mapping) or not published:
-        return {}
-    file.remove(PUBLISHED)
-    file.save()
-    return {str(zone): str(address) for zone, address in published.items()}
-
-
-def _addresses(stack: str, place: Place) -> dict[str, str]:
-    found = StackHandle(stack, place).outputs().get(PUBLISHED)
-    return {str(zone): str(address) for zone, address in found.items()} if isinstance(found, Mapping) else {}
-
-
-def _publish(project: Path, stack: str, addresses: Mapping[str, str]) -> None:
-    file = StackFile(project / f"Pulumi.{stack}.yaml")
-    file.set(PUBLISHED, dict(addresses))
-    file.save()
-
-
-def _publish_alike(
-    project: Path, published: Mapping[str, Mapping[str, str]], handed_out: Mapping[str, Mapping[str, str]]
-) -> None:
-    """Write the lab's addresses where the working tree publishes what the base does; what it changes stays changed."""
-    for stack, addresses in handed_out.items():
-        path = project / f"Pulumi.{stack}.yaml"
-        wanted = StackFile(path).get(PUBLISHED) if path.is_file() else None
-        if isinstance(wanted, Mapping):
-            same = {zone: addresses[zone] for zone in addresses if wanted.get(zone) == published[stack].get(zone)}
-            _publish(project, stack, {**{str(zone): str(one) for zone, one in wanted.items()}, **same})
 
 
 def _deploy(stacks: Sequence[str], base: str, place: Place, say: Callable[[str], None]) -> None:
