@@ -310,6 +310,8 @@ class Record:
     type: str
     alias_target: str | None
     evaluates_health: bool
+    zone_id: str = ""
+    """Of its hosted zone, as the API takes it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -380,9 +382,9 @@ def read(aws: Aws, subject: Subject) -> Inventory:
 
 def read_vpcs(aws: Aws, environment: str) -> tuple[Vpc, ...]:
     """Return the environment's networks."""
-    pages = aws.ec2.get_paginator("describe_vpcs").paginate(Filters=_tagged(environment))
+    pages = aws.ec2.get_paginator("describe_vpcs").paginate(Filters=tagged(environment))
     return tuple(
-        Vpc(id=one["VpcId"], cidr=one["CidrBlock"], tags=_tags(one.get("Tags")))
+        Vpc(id=one["VpcId"], cidr=one["CidrBlock"], tags=tags_of(one.get("Tags")))
         for page in pages
         for one in page["Vpcs"]
     )
@@ -390,14 +392,14 @@ def read_vpcs(aws: Aws, environment: str) -> tuple[Vpc, ...]:
 
 def read_subnets(aws: Aws, environment: str) -> tuple[Subnet, ...]:
     """Return the environment's subnets."""
-    pages = aws.ec2.get_paginator("describe_subnets").paginate(Filters=_tagged(environment))
+    pages = aws.ec2.get_paginator("describe_subnets").paginate(Filters=tagged(environment))
     return tuple(
         Subnet(
             id=one["SubnetId"],
             vpc_id=one["VpcId"],
             zone=one["AvailabilityZone"],
             cidr=one["CidrBlock"],
-            tags=_tags(one.get("Tags")),
+            tags=tags_of(one.get("Tags")),
         )
         for page in pages
         for one in page["Subnets"]
@@ -406,13 +408,13 @@ def read_subnets(aws: Aws, environment: str) -> tuple[Subnet, ...]:
 
 def read_addresses(aws: Aws, environment: str) -> tuple[Address, ...]:
     """Return the environment's own Elastic IPs, attached or not."""
-    found = aws.ec2.describe_addresses(Filters=_tagged(environment))["Addresses"]
+    found = aws.ec2.describe_addresses(Filters=tagged(environment))["Addresses"]
     return tuple(
         Address(
             allocation_id=one["AllocationId"],
             public_ip=one["PublicIp"],
             association_id=one.get("AssociationId"),
-            tags=_tags(one.get("Tags")),
+            tags=tags_of(one.get("Tags")),
         )
         for one in found
     )
@@ -420,14 +422,14 @@ def read_addresses(aws: Aws, environment: str) -> tuple[Address, ...]:
 
 def read_prefix_lists(aws: Aws, environment: str) -> tuple[PrefixList, ...]:
     """Return the environment's prefix lists with their entries."""
-    pages = aws.ec2.get_paginator("describe_managed_prefix_lists").paginate(Filters=_tagged(environment))
+    pages = aws.ec2.get_paginator("describe_managed_prefix_lists").paginate(Filters=tagged(environment))
     return tuple(
         PrefixList(
             id=one["PrefixListId"],
             name=one["PrefixListName"],
             max_entries=one["MaxEntries"],
             entries=tuple(sorted(_entry(entry) for entry in _entries(aws, one["PrefixListId"]))),
-            tags=_tags(one.get("Tags")),
+            tags=tags_of(one.get("Tags")),
         )
         for page in pages
         for one in page["PrefixLists"]
@@ -445,7 +447,7 @@ def _entry(entry: PrefixListEntryTypeDef) -> Entry:
 
 def read_security_groups(aws: Aws, environment: str) -> tuple[SecurityGroup, ...]:
     """Return the environment's security groups with all their rules, whoever made those."""
-    pages = aws.ec2.get_paginator("describe_security_groups").paginate(Filters=_tagged(environment))
+    pages = aws.ec2.get_paginator("describe_security_groups").paginate(Filters=tagged(environment))
     groups = [one for page in pages for one in page["SecurityGroups"]]
     rules: dict[str, list[SecurityRule]] = {group["GroupId"]: [] for group in groups}
     if rules:
@@ -476,7 +478,7 @@ def read_security_groups(aws: Aws, environment: str) -> tuple[SecurityGroup, ...
             name=group["GroupName"],
             vpc_id=group.get("VpcId", ""),
             rules=tuple(sorted(rules[group["GroupId"]], key=lambda rule: rule.id)),
-            tags=_tags(group.get("Tags")),
+            tags=tags_of(group.get("Tags")),
         )
         for group in groups
     )
@@ -487,9 +489,7 @@ def read_load_balancers(aws: Aws, environment: str) -> tuple[LoadBalancer, ...]:
     pages = aws.elbv2.get_paginator("describe_load_balancers").paginate()
     every = {one["LoadBalancerArn"]: one for page in pages for one in page["LoadBalancers"]}
     return tuple(
-        _load_balancer(aws, every[arn], tags)
-        for arn, tags in _elb_tags(aws, every).items()
-        if _is_of(tags, environment)
+        _load_balancer(aws, every[arn], tags) for arn, tags in _elb_tags(aws, every).items() if is_of(tags, environment)
     )
 
 
@@ -533,7 +533,7 @@ def read_target_groups(aws: Aws, environment: str) -> tuple[TargetGroup, ...]:
     pages = aws.elbv2.get_paginator("describe_target_groups").paginate()
     every = {one["TargetGroupArn"]: one for page in pages for one in page["TargetGroups"]}
     return tuple(
-        _target_group(aws, every[arn], tags) for arn, tags in _elb_tags(aws, every).items() if _is_of(tags, environment)
+        _target_group(aws, every[arn], tags) for arn, tags in _elb_tags(aws, every).items() if is_of(tags, environment)
     )
 
 
@@ -573,13 +573,13 @@ def _elb_tags(aws: Aws, arns: Iterable[str]) -> dict[str, Tags]:
     found: dict[str, Tags] = {}
     for some in _batched(sorted(arns), TAGS_AT_ONCE):
         for one in aws.elbv2.describe_tags(ResourceArns=some)["TagDescriptions"]:
-            found[one["ResourceArn"]] = _tags(one["Tags"])
+            found[one["ResourceArn"]] = tags_of(one["Tags"])
     return found
 
 
 def read_scaling_groups(aws: Aws, environment: str) -> tuple[ScalingGroup, ...]:
     """Return the environment's Auto Scaling groups with instances, policies and schedules."""
-    pages = aws.autoscaling.get_paginator("describe_auto_scaling_groups").paginate(Filters=_tagged(environment))
+    pages = aws.autoscaling.get_paginator("describe_auto_scaling_groups").paginate(Filters=tagged(environment))
     groups = []
     for one in (group for page in pages for group in page["AutoScalingGroups"]):
         name = one["AutoScalingGroupName"]
@@ -617,7 +617,7 @@ def read_scaling_groups(aws: Aws, environment: str) -> tuple[ScalingGroup, ...]:
                     for page in actions
                     for action in page["ScheduledUpdateGroupActions"]
                 },
-                tags=_tags(one.get("Tags")),
+                tags=tags_of(one.get("Tags")),
             )
         )
     return tuple(groups)
@@ -628,7 +628,7 @@ def read_instances(aws: Aws, environment: str) -> tuple[Instance, ...]:
     alive: list[FilterTypeDef] = [
         {"Name": "instance-state-name", "Values": ["pending", "running", "stopping", "stopped"]}
     ]
-    pages = aws.ec2.get_paginator("describe_instances").paginate(Filters=[*_tagged(environment), *alive])
+    pages = aws.ec2.get_paginator("describe_instances").paginate(Filters=[*tagged(environment), *alive])
     found = [one for page in pages for reservation in page["Reservations"] for one in reservation["Instances"]]
     names = _image_names(aws, {one["ImageId"] for one in found})
     return tuple(
@@ -641,7 +641,7 @@ def read_instances(aws: Aws, environment: str) -> tuple[Instance, ...]:
             state=one["State"]["Name"],
             public_ip=one.get("PublicIpAddress") or None,
             tokens_required=one.get("MetadataOptions", {}).get("HttpTokens") == "required",
-            tags=_tags(one.get("Tags")),
+            tags=tags_of(one.get("Tags")),
         )
         for one in found
     )
@@ -657,7 +657,7 @@ def _image_names(aws: Aws, image_ids: Iterable[str]) -> dict[str, str]:
 
 def read_launch_templates(aws: Aws, environment: str) -> tuple[LaunchTemplate, ...]:
     """Return the environment's launch templates with every version."""
-    pages = aws.ec2.get_paginator("describe_launch_templates").paginate(Filters=_tagged(environment))
+    pages = aws.ec2.get_paginator("describe_launch_templates").paginate(Filters=tagged(environment))
     templates = []
     for one in (template for page in pages for template in page["LaunchTemplates"]):
         versions = aws.ec2.get_paginator("describe_launch_template_versions").paginate(
@@ -681,7 +681,7 @@ def read_launch_templates(aws: Aws, environment: str) -> tuple[LaunchTemplate, .
                         key=lambda version: version.number,
                     )
                 ),
-                tags=_tags(one.get("Tags")),
+                tags=tags_of(one.get("Tags")),
             )
         )
     return tuple(templates)
@@ -711,7 +711,7 @@ def read_bucket(aws: Aws, name: str) -> Bucket | None:
         and all(_document(block["PublicAccessBlockConfiguration"]).get(setting) for setting in settings),
         ownership=ownership["OwnershipControls"]["Rules"][0]["ObjectOwnership"] if ownership else "",
         policy=json.loads(policy["Policy"]) if policy else None,
-        tags=_tags(tags["TagSet"]) if tags else {},
+        tags=tags_of(tags["TagSet"]) if tags else {},
     )
 
 
@@ -727,7 +727,7 @@ def read_roles(aws: Aws, environment: str) -> tuple[Role, ...]:
     roles = []
     for name in names:
         one = aws.iam.get_role(RoleName=name)["Role"]
-        if not _is_of(_tags(one.get("Tags")), environment):
+        if not is_of(tags_of(one.get("Tags")), environment):
             continue
         inline = [
             policy
@@ -745,7 +745,7 @@ def read_roles(aws: Aws, environment: str) -> tuple[Role, ...]:
                     for policy in inline
                 },
                 attached=tuple(policy["PolicyArn"] for page in attached for policy in page["AttachedPolicies"]),
-                tags=_tags(one.get("Tags")),
+                tags=tags_of(one.get("Tags")),
             )
         )
     return tuple(roles)
@@ -763,8 +763,8 @@ def read_alarms(aws: Aws, environment: str) -> tuple[Alarm, ...]:
             composite = [(_document(one), True) for one in page.get("CompositeAlarms", [])]
             for definition, is_composite in (*metric, *composite):
                 arn = definition["AlarmArn"]
-                tags = _tags(aws.cloudwatch.list_tags_for_resource(ResourceARN=arn)["Tags"])
-                if _is_of(tags, environment):
+                tags = tags_of(aws.cloudwatch.list_tags_for_resource(ResourceARN=arn)["Tags"])
+                if is_of(tags, environment):
                     found.append(
                         Alarm(
                             name=definition["AlarmName"],
@@ -797,6 +797,7 @@ def read_records(aws: Aws, subject: Subject) -> tuple[Record, ...]:
                         type=one["Type"],
                         alias_target=_dns(alias["DNSName"]) if alias else None,
                         evaluates_health=bool(alias and alias["EvaluateTargetHealth"]),
+                        zone_id=zone["Id"],
                     )
                 )
     return tuple(found)
@@ -810,23 +811,25 @@ def read_log_groups(aws: Aws, environment: str) -> tuple[LogGroup, ...]:
         # The API's older ARN ends with `:*`, which tags aren't kept under.
         arn = one["arn"].removesuffix(":*")
         tags = aws.logs.list_tags_for_resource(resourceArn=arn).get("tags", {})
-        if _is_of(tags, environment):
+        if is_of(tags, environment):
             found.append(LogGroup(name=one["logGroupName"], retention_days=one.get("retentionInDays"), tags=tags))
     return tuple(found)
 
 
-def _tagged(environment: str) -> list[FilterTypeDef]:
+def tagged(environment: str) -> list[FilterTypeDef]:
+    """Return the filters by which EC2 and EC2 Auto Scaling list what is the environment's."""
     return [
         {"Name": "tag:Project", "Values": [PROJECT]},
         {"Name": "tag:Environment", "Values": [environment]},
     ]
 
 
-def _is_of(tags: Tags, environment: str) -> bool:
+def is_of(tags: Tags, environment: str) -> bool:
+    """Whether `tags` say that something is the environment's."""
     return tags.get("Project") == PROJECT and tags.get("Environment") == environment
 
 
-def _tags(listed: Iterable[Mapping[str, Any]] | None) -> Tags:
+def tags_of(listed: Iterable[Mapping[str, Any]] | None) -> Tags:
     """Return a list of tags, in whichever spelling a service has, as a mapping."""
     return {str(one["Key"]): str(one.get("Value", "")) for one in listed or ()}
 
