@@ -8,17 +8,26 @@ Rule: CreateLaunchTemplateVersion takes `UserData` as CreateLaunchTemplate does.
 then can't start an instance from a later version.
 
 Rule: CreateTags and DeleteTags change a template's tags. moto shows those that it was made with.
+
+Rule: a version made with `SourceVersion` has what that one has, but for what it is given
+itself (CreateLaunchTemplateVersion). moto takes what is given alone.
+
+Rule: DeleteLaunchTemplateVersions, which moto hasn't. The default version can't be deleted, and no number is given a
+second time (Amazon EC2 user guide, "Delete a launch template or a launch template version").
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+from moto.core.responses import ActionResult
+from moto.ec2.exceptions import InvalidLaunchTemplateVersionNotFound
 from moto.ec2.models import EC2Backend, ec2_backends
 from moto.ec2.models.launch_templates import LaunchTemplate, LaunchTemplateVersion
+from moto.ec2.responses import EC2Response
 from moto.ec2.utils import parse_user_data
 
-from lab.emulator.extensions.hooks import extend_backend
+from lab.emulator.extensions.hooks import add_actions, extend_backend
 
 
 class LaunchTemplates(EC2Backend):
@@ -37,6 +46,52 @@ class LaunchTemplates(EC2Backend):
         return super().create_launch_template(name, description, data, tag_spec)
 
 
+class Versions(EC2Response):
+    """The actions on versions."""
+
+    def create_launch_template_version(self) -> ActionResult:
+        """CreateLaunchTemplateVersion, from another version if one is named."""
+        source = self._get_param("SourceVersion")
+        if source:
+            given = self._get_param("LaunchTemplateData", {})
+            self.params["LaunchTemplateData"] = {**_named(self).get_version(source).data, **given}
+        return _answer_as_moto(self)
+
+    def delete_launch_template_versions(self) -> ActionResult:
+        """DeleteLaunchTemplateVersions: each is deleted, or told why not."""
+        template = _named(self)
+        self.error_on_dryrun()
+        deleted, refused = [], []
+        for number in self._get_param("Versions", []):
+            told = {"LaunchTemplateId": template.id, "LaunchTemplateName": template.name, "VersionNumber": int(number)}
+            version = next((one for one in template.versions if one.number == int(number)), None)
+            if version is None:
+                code, message = "launchTemplateVersionDoesNotExist", f"Version {number} does not exist."
+            elif template.is_default(version):
+                code, message = "unexpectedError", f"Version {number} is the default version of the launch template."
+            else:
+                template.versions.remove(version)
+                deleted.append(told)
+                continue
+            refused.append({**told, "ResponseError": {"Code": code, "Message": message}})
+        return ActionResult(
+            {
+                "SuccessfullyDeletedLaunchTemplateVersions": deleted,
+                "UnsuccessfullyDeletedLaunchTemplateVersions": refused,
+            }
+        )
+
+
+def _named(request: EC2Response) -> LaunchTemplate:
+    backend: Any = request.ec2_backend
+    name, template_id = (request._get_param(f"LaunchTemplate{key}") for key in ("Name", "Id"))
+    found: LaunchTemplate = (
+        backend.get_launch_template(template_id) if template_id else backend.get_launch_template_by_name(name)
+    )
+    return found
+
+
+_answer_as_moto = EC2Response.create_launch_template_version
 _make_version = LaunchTemplate.create_version
 
 
@@ -44,13 +99,35 @@ def _create_version(template: LaunchTemplate, data: dict[str, Any], description:
     user_data = data.get("UserData")
     if isinstance(user_data, str | bytes):
         data = {**data, "UserData": parse_user_data(user_data)}
-    return _make_version(template, data, description)
+    version = _make_version(template, data, description)
+    # One more than was ever given, and not than there are.
+    version.number = getattr(template, "numbers_given", 0) + 1
+    setattr(template, "numbers_given", version.number)  # noqa: B010 - to a type checker it is no attribute of moto's
+    return version
+
+
+def _get_version(template: LaunchTemplate, number: Any) -> LaunchTemplateVersion:
+    wanted = str(number).lower()
+    if wanted == "$latest":
+        return template.versions[-1]
+    wanted = str(template.default_version_number) if wanted == "$default" else wanted
+    for version in template.versions:
+        if str(version.number) == wanted:
+            return version
+    raise InvalidLaunchTemplateVersionNotFound(template_id=template.id, version=number)
+
+
+def _default_version(template: LaunchTemplate) -> LaunchTemplateVersion:
+    return _get_version(template, "$default")
 
 
 def install() -> None:
     """Put these rules into moto."""
     extend_backend(ec2_backends, LaunchTemplates)
+    add_actions(EC2Response, Versions)
     # moto makes templates of its own class, so the class is what can be changed.
     LaunchTemplate.create_version = _create_version  # type: ignore[method-assign, assignment]  # on purpose
+    LaunchTemplate.get_version = _get_version  # type: ignore[method-assign, assignment]  # on purpose
+    LaunchTemplate.default_version = _default_version  # type: ignore[method-assign, assignment]  # on purpose
     current_tags = property(lambda template: template.get_tags(), lambda _template, _made_with: None)
     setattr(LaunchTemplate, "tags", current_tags)  # noqa: B010 - to a type checker it is an attribute of instances

@@ -49,3 +49,35 @@ def test_tags_that_change_later_show(emulator: RunningEmulator) -> None:
     ec2.create_tags(Resources=[template_id], Tags=[{"Key": "Owner", "Value": "another"}])
     (found,) = ec2.describe_launch_templates(LaunchTemplateIds=[template_id])["LaunchTemplates"]
     assert found["Tags"] == [{"Key": "Owner", "Value": "another"}]
+
+
+def test_a_version_has_what_its_source_has_but_for_what_it_is_given(emulator: RunningEmulator) -> None:
+    ec2 = emulator.client("ec2")
+    data = {"InstanceType": "c7g.large", "UserData": "Zmlyc3Q=", "Monitoring": {"Enabled": True}}
+    template_id = ec2.create_launch_template(LaunchTemplateName="a", LaunchTemplateData=data)["LaunchTemplate"][
+        "LaunchTemplateId"
+    ]
+    made = ec2.create_launch_template_version(
+        LaunchTemplateId=template_id, SourceVersion="1", LaunchTemplateData={"InstanceType": "c7g.xlarge"}
+    )["LaunchTemplateVersion"]
+    assert made["LaunchTemplateData"] == {**data, "InstanceType": "c7g.xlarge"}
+
+
+def test_a_version_can_be_deleted_and_its_number_never_comes_again(emulator: RunningEmulator) -> None:
+    ec2 = emulator.client("ec2")
+    made = ec2.create_launch_template(LaunchTemplateName="a", LaunchTemplateData={"InstanceType": "c7g.large"})
+    template_id = made["LaunchTemplate"]["LaunchTemplateId"]
+
+    def add() -> int:
+        version = ec2.create_launch_template_version(
+            LaunchTemplateId=template_id, LaunchTemplateData={"InstanceType": "c7g.xlarge"}
+        )
+        return int(version["LaunchTemplateVersion"]["VersionNumber"])
+
+    assert add() == 2
+    answer = ec2.delete_launch_template_versions(LaunchTemplateId=template_id, Versions=["1", "2", "7"])
+    assert [one["VersionNumber"] for one in answer["SuccessfullyDeletedLaunchTemplateVersions"]] == [2]
+    assert [one["VersionNumber"] for one in answer["UnsuccessfullyDeletedLaunchTemplateVersions"]] == [1, 7]
+    (found,) = ec2.describe_launch_templates(LaunchTemplateIds=[template_id])["LaunchTemplates"]
+    assert (found["DefaultVersionNumber"], found["LatestVersionNumber"]) == (1, 1)
+    assert add() == 3
