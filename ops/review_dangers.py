@@ -89,11 +89,11 @@ def dangers(plan: Plan, known: Known) -> tuple[Danger, ...]:
     found += [danger for change in plan.drift for danger in _gone(change, situation)]
     if plan.failed:
         found += _taken_out(plan, known, situation, {one for danger in found for one in danger.addresses})
+    found += _contradicted(plan, known, situation)
     if plan.uncounted:
-        stack = next((one.urn for one in plan.changes if is_stack(one)), f"urn:pulumi:{plan.stack}")
         counts = ", ".join(f"{operation} ({count})" for operation, count in plan.uncounted.items())
         found.append(
-            Danger(action="unknown", urn=stack, what=f"stack {plan.stack}",
+            Danger(action="unknown", urn=_stack_urn(plan), what=f"stack {plan.stack}",
                    message=f"has operations that the engine counts and doesn't show: {counts}")
         )  # fmt: skip
     return tuple(sorted(found, key=_rank))
@@ -136,6 +136,10 @@ class _Situation:
             zone=self._published.get(address) or self._zones.get(address, ""),
             published=address in self._published,
         )
+
+    def address_in(self, zone: str) -> str:
+        """Return the address that the stack has in `zone`; empty if none."""
+        return next((address for address, of_zone in self._zones.items() if of_zone == zone), "")
 
     def of_allocations(self, allocations: set[Value]) -> tuple[Address, ...]:
         """Return the addresses of `allocations`, in order of zone."""
@@ -196,17 +200,35 @@ def _taken_out(plan: Plan, known: Known, situation: _Situation, told: Set[Addres
     """
     if known.published is None:
         return
-    stack = next((one.urn for one in plan.changes if is_stack(one)), f"urn:pulumi:{plan.stack}")
     for address, zone in situation.published_before.items():
         lost = situation.address(address)
         if address not in known.published.values() and lost not in told:
             yield Danger(
                 action="delete",
-                urn=stack,
+                urn=_stack_urn(plan),
                 what=f"virtual IP {address}",
                 message=f"of {zone} is published, and no longer in the stack file",
                 addresses=(lost,),
             )
+
+
+def _contradicted(plan: Plan, known: Known, situation: _Situation) -> Iterator[Danger]:
+    """Yield the addresses that the stack file calls published where the stack, which published none yet, has others."""
+    before = set(situation.published_before.values())
+    for zone, published in sorted((known.published or {}).items()):
+        has = situation.address_in(zone)
+        if has and has != published and zone not in before:
+            yield Danger(
+                action="replace",
+                urn=_stack_urn(plan),
+                what=f"virtual IP {published}",
+                message=f"of {zone} is published, says the stack file; the stack has {has} there",
+                addresses=(situation.address(published),),
+            )
+
+
+def _stack_urn(plan: Plan) -> str:
+    return next((one.urn for one in plan.changes if is_stack(one)), f"urn:pulumi:{plan.stack}")
 
 
 _Make = Callable[..., Danger]

@@ -198,5 +198,13 @@ def test_an_address_taken_out_of_the_stack_file_is_told_though_the_preview_fails
     assert "no longer in the stack file" in danger.message
 
 
+def test_an_address_that_the_file_calls_published_and_the_stack_does_not_have_is_told() -> None:
+    outputs = {"virtualIps": {"eu-west-2a": "192.0.2.1", "eu-west-2b": "192.0.2.9"}}
+    stack = step("same", "pulumi:pulumi:Stack", "eps-dos-api-live", state({}, outputs), state({}))
+    (danger,) = dangers(plan(stack), Known(published={"eu-west-2a": "192.0.2.1", "eu-west-2b": "192.0.2.2"}))
+    assert danger.addresses == (Address(address="192.0.2.2", zone="eu-west-2b", published=True),)
+    assert "the stack has 192.0.2.9 there" in danger.message
+
+
 def test_a_stack_file_that_cannot_be_read_says_nothing_of_addresses() -> None:
     assert refused(None) == ()
