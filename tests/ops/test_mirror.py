@@ -52,6 +52,13 @@ def brought(environment: Environment, allocations: dict[str, str]) -> Environmen
     return replace(environment, virtual_ips=plans)
 
 
+def test_a_template_changed_more_often_than_lives_is_no_drift_and_one_that_is_no_number_is() -> None:
+    rollout = "pulumi-python:dynamic/infra:Rollout"
+    assert drifted("launchTemplateVersion", "7", rollout, "nft-rollout") == ()
+    (found,) = drifted("launchTemplateVersion", "$Latest", rollout, "nft-rollout")
+    assert found.path == "launchTemplateVersion"
+
+
 def drifted(property_name: str, value: object, type_: str, name: str) -> tuple[Difference, ...]:
     live, nft = load_environment("live", CHECKOUT), load_environment("nft", CHECKOUT)
     graph = record(nft)
