@@ -1,31 +1,36 @@
 """`eps-dos mirror STACK`: what a mirror differs in from what it mirrors, and whether it may.
 
-Two levels: what the program declares for both, recorded without a cloud; and what the states of both say was deployed.
-What may differ is in `infra.mirroring`, once for both. Left out: what AWS has that no state knows, which `verify` looks
-at for each environment by itself.
+Three levels: what the program declares for both, recorded without a cloud; what the states of both say was deployed;
+and what AWS has, whatever the states say (`ops.mirror_actual`). What may differ is in `infra.mirroring`, once for all.
+Left out: whether an environment is as it was promised, which `verify` looks at for each by itself.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from infra.deciding import load_environment
 from infra.environment import Environment
 from infra.errors import ConfigError, Problem
-from infra.graph import ABSENT, Difference
+from infra.graph import ABSENT, Difference, Graph
 from infra.mirroring import CAPACITY_REASON, differences
 from infra.naming import check_stack_name
 from infra.recording import record
 from ops.lab import InLab, place
-from ops.place import project_folder
-from ops.progress import progress
+from ops.mirror_actual import GONE, Seen, Side, compared, decided, refreshed
+from ops.place import Place, project_folder
+from ops.progress import progress, say
+
+if TYPE_CHECKING:
+    from ops.engine import Tell
 
 Verdict = Literal["same", "scaled as configured", "differs and may", "DRIFT"]
 
@@ -37,6 +42,8 @@ class Level(StrEnum):
     """The two programs' graphs."""
     state = "state"
     """The two stacks' states."""
+    actual = "actual"
+    """What AWS has for both."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +54,13 @@ class Comparison:
     resources: int
     """How many resources of the two were compared."""
     differences: tuple[Difference, ...]
+    notes: tuple[str, ...] = ()
+    """For each difference how it came about, where somebody made it in AWS; empty: nothing is to be said of any."""
+
+    @property
+    def noted(self) -> tuple[tuple[Difference, str], ...]:
+        """The differences with their notes."""
+        return tuple(zip(self.differences, self.notes or [""] * len(self.differences), strict=True))
 
     @property
     def drift(self) -> tuple[Difference, ...]:
@@ -54,9 +68,19 @@ class Comparison:
         return tuple(one for one in self.differences if one.allowed is None)
 
 
+@dataclass(frozen=True, kw_only=True)
+class NotChecked:
+    """A level that there was nothing to look at for."""
+
+    level: Level
+    reason: str
+
+
 def mirror(
     stack: Annotated[str, typer.Argument(help="The mirror, such as nft.", metavar="STACK")],
-    level: Annotated[Level | None, typer.Option(help="Only this level; else both.")] = None,
+    level: Annotated[
+        Level | None, typer.Option(help="Only this level; else all, as far as both stacks were brought up.")
+    ] = None,
     in_lab: InLab = False,
     for_programs: Annotated[bool, typer.Option("--json", help="Print the differences as JSON.")] = False,
 ) -> None:
@@ -75,12 +99,14 @@ def mirror(
             ]
         )
     original = load_environment(environment.mirrors, folder)
-    compared = [_compared(one, original, environment, in_lab) for one in ([level] if level else list(Level))]
+    if in_lab and level is not Level.declared:
+        say("on the lab's AWS: an emulator on this machine, not Amazon's")
+    results = list(_results(original, environment, level, in_lab))
     if for_programs:
-        typer.echo(as_json(compared))
+        typer.echo(as_json(results))
     else:
-        typer.echo(as_text(compared, original.name, environment.name))
-    raise typer.Exit(1 if any(one.drift for one in compared) else 0)
+        typer.echo(as_text(results, original.name, environment.name))
+    raise typer.Exit(1 if any(isinstance(one, Comparison) and one.drift for one in results) else 0)
 
 
 def verdict(difference: Difference) -> Verdict:
@@ -90,52 +116,63 @@ def verdict(difference: Difference) -> Verdict:
     return "scaled as configured" if difference.allowed.reason == CAPACITY_REASON else "differs and may"
 
 
-def as_json(compared: Sequence[Comparison]) -> str:
-    """Return `[{"level", "resources", "drift", "differences": [{"what", "property", "verdict", ...}]}]`."""
-    return json.dumps(
-        [
+def as_json(results: Sequence[Comparison | NotChecked]) -> str:
+    """Return what came of each level, as JSON.
+
+    `[{"level", "checked", "resources", "drift", "differences": [{"what", "property", "live", "mirror", "verdict",
+    "reason"}]}]`; of a level that wasn't checked, `{"level", "checked": false, "reason"}`.
+    """
+    return json.dumps([_object(one) for one in results], indent=2)
+
+
+def _object(result: Comparison | NotChecked) -> dict[str, object]:
+    if isinstance(result, NotChecked):
+        return {"level": result.level.value, "checked": False, "reason": result.reason}
+    return {
+        "level": result.level.value,
+        "checked": True,
+        "resources": result.resources,
+        "drift": len(result.drift),
+        "differences": [
             {
-                "level": one.level.value,
-                "resources": one.resources,
-                "drift": len(one.drift),
-                "differences": [
-                    {
-                        "what": difference.key,
-                        "property": difference.path,
-                        "live": repr_of(difference.left),
-                        "mirror": repr_of(difference.right),
-                        "verdict": verdict(difference),
-                        "reason": difference.allowed.reason if difference.allowed else None,
-                    }
-                    for difference in one.differences
-                ],
+                "what": difference.key,
+                "property": difference.path,
+                "live": repr_of(difference.left),
+                "mirror": repr_of(difference.right),
+                "verdict": verdict(difference),
+                "reason": difference.allowed.reason if difference.allowed else note or None,
             }
-            for one in compared
+            for difference, note in result.noted
         ],
-        indent=2,
-    )
+    }
 
 
-def as_text(compared: Sequence[Comparison], live: str, mirror_name: str) -> str:
+def as_text(results: Sequence[Comparison | NotChecked], live: str, mirror_name: str) -> str:
     """Return the differences of each level, grouped by what they come to; what may not be first."""
-    return "\n".join(line for one in compared for line in _lines(one, live, mirror_name))
+    return "\n".join(line for one in results for line in _lines(one, live, mirror_name))
 
 
-def _lines(compared: Comparison, live: str, mirror_name: str) -> Iterator[str]:
-    yield f"{compared.level.value}: {live} → {mirror_name}, {compared.resources} resources compared"
-    groups: dict[str, list[Difference]] = {}
-    for difference in sorted(compared.differences, key=lambda found: found.allowed is not None):
+def _lines(result: Comparison | NotChecked, live: str, mirror_name: str) -> Iterator[str]:
+    if isinstance(result, NotChecked):
+        yield f"{result.level.value}: not checked: {result.reason}"
+        return
+    yield f"{result.level.value}: {live} → {mirror_name}, {result.resources} resources compared"
+    groups: dict[str, list[str]] = {}
+    for difference, note in sorted(result.noted, key=lambda found: found[0].allowed is not None):
         said = verdict(difference)
         reason = difference.allowed.reason if difference.allowed else ""
-        groups.setdefault(f"{said}: {reason}" if said == "differs and may" else said, []).append(difference)
+        heading = f"{said}: {reason}" if said == "differs and may" else said
+        groups.setdefault(heading, []).append(f"{_told(difference)}{f' ({note})' if note else ''}")
     for heading, found in groups.items():
         yield f"  {heading}"
-        yield from (f"    {_told(difference)}" for difference in found)
-    yield f"  {len(compared.drift)} differ and may not" if compared.drift else "  everything else is the same"
+        yield from (f"    {line}" for line in found)
+    yield f"  {len(result.drift)} differ and may not" if result.drift else "  everything else is the same"
 
 
 def _told(difference: Difference) -> str:
     kind, name = difference.type.rsplit(":", 1)[-1], difference.key.rsplit("::", 1)[-1].removeprefix("<stack>-")
+    if GONE in (difference.left, difference.right):
+        return f"{kind} {name}: is gone from AWS"
     if not difference.path:
         return f"{kind} {name}: {'only in the mirror' if difference.left is ABSENT else 'only in the original'}"
     return f"{kind} {name} {difference.path}: {repr_of(difference.left)} → {repr_of(difference.right)}"
@@ -150,17 +187,71 @@ def repr_of(value: object) -> str:
     return str(value)
 
 
-def _compared(level: Level, original: Environment, environment: Environment, in_lab: bool) -> Comparison:
-    if level is Level.declared:
+def _results(
+    original: Environment, environment: Environment, level: Level | None, in_lab: bool
+) -> Iterator[Comparison | NotChecked]:
+    environments = (original, environment)
+    if level in (None, Level.declared):
         with progress("recording both programs"):
             graphs = (record(original), record(environment))
-    else:
-        # Slow to load, and not needed without a backend.
-        from ops.engine import StackHandle
+        yield _comparison(Level.declared, graphs, environments)
+    if level is Level.declared:
+        return
+    # Slow to load, and not needed without a backend.
+    from ops.engine import NoSuchStackError
 
-        at = place(in_lab)
+    at = place(in_lab)
+    deeper = (Level.state, Level.actual) if level is None else (level,)
+    try:
         with progress("reading both states"):
-            graphs = (StackHandle(original.name, at).graph(), StackHandle(environment.name, at).graph())
-    keys = {graph.key(resource.urn) for graph in graphs for resource in graph}
-    found = differences(*graphs, (original, environment))
-    return Comparison(level=level, resources=len(keys), differences=found)
+            graphs = (_state(original, at), _state(environment, at))
+    except NoSuchStackError as error:
+        # Asked for one level, there is no answer without it; asked for all, there still is that of the others.
+        if level is not None:
+            raise
+        yield from (
+            NotChecked(level=one, reason=f"{error.problems[0].where} {error.problems[0].message}") for one in deeper
+        )
+        return
+    if Level.state in deeper:
+        yield _comparison(Level.state, (decided(graphs[0]), decided(graphs[1])), environments)
+    if Level.actual in deeper:
+        yield _actual(graphs, environments, at)
+
+
+def _comparison(level: Level, graphs: tuple[Graph, Graph], environments: tuple[Environment, Environment]) -> Comparison:
+    return Comparison(level=level, resources=_count(graphs), differences=differences(*graphs, environments))
+
+
+def _count(graphs: Iterable[Graph]) -> int:
+    return len({graph.key(resource.urn) for graph in graphs for resource in graph})
+
+
+def _actual(graphs: tuple[Graph, Graph], environments: tuple[Environment, Environment], at: Place) -> Comparison:
+    with progress("looking at what AWS has for both") as tell, ThreadPoolExecutor(max_workers=2) as pool:
+        sides: tuple[Side, Side] = ("live", "mirror")
+        looking = [pool.submit(_seen, *both, at, tell) for both in zip(sides, environments, graphs, strict=True)]
+        live, own = (one.result() for one in looking)
+    found = compared(live, own, environments)
+    return Comparison(
+        level=Level.actual,
+        resources=_count(graphs),
+        differences=tuple(one.difference for one in found),
+        notes=tuple(one.note for one in found),
+    )
+
+
+def _state(environment: Environment, at: Place) -> Graph:
+    from ops.engine import StackHandle
+
+    return StackHandle(environment.name, at).graph()
+
+
+def _seen(side: Side, environment: Environment, state: Graph, at: Place, tell: Tell) -> Seen:
+    from ops.aws import Aws
+    from ops.engine import StackHandle
+    from ops.inventory import Subject, read
+
+    preview = StackHandle(environment.name, at).preview_refresh(tell)
+    found = read(Aws(environment.aws, at), Subject.of(environment))
+    return Seen(side=side, state=state, refreshed=refreshed(state, preview.events), found=found)
