@@ -1,14 +1,17 @@
 """Service Quotas: the account's quotas as `lab.emulator.quotas` has them, under AWS's codes.
 
-Rules: Service Quotas API reference (GetServiceQuota, ListServiceQuotas, GetAWSDefaultServiceQuota). moto knows the
-defaults of one service, and no list of what applies.
+Rules: Service Quotas API reference (GetServiceQuota, ListServiceQuotas, GetAWSDefaultServiceQuota,
+RequestServiceQuotaIncrease). moto knows the defaults of one service, and no list of what applies. Shortened: a request
+is granted at once, where AWS answers PENDING and takes minutes to days.
 """
 
 from __future__ import annotations
 
 import json
 from typing import Any
+from uuid import uuid4
 
+from moto.core.exceptions import JsonRESTError
 from moto.servicequotas.exceptions import NoSuchResource
 from moto.servicequotas.responses import ServiceQuotasResponse
 
@@ -31,6 +34,25 @@ class QuotaActions(ServiceQuotasResponse):
     def get_aws_default_service_quota(self) -> str:
         """GetAWSDefaultServiceQuota: what a new account has."""
         return json.dumps({"Quota": self._quota(lambda code: quotas.QUOTAS[code].aws_default)})
+
+    def request_service_quota_increase(self) -> str:
+        """RequestServiceQuotaIncrease: what is asked for, if it is more than there is."""
+        asked, quota = json.loads(self.body), self._quota(quotas.value)
+        desired = float(asked["DesiredValue"])
+        if desired <= quota["Value"]:
+            raise JsonRESTError(
+                "IllegalArgumentException",
+                f"The quota value {desired:g} must be more than the current one, {quota['Value']:g}.",
+            )
+        quotas.apply({quota["QuotaCode"]: desired})
+        kept = ("ServiceCode", "ServiceName", "QuotaCode", "QuotaName", "QuotaArn", "GlobalQuota", "Unit")
+        request = {
+            "Id": uuid4().hex,
+            "Status": "APPROVED",
+            "DesiredValue": desired,
+            **{key: quota[key] for key in kept},
+        }
+        return json.dumps({"RequestedQuota": request})
 
     def list_service_quotas(self) -> str:
         """ListServiceQuotas."""

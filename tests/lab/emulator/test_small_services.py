@@ -58,6 +58,18 @@ def test_quotas_are_those_that_the_lab_applies(emulator: RunningEmulator) -> Non
     assert {quota["QuotaCode"] for quota in listed} == {quotas.VPCS, quotas.RULES_PER_SECURITY_GROUP}
 
 
+def test_a_quota_is_raised_on_request_and_never_lowered(emulator: RunningEmulator) -> None:
+    client = emulator.client("service-quotas")
+    asked = {"ServiceCode": "vpc", "QuotaCode": quotas.VPCS}
+    had = client.get_service_quota(**asked)["Quota"]["Value"]
+    assert (
+        client.request_service_quota_increase(**asked, DesiredValue=had + 5)["RequestedQuota"]["Status"] == "APPROVED"
+    )
+    assert client.get_service_quota(**asked)["Quota"]["Value"] == had + 5
+    with pytest.raises(ClientError, match=r"\(IllegalArgumentException\).*must be more"):
+        client.request_service_quota_increase(**asked, DesiredValue=had)
+
+
 @pytest.mark.parametrize(("service", "code"), [("ec2", "L-00000000"), ("vpc", quotas.ELASTIC_IPS), ("none", "L-1")])
 def test_an_unknown_quota_is_an_error(emulator: RunningEmulator, service: str, code: str) -> None:
     with pytest.raises(ClientError, match=r"\(NoSuchResourceException\)"):
