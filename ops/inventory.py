@@ -689,16 +689,16 @@ def read_launch_templates(aws: Aws, environment: str) -> tuple[LaunchTemplate, .
 
 def read_bucket(aws: Aws, name: str) -> Bucket | None:
     """Return a bucket's settings; None if there is none of that name, or it is somebody else's."""
-    if _unless(lambda: aws.s3.head_bucket(Bucket=name), "404", "403", "NoSuchBucket") is None:
+    if unless(lambda: aws.s3.head_bucket(Bucket=name), "404", "403", "NoSuchBucket") is None:
         return None
     versioning = aws.s3.get_bucket_versioning(Bucket=name)
-    encryption = _unless(
+    encryption = unless(
         lambda: aws.s3.get_bucket_encryption(Bucket=name), "ServerSideEncryptionConfigurationNotFoundError"
     )
-    block = _unless(lambda: aws.s3.get_public_access_block(Bucket=name), "NoSuchPublicAccessBlockConfiguration")
-    ownership = _unless(lambda: aws.s3.get_bucket_ownership_controls(Bucket=name), "OwnershipControlsNotFoundError")
-    policy = _unless(lambda: aws.s3.get_bucket_policy(Bucket=name), "NoSuchBucketPolicy")
-    tags = _unless(lambda: aws.s3.get_bucket_tagging(Bucket=name), "NoSuchTagSet")
+    block = unless(lambda: aws.s3.get_public_access_block(Bucket=name), "NoSuchPublicAccessBlockConfiguration")
+    ownership = unless(lambda: aws.s3.get_bucket_ownership_controls(Bucket=name), "OwnershipControlsNotFoundError")
+    policy = unless(lambda: aws.s3.get_bucket_policy(Bucket=name), "NoSuchBucketPolicy")
+    tags = unless(lambda: aws.s3.get_bucket_tagging(Bucket=name), "NoSuchTagSet")
     settings = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
     rules = encryption["ServerSideEncryptionConfiguration"]["Rules"] if encryption else []
     return Bucket(
@@ -722,7 +722,7 @@ def read_roles(aws: Aws, environment: str) -> tuple[Role, ...]:
         for page in aws.iam.get_paginator("list_roles").paginate()
         for one in page["Roles"]
         # Tags are a call per role; roles of others, of which there may be hundreds, are left out by name.
-        if one["RoleName"].startswith(_prefixes(environment))
+        if one["RoleName"].startswith(name_prefixes(environment))
     ]
     roles = []
     for name in names:
@@ -754,7 +754,7 @@ def read_roles(aws: Aws, environment: str) -> tuple[Role, ...]:
 def read_alarms(aws: Aws, environment: str) -> tuple[Alarm, ...]:
     """Return the environment's alarms, composite ones too."""
     found: list[Alarm] = []
-    for prefix in _prefixes(environment):
+    for prefix in name_prefixes(environment):
         pages = aws.cloudwatch.get_paginator("describe_alarms").paginate(
             AlarmNamePrefix=prefix, AlarmTypes=["MetricAlarm", "CompositeAlarm"]
         )
@@ -790,12 +790,12 @@ def read_records(aws: Aws, subject: Subject) -> tuple[Record, ...]:
         listed = aws.route53.list_resource_record_sets(HostedZoneId=zone["Id"], StartRecordName=wanted)
         for one in listed["ResourceRecordSets"]:
             alias = one.get("AliasTarget")
-            if _dns(one["Name"]) == wanted and one["Type"] not in ("NS", "SOA"):
+            if comparable_name(one["Name"]) == wanted and one["Type"] not in ("NS", "SOA"):
                 found.append(
                     Record(
-                        name=_dns(one["Name"]),
+                        name=comparable_name(one["Name"]),
                         type=one["Type"],
-                        alias_target=_dns(alias["DNSName"]) if alias else None,
+                        alias_target=comparable_name(alias["DNSName"]) if alias else None,
                         evaluates_health=bool(alias and alias["EvaluateTargetHealth"]),
                         zone_id=zone["Id"],
                     )
@@ -834,7 +834,7 @@ def tags_of(listed: Iterable[Mapping[str, Any]] | None) -> Tags:
     return {str(one["Key"]): str(one.get("Value", "")) for one in listed or ()}
 
 
-def _prefixes(environment: str) -> tuple[str, ...]:
+def name_prefixes(environment: str) -> tuple[str, ...]:
     """Return how names begin that the program gives: its own choice, and Pulumi's from the logical name."""
     return f"eps-dos-api-{environment}-", f"{environment}-"
 
@@ -843,7 +843,7 @@ def _document(value: object) -> Document:
     return value if isinstance(value, Mapping) else {}
 
 
-def _dns(name: str) -> str:
+def comparable_name(name: str) -> str:
     """Return a name as it is compared: AWS adds a last dot, and `dualstack.` before names of load balancers."""
     return name.rstrip(".").lower().removeprefix("dualstack.")
 
@@ -853,7 +853,7 @@ def _batched(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
         yield items[start : start + size]
 
 
-def _unless(ask: Callable[[], Item], *codes: str) -> Item | None:
+def unless(ask: Callable[[], Item], *codes: str) -> Item | None:
     """Return the answer, or None if AWS answers with one of `codes`, its way to say that there is none."""
     try:
         return ask()
