@@ -53,7 +53,7 @@ def resources(environments: Environments) -> list[Any]:
     return list(environments.export("live")["deployment"].get("resources") or [])
 
 
-@pytest.mark.parametrize(("rule", "command"), zip(VIOLATIONS, COMMANDS, strict=True))
+@pytest.mark.parametrize(("rule", "command"), list(zip(VIOLATIONS, COMMANDS, strict=True)))
 def test_a_violation_stops_up_before_anything_is_made(environments: Environments, rule: str, command: str) -> None:
     with violating(environments, rule):
         refused = environments.eps_dos(*COMMANDS[command], check=False)
