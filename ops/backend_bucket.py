@@ -11,6 +11,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import urlsplit
 
 import typer
 from botocore.exceptions import ClientError
@@ -30,6 +31,8 @@ ENCRYPTED = {"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "
 OWNERSHIP = {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
 FIRST_REGION = "us-east-1"
 """The one region that CreateBucket takes no location for (Amazon S3 API)."""
+AWS_HOSTS = (".amazonaws.com", ".amazonaws.com.cn")
+"""Where AWS's own S3 is (AWS General Reference, Amazon S3 endpoints)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +59,7 @@ def init(
     s3 = Aws(AwsPlan(region=region, profile=profile), at).s3
     for name in made(s3, bucket, region):
         say(f"{bucket}: {name}")
-    typer.echo(url(bucket, region, s3.meta.endpoint_url if in_lab else None))
+    typer.echo(url(bucket, region, s3.meta.endpoint_url))
 
 
 def made(s3: S3Client, bucket: str, region: str) -> Iterator[str]:
@@ -136,9 +139,12 @@ def tls_only(bucket: str, partition: str) -> dict[str, Any]:
     }
 
 
-def url(bucket: str, region: str, endpoint: str | None) -> str:
-    """Return what `pulumi login` takes; `endpoint` is the lab's."""
-    return f"s3://{bucket}?region={region}" + (f"&endpoint={endpoint}&s3ForcePathStyle=true" if endpoint else "")
+def url(bucket: str, region: str, endpoint: str) -> str:
+    """Return what `pulumi login` takes. `endpoint` is where S3 is asked: AWS's own, or the lab's or another's."""
+    host = urlsplit(endpoint).hostname or ""
+    if host.endswith(AWS_HOSTS):
+        return f"s3://{bucket}?region={region}"
+    return f"s3://{bucket}?region={region}&endpoint={endpoint}&s3ForcePathStyle=true"
 
 
 def _exists(s3: S3Client, bucket: str, region: str) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterator
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
@@ -17,6 +18,7 @@ import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.deciding import load_environment
+from infra.errors import ConfigError, Problem
 from infra.naming import check_stack_name
 from infra.yamlfile import read_mapping
 from ops.lab import InLab, place
@@ -31,6 +33,9 @@ if TYPE_CHECKING:
 KEPT_SECRET = ("awskms", "azurekeyvault", "gcpkms", "hashivault")
 """Schemes of secrets providers whose key is somewhere safe (Pulumi, secrets handling)."""
 
+KEY = "alias/eps-dos-api-states"
+"""The key in KMS that preflight proposes; any other will do."""
+
 
 def preflight(
     stack: Annotated[str, typer.Argument(help="The environment: live, nft, int, dev.", metavar="STACK")],
@@ -38,11 +43,20 @@ def preflight(
     policy: Annotated[
         bool, typer.Option("--policy", help="Print the IAM policy that the deploying role needs, and nothing else.")
     ] = False,
+    resolver: Annotated[
+        str | None,
+        typer.Option(
+            "--resolver",
+            help="Ask this name server for the delegation, where this machine's own has a view of its own.",
+            metavar="ADDRESS[:PORT]",
+        ),
+    ] = None,
     for_programs: Annotated[bool, typer.Option("--json", help="Print the checks as JSON.")] = False,
 ) -> None:
     """Say what account and backend lack before the first `pulumi up` of STACK. Exits 1 if they lack anything."""
     check_stack_name(stack)
     environment = load_environment(stack, project_folder(Path.cwd()))
+    asked = _resolver(resolver)
     at = place(in_lab)
     # Slow to load, and not needed to say what is wrong with a configuration.
     from ops.aws import Aws
@@ -53,7 +67,7 @@ def preflight(
         return
     with progress(f"{stack}: looking at the account") as tell:
         checks = []
-        for check in _checks(aws, environment, at):
+        for check in _checks(aws, environment, at, asked):
             tell(check.name)
             checks.append(check)
     report = Report(title=f"{stack}, before its first `pulumi up`", checks=tuple(checks))
@@ -68,12 +82,18 @@ def preflight(
     raise typer.Exit(0 if report.passed else 1)
 
 
-def check_backend(url: str, aws: Aws, *, in_lab: bool) -> Check:
-    """States are kept where a team can reach them, and where one that was overwritten can be had back."""
+def check_backend(url: str | None, aws: Aws, account_id: str, *, in_lab: bool) -> Check:
+    """States are kept where a team can reach them, and where one that was overwritten can be had back.
+
+    `url` is where Pulumi is logged in to; None: nowhere.
+    """
     from ops.backend_bucket import missing
     from ops.preflight_account import lacking, ok
 
-    name, remedy = "state backend", "eps-dos backend init --bucket NAME, then pulumi login with the URL that it prints"
+    name = "state backend"
+    remedy = f'pulumi login "$(eps-dos backend init --bucket eps-dos-api-states-{account_id} --region {aws.region})"'
+    if url is None:
+        return lacking(name, "nobody is logged in to one", remedy)
     scheme = urlsplit(url).scheme
     if scheme == "file" and in_lab:
         return ok(name, "the lab's own folder; for a team a bucket")
@@ -84,49 +104,78 @@ def check_backend(url: str, aws: Aws, *, in_lab: bool) -> Check:
     bucket = urlsplit(url).netloc
     lacks = missing(aws.s3, bucket)
     if lacks:
-        return lacking(name, f"{bucket} is not {', not '.join(lacks)}", f"eps-dos backend init --bucket {bucket}")
+        return lacking(
+            name,
+            f"{bucket} is not {', not '.join(lacks)}",
+            f"eps-dos backend init --bucket {bucket} --region {aws.region}",
+        )
     return ok(name, f"{bucket}, versioned, encrypted, private, TLS only")
 
 
-def check_secrets_provider(folder: Path, stack: str, url: str, *, in_lab: bool) -> Check:
-    """Secrets of the state are encrypted with a key that isn't in somebody's head."""
+def check_secrets_provider(
+    folder: Path, stack: str, url: str | None, aws: Aws, *, in_lab: bool, is_there: bool
+) -> Check:
+    """Secrets of the state are encrypted with a key that isn't in somebody's head.
+
+    `is_there` is whether the backend has the stack already.
+    """
     from ops.preflight_account import lacking, ok
 
     name = "secrets provider"
     written = str(read_mapping(folder / f"Pulumi.{stack}.yaml").get("secretsprovider", ""))
-    if written.split(":")[0] in KEPT_SECRET:
+    if written.split(":")[0] in KEPT_SECRET and is_there:
         return ok(name, written)
     if in_lab:
         return ok(name, "the lab's passphrase, which keeps no secrets")
-    if urlsplit(url).scheme in {"http", "https"}:
+    if url is not None and urlsplit(url).scheme in {"http", "https"}:
         return ok(name, "Pulumi Cloud's own")
-    there = written or "a passphrase"
+    region = f"--region {aws.region}"
+    provider = f"'awskms://{KEY}?region={aws.region}'"
     command = (
-        f"pulumi stack init {stack} --secrets-provider 'awskms://alias/ALIAS?region=eu-west-2', "
-        "or, if it is there: pulumi stack change-secrets-provider"
+        f"pulumi stack change-secrets-provider --stack {stack} {provider}"
+        if is_there
+        else f"pulumi stack init {stack} --secrets-provider {provider}"
     )
+    if not _has_key(aws):
+        made = f"$(aws kms create-key --query KeyMetadata.KeyId --output text {region})"
+        command = f'aws kms create-alias --alias-name {KEY} --target-key-id "{made}" {region} && {command}'
+    there = (written or "a passphrase") if is_there else "the stack isn't there yet"
     return lacking(name, there, command)
 
 
-def _checks(aws: Aws, environment: Environment, at: Place) -> Iterator[Check]:
+def _has_key(aws: Aws) -> bool:
+    # Only asked outside the lab, so that nobody has to see whom it speaks to.
+    pages = aws.session.client("kms").get_paginator("list_aliases").paginate()
+    return any(one["AliasName"] == KEY for page in pages for one in page["Aliases"])
+
+
+def _checks(aws: Aws, environment: Environment, at: Place, resolver: tuple[str, int] | None) -> Iterator[Check]:
     from infra.recording import record
     from ops import preflight_account as account
+    from ops.engine import StackHandle
     from ops.preflight_dns import name_servers
-    from ops.release_look import backend_url
 
     identity = account.check_identity(aws, environment)
     yield identity
     if identity.verdict == "failed":
         # Whatever else is asked would be refused for the same reason.
         return
-    caller = aws.sts.get_caller_identity()
-    if held := account.check_allowed_accounts(environment, caller["Account"], in_lab=at.in_lab):
+    account_id = aws.sts.get_caller_identity()["Account"]
+    url = _backend_url(at)
+    backend = _asked("state backend", lambda: check_backend(url, aws, account_id, in_lab=at.in_lab))
+    yield backend
+    is_there = url is not None and backend.verdict == "ok" and StackHandle(environment.name, at).exists()
+    yield _asked(
+        "secrets provider",
+        lambda: check_secrets_provider(at.checkout, environment.name, url, aws, in_lab=at.in_lab, is_there=is_there),
+    )
+    # Pulumi writes settings of stacks only that its backend has: so not before.
+    if held := account.check_allowed_accounts(environment, account_id, in_lab=at.in_lab):
         yield held
-    url = backend_url(at)
-    yield _asked("state backend", lambda: check_backend(url, aws, in_lab=at.in_lab))
-    yield check_secrets_provider(at.checkout, environment.name, url, in_lab=at.in_lab)
     try:
-        yield from account.check_zone(aws, environment, None if at.in_lab else name_servers)
+        yield from account.check_zone(
+            aws, environment, None if at.in_lab else lambda zone: name_servers(zone, resolver)
+        )
     except (BotoCoreError, ClientError) as error:
         yield _unasked("hosted zone", error)
     yield _asked("image", lambda: account.check_image(aws, environment))
@@ -137,6 +186,37 @@ def _checks(aws: Aws, environment: Environment, at: Place) -> Iterator[Check]:
     except (BotoCoreError, ClientError) as error:
         yield _unasked("quotas", error)
     yield _asked("range", lambda: account.check_ranges(aws, environment))
+
+
+def _backend_url(at: Place) -> str | None:
+    """Return where stacks are kept; None if nobody is logged in."""
+    from pulumi.automation import CommandError
+
+    from ops.release_look import backend_url
+
+    try:
+        return backend_url(at)
+    except CommandError:
+        return None
+
+
+def _resolver(written: str | None) -> tuple[str, int] | None:
+    """Return address and port of a name server as the command line has it. Raises ConfigError."""
+    if written is None:
+        return None
+    address, _, port = written.rpartition(":") if written.count(":") == 1 else (written, "", "53")
+    try:
+        return str(ip_address(address.strip("[]"))), int(port)
+    except ValueError:
+        raise ConfigError(
+            [
+                Problem(
+                    where="--resolver",
+                    message=f"is {written}; allowed: an IP address, with a port after a colon or without",
+                    fix="--resolver 192.0.2.53",
+                )
+            ]
+        ) from None
 
 
 def _asked(name: str, ask: Callable[[], Check]) -> Check:

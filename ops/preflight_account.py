@@ -75,7 +75,7 @@ def check_allowed_accounts(environment: Environment, account_id: str, *, in_lab:
     name = "allowed accounts"
     if environment.aws.allowed_account_ids:
         return ok(name, ", ".join(environment.aws.allowed_account_ids))
-    command = f"pulumi config set --path 'aws:allowedAccountIds[0]' {account_id} --type string --plaintext --stack live"
+    command = f"pulumi config set --path 'aws:allowedAccountIds[0]' {account_id} --type string --stack live"
     return lacking(name, "Live names none, and outside the lab it must", command)
 
 
@@ -151,9 +151,9 @@ def check_certificate(aws: Aws, environment: Environment) -> Check:
         return lacking(
             "certificate",
             "no secret is named; instances have no certificate to show",
-            f"aws secretsmanager create-secret --name eps-dos-api/{environment.name}/certificate --region {region} "
-            f"--secret-string file://certificate.json, then: pulumi config set eps-dos-api:certificateSecretArn ARN "
-            f"--stack {environment.name}",
+            f"pulumi config set eps-dos-api:certificateSecretArn --stack {environment.name} "
+            f'"$(aws secretsmanager create-secret --name eps-dos-api/{environment.name}/certificate '
+            f'--secret-string file://certificate.json --query ARN --output text --region {region})"',
         )
     try:
         described = aws.secretsmanager.describe_secret(SecretId=arn)

@@ -100,7 +100,7 @@ def test_a_bucket_elsewhere_is_refused_and_left_alone(s3: S3Client) -> None:
 
 
 def test_the_url_is_what_pulumi_logs_in_to() -> None:
-    assert url(NAME, REGION, None) == "s3://states-of-a-test?region=eu-west-2"
+    assert url(NAME, REGION, "https://s3.eu-west-2.amazonaws.com") == "s3://states-of-a-test?region=eu-west-2"
     assert url(NAME, REGION, "http://127.0.0.1:5000") == (
         "s3://states-of-a-test?region=eu-west-2&endpoint=http://127.0.0.1:5000&s3ForcePathStyle=true"
     )

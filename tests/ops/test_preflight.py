@@ -11,11 +11,12 @@ import pytest
 from moto import mock_aws
 
 from infra.environment import AwsPlan
+from infra.errors import ConfigError
 from infra.recording import record
 from ops import preflight_account as account
 from ops.aws import Aws
 from ops.place import Place
-from ops.preflight import check_backend, check_secrets_provider
+from ops.preflight import KEY, _resolver, check_backend, check_secrets_provider
 from ops.report import Check
 from tests.infra.sample import environment
 
@@ -53,7 +54,10 @@ def test_live_must_name_its_accounts_outside_the_lab() -> None:
     missing = account.check_allowed_accounts(ENVIRONMENT, "123456789012", in_lab=False)
     assert verdict(missing) == "failed"
     assert missing is not None
-    assert "pulumi config set --path 'aws:allowedAccountIds[0]' 123456789012" in missing.evidence
+    # Pulumi takes --type or --plaintext, not both.
+    assert missing.evidence.endswith(
+        "fix: pulumi config set --path 'aws:allowedAccountIds[0]' 123456789012 --type string --stack live"
+    )
     assert account.check_allowed_accounts(ENVIRONMENT, "123456789012", in_lab=True) is None
     assert account.check_allowed_accounts(environment("dev"), "123456789012", in_lab=False) is None
 
@@ -136,27 +140,69 @@ def test_a_network_that_overlaps_is_named_and_the_environments_own_is_not(aws: A
 def test_states_are_kept_in_a_bucket_that_is_all_it_must_be(aws: Aws) -> None:
     from ops.backend_bucket import made
 
-    assert "a folder of this machine" in check_backend("file:///home/somebody", aws, in_lab=False).evidence
-    assert verdict(check_backend("https://app.pulumi.com/team", aws, in_lab=False)) == "ok"
+    def checked(url: str | None) -> Check:
+        return check_backend(url, aws, "123456789012", in_lab=False)
+
+    remedy = 'fix: pulumi login "$(eps-dos backend init --bucket eps-dos-api-states-123456789012 --region eu-west-2)"'
+    assert checked(None).evidence == f"nobody is logged in to one; {remedy}"
+    assert checked("file:///home/somebody").evidence == f"a folder of this machine, which nobody else has; {remedy}"
+    assert verdict(checked("https://app.pulumi.com/team")) == "ok"
     aws.s3.create_bucket(Bucket="states", CreateBucketConfiguration={"LocationConstraint": "eu-west-2"})
-    lacking = check_backend("s3://states?region=eu-west-2", aws, in_lab=False)
+    lacking = checked("s3://states?region=eu-west-2")
     assert "not versioned" in lacking.evidence
-    assert lacking.evidence.endswith("fix: eps-dos backend init --bucket states")
+    assert lacking.evidence.endswith("fix: eps-dos backend init --bucket states --region eu-west-2")
     list(made(aws.s3, "states", "eu-west-2"))
-    assert verdict(check_backend("s3://states?region=eu-west-2", aws, in_lab=False)) == "ok"
+    assert verdict(checked("s3://states?region=eu-west-2")) == "ok"
+
+
+KEPT = "secretsprovider: awskms://alias/a?region=eu-west-2\n"
 
 
 @pytest.mark.parametrize(
-    ("written", "url", "expected"),
+    ("written", "url", "is_there", "words"),
     [
-        ("secretsprovider: awskms://alias/a?region=eu-west-2\n", "s3://states", "ok"),
-        ("", "https://app.pulumi.com/team", "ok"),
-        ("encryptionsalt: v1:abc\n", "s3://states", "failed"),
-        ("secretsprovider: passphrase\n", "file:///states", "failed"),
+        (KEPT, "s3://states", True, None),
+        ("", "https://app.pulumi.com/team", False, None),
+        (
+            "encryptionsalt: v1:abc\n",
+            "s3://states",
+            True,
+            "a passphrase; fix: aws kms create-alias --alias-name alias/",
+        ),
+        (
+            "secretsprovider: passphrase\n",
+            "s3://states",
+            True,
+            "&& pulumi stack change-secrets-provider --stack live '",
+        ),
+        (KEPT, "s3://states", False, "the stack isn't there yet; fix: aws kms create-alias"),
+        ("", None, False, "&& pulumi stack init live --secrets-provider 'awskms://alias/"),
     ],
 )
 def test_secrets_are_kept_by_a_key_that_is_not_in_somebodys_head(
-    tmp_path: Path, written: str, url: str, expected: str
+    aws: Aws, tmp_path: Path, written: str, url: str | None, is_there: bool, words: str | None
 ) -> None:
     (tmp_path / "Pulumi.live.yaml").write_text(f"{written}config: {{}}\n")
-    assert check_secrets_provider(tmp_path, "live", url, in_lab=False).verdict == expected
+
+    def checked() -> Check:
+        return check_secrets_provider(tmp_path, "live", url, aws, in_lab=False, is_there=is_there)
+
+    assert verdict(checked()) == ("ok" if words is None else "failed")
+    if words is not None:
+        assert words in checked().evidence
+        # A key that is there isn't made again.
+        key = aws.session.client("kms").create_key()["KeyMetadata"]["KeyId"]
+        aws.session.client("kms").create_alias(AliasName=KEY, TargetKeyId=key)
+        assert "aws kms" not in checked().evidence
+
+
+@pytest.mark.parametrize("written", ["192.0.2.53:x", "example.org", ""])
+def test_a_resolver_is_an_address(written: str) -> None:
+    with pytest.raises(ConfigError, match="--resolver"):
+        _resolver(written)
+
+
+def test_a_resolver_has_a_port_or_the_usual_one() -> None:
+    assert _resolver("127.0.0.1:5353") == ("127.0.0.1", 5353)
+    assert _resolver("192.0.2.53") == ("192.0.2.53", 53)
+    assert _resolver("2001:db8::53") == ("2001:db8::53", 53)
