@@ -8,6 +8,7 @@ the number of instances that run, and their health, which `verify` looks at.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -28,6 +29,7 @@ AS_DEPLOYED = Mark("[as deployed]")
 
 ROLLOUT = "pulumi-python:dynamic/infra:Rollout"
 GROUP = "aws:autoscaling/group:Group"
+TEMPLATE = "aws:ec2/launchTemplate:LaunchTemplate"
 POLICY = "aws:autoscaling/policy:Policy"
 SCHEDULE = "aws:autoscaling/schedule:Schedule"
 ROLE_POLICY = "aws:iam/rolePolicy:RolePolicy"
@@ -105,11 +107,17 @@ def compared(live: Seen, mirror: Seen, environments: tuple[Environment, Environm
         Found(difference=one) for one in differences(decided(live.refreshed), decided(mirror.refreshed), environments)
     ]
     for seen in (live, mirror):
-        for change in changes(seen):
+        for change in changes(seen, [environments[0].dataset.bucket]):
             _merge(found, change, seen)
         found += [Found(difference=one, note="in no state") for one in unknown(seen)]
-    found += [Found(difference=one, note="not set by the program") for one in unlike(live, mirror)]
+    told = {_as_told(one.difference) for one in found}
+    found += [Found(difference=one) for one in unlike(live, mirror) if _as_told(one) not in told]
     return tuple(found)
+
+
+def _as_told(difference: Difference) -> tuple[str, str, str]:
+    """Return what a difference is, whatever it is called: the provider and AWS have different names for attributes."""
+    return difference.key, _told(difference.left).lower(), _told(difference.right).lower()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,20 +130,21 @@ class Change:
     actual: Value
 
 
-def changes(seen: Seen) -> Iterator[Change]:
-    """Yield what AWS has otherwise than the state says, in what the program gave.
+def changes(seen: Seen, shared: Iterable[str] = ()) -> Iterator[Change]:
+    """Yield what AWS has otherwise than the state says, in what the program gave; `shared` as in `Graph.sharing`.
 
     Values are those that the provider told, then and now: its own way to write them is the same on both sides.
     """
-    for before in seen.state:
+    state = seen.state.sharing(shared)
+    for before in state:
         after = seen.refreshed.resources.get(before.urn)
-        key = seen.state.key(before.urn)
+        key = state.key(before.urn)
         if after is None:
             yield Change(key=key, path="", deployed=key, actual=GONE)
             continue
         given = before.inputs.keys() - set(before.ignore_changes)
         old, new = (
-            seen.state.normalised({name: value for name, value in one.outputs.items() if name in given})
+            state.normalised({name: value for name, value in one.outputs.items() if name in given})
             for one in (before, after)
         )
         for path, one, other in differing(old, new):
@@ -165,6 +174,8 @@ def _merge(found: list[Found], change: Change, seen: Seen) -> None:
 
 
 def _told(value: Value) -> str:
+    if isinstance(value, dict | list):
+        return json.dumps(value, sort_keys=True, default=repr)
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
@@ -178,9 +189,11 @@ def _one_sided(seen: Seen, key: str, path: str, value: Value, other: Value = ABS
 
 def unknown(seen: Seen) -> Iterator[Difference]:
     """Yield what AWS has of an environment and its state has not, each at the resource that it hangs on."""
-    for part in (_rules, _listeners, _targets, _scaling, _versions, _roles, _strangers):
+    for part in (_rules, _listeners, _targets, _scaling, _later_versions, _roles, _strangers):
         for key, path, value in part(seen):
             yield _one_sided(seen, key, path, value)
+    for key, path, value in _used_versions(seen):
+        yield _one_sided(seen, key, path, value, AS_DEPLOYED)
 
 
 _Extra: TypeAlias = tuple[str, str, Value]
@@ -254,19 +267,23 @@ def _scaling(seen: Seen) -> Iterator[_Extra]:
             yield from ((key, path, one) for one in sorted(there.keys() - known))
 
 
-def _versions(seen: Seen) -> Iterator[_Extra]:
-    """Yield template versions made after the last `up`, and whatever one that is used has otherwise than deployed."""
-    deployed = next((str(one.outputs.get("launchTemplateVersion")) for one in seen.state.of_type(ROLLOUT)), "")
+def _later_versions(seen: Seen) -> Iterator[_Extra]:
+    """Yield template versions made after the last `up`, used or not."""
     for template in seen.found.launch_templates:
         resource = _known(seen, template.id)
-        key = _key(seen, template.id, "aws:ec2/launchTemplate:LaunchTemplate")
         latest = _number(resource.outputs.get("latestVersion") if resource else None)
         for version in template.versions:
             if version.number > latest:
-                yield key, "versions[]", f"{version.number}, made after the last up"
-        for used in sorted(_used(seen.found.scaling_groups, template)):
+                yield _key(seen, template.id, TEMPLATE), "versions[]", f"{version.number}, made after the last up"
+
+
+def _used_versions(seen: Seen) -> Iterator[_Extra]:
+    """Yield what a version that a group or an instance uses has otherwise than the one that was rolled out."""
+    deployed = next((str(one.outputs.get("launchTemplateVersion")) for one in seen.state.of_type(ROLLOUT)), "")
+    for template in seen.found.launch_templates:
+        for used in sorted(_used(seen.found.scaling_groups, template) - {deployed}):
             for path, value in _unlike_deployed(template, deployed, used):
-                yield key, path, value
+                yield _key(seen, template.id, TEMPLATE), path, value
 
 
 def _number(value: Value) -> int:
@@ -285,8 +302,6 @@ def _used(groups: Iterable[ScalingGroup], template: LaunchTemplate) -> set[str]:
 
 
 def _unlike_deployed(template: LaunchTemplate, deployed: str, used: str) -> Iterator[tuple[str, Value]]:
-    if used == deployed:
-        return
     data = {name: version.data for version in template.versions for name in _names(version.number, template)}
     yield "version", f"{used} is used, {deployed} was deployed"
     for path, _, value in differing(_plain(data.get(deployed, {})), _plain(data.get(used, {}))):
@@ -336,7 +351,7 @@ def _strangers(seen: Seen) -> Iterator[_Extra]:
         ("aws:lb/targetGroup:TargetGroup", (one.arn for one in found.target_groups)),
         (GROUP, (one.name for one in found.scaling_groups)),
         ("aws:ec2/instance:Instance", (one.id for one in found.instances if one.id not in members)),
-        ("aws:ec2/launchTemplate:LaunchTemplate", (one.id for one in found.launch_templates)),
+        (TEMPLATE, (one.id for one in found.launch_templates)),
         ("aws:iam/role:Role", (one.name for one in found.roles)),
         ("aws:cloudwatch/metricAlarm:MetricAlarm", (one.name for one in found.alarms)),
         ("aws:cloudwatch/logGroup:LogGroup", (one.name for one in found.log_groups)),
