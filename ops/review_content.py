@@ -513,7 +513,8 @@ def _nodes(plan: Plan, safe: _Safe) -> Iterator[Node]:
         yield Node(column="name", label=safe(label, LONGEST_LABEL), state=_state([record]))
     for address in sorted(plan.of_type(EIP), key=lambda one: one.name):
         known = address.old.outputs.get("publicIp") if address.old else None
-        label = f"{known} ({address.name})" if isinstance(known, str) else address.name
+        zone = address.name.removeprefix(f"{plan.stack}-vip-")
+        label = f"{known} ({zone})" if isinstance(known, str) else zone
         yield Node(column="address", label=safe(label, LONGEST_LABEL), state=_state([address]))
     balancers, listeners = plan.of_type(LOAD_BALANCER), plan.of_type(LISTENER)
     for listener in listeners:
