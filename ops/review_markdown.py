@@ -14,6 +14,9 @@ from dataclasses import dataclass, replace
 from datetime import date
 from itertools import pairwise
 
+from ops.markdown import code as _code
+from ops.markdown import html_code as _html_code
+from ops.markdown import plain as _text
 from ops.review_acknowledgements import FILE, example
 from ops.review_content import Component, Fact, LostAddress, Node, ResourceChange, ReviewedDanger, StackReview
 from ops.review_document import Review, counted_operations, counts, headline, lost_addresses
@@ -33,9 +36,6 @@ SIGNS = {"failed": "❌", "dangerous": "🔴", "acknowledged": "🟠", "calm": "
 
 MOST_DANGERS = 25
 """Shown one by one when all of them would be too long."""
-
-_JOINER = "&#8288;"
-"""A word joiner: shows nothing, and keeps two characters from meaning something together."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -319,49 +319,6 @@ _STYLES = {
 def _mermaid(text: str) -> str:
     """Return a label in which nothing has a meaning to Mermaid, which takes #NNN; for a character."""
     return re.sub(r"[^A-Za-z0-9 .,:()/→-]", lambda match: f"#{ord(match[0])};", text)
-
-
-# --- What a value may look like ---
-
-
-def _code(text: str) -> str:
-    """Return `text` as code: as it is, in Markdown's own quotes, wherever these can hold it."""
-    if text and "`" not in text and "|" not in text and "\\" not in text and text == text.strip():
-        return f"`{text}`"
-    return _html_code(text)
-
-
-def _html_code(text: str) -> str:
-    return f"<code>{_entities(text)}</code>" if text else "<code>&#32;</code>"
-
-
-def _text(text: str) -> str:
-    """Return `text` so that it is text to Markdown and to GitHub: no mention, reference, link or formula comes of it.
-
-    GitHub looks for them in what Markdown has made, so it doesn't help to write the characters as entities.
-    """
-    return _MEANINGFUL.sub(_defused, text)
-
-
-_SPECIAL = r"[^A-Za-z0-9 .,:;()/%+=?\u00a1-\uffff\U00010000-\U0010ffff'-]"
-_ENTITIES = re.compile(_SPECIAL)
-_MEANINGFUL = re.compile(rf"(?P<cut>://|www\.|GH-|:(?=[a-z0-9_+-]+:))|{_SPECIAL}", re.IGNORECASE)
-
-
-def _defused(match: re.Match[str]) -> str:
-    found = match[0]
-    if match["cut"]:
-        # Between the letters and the sign, or after the only one.
-        place = 3 if found.lower() == "www." else 2 if found.lower() == "gh-" else 1
-        return f"{found[:place]}{_JOINER}{found[place:]}"
-    if found == "$":
-        # So GitHub's documentation on formulas has it.
-        return "<span>$</span>"
-    return f"&#{ord(found)};{_JOINER if found in '@#' else ''}"
-
-
-def _entities(text: str) -> str:
-    return _ENTITIES.sub(lambda match: f"&#{ord(match[0])};", text)
 
 
 def _fenced(text: str, language: str = "") -> str:
