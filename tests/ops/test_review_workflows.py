@@ -67,6 +67,38 @@ def test_a_forks_review_gets_no_credentials() -> None:
     assert "secrets." not in json.dumps(fork)
 
 
+def test_of_what_a_fork_sends_only_figures_and_texts_are_read() -> None:
+    """Its review.md could say anything, its number could be another pull request's, its code could do anything."""
+    render = workflow("preview-comment.yml")["jobs"]["render"]
+    reading = [step["run"] for step in render["steps"] if "untrusted" in step.get("run", "")]
+    assert len(reading) == 1
+    assert "review --from untrusted/review.json" in reading[0]
+    assert set(re.findall(r"untrusted\S*", reading[0])) == {"untrusted/review.json"}
+    (number,) = [step for step in render["steps"] if step.get("id") == "pull"]
+    assert "untrusted" not in json.dumps(number)
+    (checkout,) = [step for step in render["steps"] if "actions/checkout" in step.get("uses", "")]
+    assert not {"ref", "repository"} & checkout["with"].keys()
+    assert set(render["permissions"].values()) == {"read"}
+
+
+def test_the_comment_says_running_before_anything_is_looked_at_and_only_then_what_came_of_it() -> None:
+    jobs = workflow("preview.yml")["jobs"]
+    assert (jobs["running"]["with"]["state"], jobs["comment"]["with"]["state"]) == ("running", "done")
+    assert "needs" not in jobs["running"]
+    assert set(jobs["comment"]["needs"]) == {"running", "preview"}
+    # It is told also of a review that failed; one that a newer push ended says nothing.
+    assert jobs["comment"]["if"].startswith("always()")
+    assert workflow("preview.yml")["concurrency"]["cancel-in-progress"] == "true"
+
+
+def test_all_stacks_that_have_a_file_are_reviewed() -> None:
+    for job in ("preview", "fork"):
+        (command,) = [
+            step["run"] for name, step in steps("preview.yml") if name == job and "dos review" in step.get("run", "")
+        ]
+        assert not re.search(r"review[^\n]*\b(live|nft|int|dev)\b", command)
+
+
 @pytest.fixture
 def gh(tmp_path: Path) -> Path:
     """A stand-in for GitHub's command, that writes down what it is told to send."""
