@@ -151,7 +151,8 @@ def check_certificate(aws: Aws, environment: Environment) -> Check:
         return lacking(
             "certificate",
             "no secret is named; instances have no certificate to show",
-            f"pulumi config set eps-dos-api:certificateSecretArn --stack {environment.name} "
+            # By its name, Pulumi takes the setting for a secret, and asks which it is (tried).
+            f"pulumi config set --plaintext eps-dos-api:certificateSecretArn --stack {environment.name} "
             f'"$(aws secretsmanager create-secret --name eps-dos-api/{environment.name}/certificate '
             f'--secret-string file://certificate.json --query ARN --output text --region {region})"',
         )

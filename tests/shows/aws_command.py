@@ -1,0 +1,59 @@
+"""The `aws` of a machine that has no AWS CLI: any command of any service, as botocore's model has it.
+
+`aws SERVICE OPERATION --option value... [--query JMESPATH] [--output text|json] [--region R]`: options are the
+operation's parameters in kebab case, values are text, numbers, JSON or file://PATH, as in the AWS CLI's user guide.
+Left out: whatever the AWS CLI adds to the model (`aws s3`, waiters, pagination).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import boto3
+import jmespath  # type: ignore[import-untyped]  # it has no stubs
+from botocore import xform_name
+from botocore.model import Shape
+
+GLOBAL = ("query", "output", "region")
+
+
+def main(arguments: list[str]) -> None:
+    """Call what the command line says, and print the answer."""
+    service, operation, *words = arguments
+    options = dict(zip(words[::2], words[1::2], strict=True))
+    given = {name.removeprefix("--"): value for name, value in options.items()}
+    # boto3 looks at AWS_DEFAULT_REGION alone.
+    region = given.get("region", os.environ.get("AWS_REGION"))
+    client: Any = boto3.client(service, region_name=region)  # type: ignore[call-overload]  # any service
+    method = operation.replace("-", "_")
+    shape = client.meta.service_model.operation_model(client.meta.method_to_api_mapping[method]).input_shape
+    members: dict[str, Shape] = {xform_name(name, "-"): member for name, member in shape.members.items()}
+    names = {xform_name(name, "-"): name for name in shape.members}
+    parameters = {names[key]: _value(text, members[key]) for key, text in given.items() if key not in GLOBAL}
+    answer = getattr(client, method)(**parameters)
+    answer.pop("ResponseMetadata", None)
+    found = jmespath.search(given["query"], answer) if "query" in given else answer
+    text = str(found) if given.get("output") == "text" else json.dumps(found, indent=4, default=str)
+    sys.stdout.write(f"{text}\n")
+
+
+def _value(text: str, shape: Shape) -> object:
+    if text.startswith("file://"):
+        text = Path(text.removeprefix("file://")).read_text(encoding="utf-8")
+    match shape.type_name:
+        case "string" | "blob" | "timestamp":
+            return text
+        case "integer" | "long":
+            return int(text)
+        case "float" | "double":
+            return float(text)
+        case _:
+            return json.loads(text)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

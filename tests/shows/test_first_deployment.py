@@ -1,0 +1,242 @@
+"""From an empty account to the first `up`: `preflight` says what is missing, and what it prints is followed to the end.
+
+No lab: plain commands against an emulated account that has nothing, with the backend and the key that preflight asks
+for. Commands are run as printed, by a shell. What a person would do instead is done here for them: the owner of the
+parent zone delegates, and the release's image is built.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import shutil
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from lab.emulator import quotas
+from lab.engine.setup import Engine
+from lab.project import FILES, FOLDERS
+from lab.provider import write_executable
+
+pytestmark = pytest.mark.engine
+
+ROOT = Path(__file__).parents[2]
+REGION, ACCOUNT, STACK = "eu-west-2", "123456789012", "live"
+NEW_ACCOUNT = {code: one.aws_default for code, one in quotas.QUOTAS.items()}
+COMMANDS = ("aws", "eps-dos", "pulumi")
+
+
+@dataclass
+class ParentZone:
+    """A name server of the parent zone, which delegates what its owner was asked to."""
+
+    port: int = 0
+    delegated: list[str] = field(default_factory=list)
+
+    def answer(self, question: bytes) -> bytes:
+        """Return the answer to a question for name servers (RFC 1035, section 4.1)."""
+        (number,) = struct.unpack_from(">H", question)
+        # 0xC00C: the name is the question's; 2: NS; 1: the Internet.
+        data = [
+            b"".join(bytes([len(label)]) + label.encode() for label in one.split(".")) + b"\0" for one in self.delegated
+        ]
+        records = b"".join(struct.pack(">3HIH", 0xC00C, 2, 1, 60, len(one)) + one for one in data)
+        code = 0 if data else 3
+        return struct.pack(">6H", number, 0x8180 | code, 1, len(data), 0, 0) + question[12:] + records
+
+    @classmethod
+    @contextmanager
+    def serving(cls) -> Iterator[ParentZone]:
+        """Answer on loopback."""
+        made = cls()
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+            server.bind(("127.0.0.1", 0))
+            made.port = server.getsockname()[1]
+
+            def serve() -> None:
+                while True:
+                    question, client = server.recvfrom(512)
+                    if not question:
+                        return
+                    server.sendto(made.answer(question), client)
+
+            thread = threading.Thread(target=serve, daemon=True)
+            thread.start()
+            yield made
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as last:
+                last.sendto(b"", server.getsockname())
+            thread.join()
+
+
+@dataclass(frozen=True)
+class Account:
+    """A checkout, and an AWS account in whose shell its commands are run."""
+
+    checkout: Path
+    variables: Mapping[str, str]
+
+    def run(self, command: str) -> subprocess.CompletedProcess[str]:
+        """Run a command as a person would type it."""
+        return subprocess.run(
+            ["/bin/sh", "-c", command],
+            cwd=self.checkout,
+            env=dict(self.variables),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def client(self, service: str) -> Any:
+        """Return a client of the account."""
+        session = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name=REGION)  # noqa: S106 - of the emulator
+        make: Any = session.client
+        return make(service, endpoint_url=self.variables["AWS_ENDPOINT_URL"])
+
+
+@pytest.fixture(scope="module")
+def parent_zone() -> Iterator[ParentZone]:
+    """The name servers of the parent zone; nothing is delegated yet."""
+    with ParentZone.serving() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def account(tmp_path_factory: pytest.TempPathFactory, engine: Engine) -> Iterator[Account]:
+    """A new account with nothing in it, and room for even less; nobody has logged in to a backend."""
+    folder = tmp_path_factory.mktemp("first")
+    checkout = folder / "checkout"
+    checkout.mkdir()
+    for pattern in FILES:
+        for path in ROOT.glob(pattern):
+            shutil.copy2(path, checkout / path.name)
+    for name in FOLDERS:
+        shutil.copytree(ROOT / name, checkout / name, ignore=shutil.ignore_patterns("__pycache__"))
+    (checkout / ".venv").symlink_to(sys.prefix)
+    (checkout / "certificate.json").write_text('{"certificate": "...", "key": "..."}')
+    commands = folder / "bin"
+    write_executable(commands)
+    aws = commands / "aws"
+    aws.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} {ROOT}/tests/shows/aws_command.py "$@"\n')
+    aws.chmod(0o755)
+    outside = {name: one for name, one in os.environ.items() if not name.startswith(("AWS_", "PULUMI_", "EPS_DOS_"))}
+    with emulator(folder, outside) as endpoint:
+        variables = {
+            **engine.environment({**outside, "PATH": f"{commands}:{Path(sys.executable).parent}:{outside['PATH']}"}),
+            "AWS_ENDPOINT_URL": endpoint,
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_REGION": REGION,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "PULUMI_HOME": str(folder / "pulumi-home"),
+            "PULUMI_OPTION_POLICY_PACK": str(checkout / "policy"),
+            "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+            "NO_PROXY": "127.0.0.1",
+        }
+        scarce = json.dumps({**NEW_ACCOUNT, quotas.ELASTIC_IPS: 2, quotas.VPCS: 1}).encode()
+        asked = urllib.request.Request(f"{endpoint}/_lab/quotas", data=scarce, method="PUT")  # noqa: S310 - of this machine
+        urllib.request.urlopen(asked).close()  # noqa: S310 - of this machine
+        yield Account(checkout, variables)
+
+
+@contextmanager
+def emulator(folder: Path, variables: Mapping[str, str]) -> Iterator[str]:
+    """Start an emulator of its own, and give its endpoint."""
+    ready = folder / "ready.json"
+    command = [sys.executable, "-P", "-m", "lab.emulator", "--port", "0", "--ready-file", str(ready)]
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            command, cwd=folder, env={**variables, "EPS_DOS_LAB_PACE": "600"}, stdout=log, stderr=log
+        )
+    try:
+        while not ready.exists():
+            assert process.poll() is None, (folder / "log").read_text()
+            time.sleep(0.05)
+        yield f"http://127.0.0.1:{json.loads(ready.read_text())['port']}"
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def preflight(account: Account, parent_zone: ParentZone) -> dict[str, str]:
+    """Return the evidence of each check of `preflight` that failed, in order."""
+    done = account.run(f"eps-dos preflight {STACK} --resolver 127.0.0.1:{parent_zone.port} --json")
+    assert done.stdout, done.stderr
+    (report,) = json.loads(done.stdout)
+    failed = {one["name"]: one["evidence"] for one in report["checks"] if one["verdict"] == "failed"}
+    assert done.returncode == (1 if failed else 0)
+    return failed
+
+
+def follow(account: Account, parent_zone: ParentZone, remedy: str) -> None:
+    """Do what a remedy says: run it, or be the person whom it asks."""
+    if remedy.split()[0] in COMMANDS:
+        done = account.run(remedy)
+        assert done.returncode == 0, f"{remedy}\n{done.stdout}\n{done.stderr}"
+    elif asked := re.fullmatch(r"have the parent zone's owner add NS records of (\S+): (.+)", remedy):
+        parent_zone.delegated[:] = asked[2].split(", ")
+    elif built := re.match(r"build release \S+ as (\S+) in ", remedy):
+        account.client("ec2").register_image(
+            Name=built[1],
+            Architecture="arm64",
+            VirtualizationType="hvm",
+            RootDeviceName="/dev/xvda",
+            BlockDeviceMappings=[{"DeviceName": "/dev/xvda", "Ebs": {"VolumeSize": 8}}],
+        )
+    else:
+        raise AssertionError(f"nobody knows what to do: {remedy}")
+
+
+def test_an_empty_account_lacks_everything_by_name(account: Account, parent_zone: ParentZone) -> None:
+    failed = preflight(account, parent_zone)
+    assert list(failed) == [
+        "state backend",
+        "secrets provider",
+        "allowed accounts",
+        "hosted zone",
+        "image",
+        "certificate",
+        "quota: Elastic IPs",
+        "quota: VPCs",
+        "quota: vCPUs of On-Demand instances",
+    ]
+    assert all("; fix: " in evidence for evidence in failed.values())
+
+
+def test_following_what_it_prints_ends_with_the_first_up(account: Account, parent_zone: ParentZone) -> None:
+    # The delegation shows only once there is a zone: twice is enough.
+    for _ in range(2):
+        for evidence in preflight(account, parent_zone).values():
+            follow(account, parent_zone, evidence.split("; fix: ", 1)[1])
+    assert preflight(account, parent_zone) == {}
+
+    deployed = account.run(f"pulumi up --stack {STACK} --yes --skip-preview --non-interactive")
+    assert deployed.returncode == 0, deployed.stdout + deployed.stderr
+    bucket = account.client("s3").list_objects_v2(Bucket=f"eps-dos-api-states-{ACCOUNT}")["Contents"]
+    assert f".pulumi/stacks/eps-dos-api/{STACK}.json" in {one["Key"] for one in bucket}
+    zones = account.client("elbv2").describe_load_balancers()["LoadBalancers"][0]["AvailabilityZones"]
+    assert len(zones) == 3
+
+
+def test_what_it_made_is_what_was_promised(account: Account) -> None:
+    give_up = time.monotonic() + 60
+    while (verified := account.run(f"eps-dos verify {STACK}")).returncode != 0:
+        assert time.monotonic() < give_up, verified.stdout + verified.stderr
+    assert "all 6 instances run eps-dos-api-1.4.0" in verified.stdout
