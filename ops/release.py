@@ -162,7 +162,7 @@ def apply(
 ) -> None:
     """Deploy STACK exactly as it was planned, or stop: for workflows, after somebody approved the plan.
 
-    Exits as Pulumi does. Changes that AWS has undergone since, or a program that says something else, stop it.
+    Exits as Pulumi does. It stops where AWS or the program has changed since, and more than the plan would be done.
     """
     check_stack_name(stack)
     if not plan.is_file():
@@ -171,7 +171,10 @@ def apply(
     at = place(in_lab)
     described = ["--message", message] if message else []
     kept = ["--refresh", "--plan", str(plan.absolute())]
-    raise typer.Exit(run_pulumi(["up", "--stack", stack, *kept, "--yes", "--skip-preview", *described], at))
+    code = run_pulumi(["up", "--stack", stack, *kept, "--yes", "--skip-preview", *described], at)
+    if code != 0:
+        say(f"if it says `violates plan`, review what it would do now: eps-dos review {stack} --save-plan FOLDER")
+    raise typer.Exit(code)
 
 
 def _look(in_lab: bool, stack: str | None = None) -> tuple[dict[str, Environment], Pipeline, Place]:

@@ -180,11 +180,14 @@ class Environments:
         return dict(found)
 
     def in_service(self, group: str) -> int:
-        """Return how many instances of a group are in service and healthy at its target group."""
+        """Return how many instances of a group are in service, or are healthy at its target group if those are fewer.
+
+        Counts and not the instances that are both: between the two calls one may go whose place another has taken.
+        """
         autoscaling, elbv2 = self.client("autoscaling"), self.client("elbv2")
         (found,) = autoscaling.describe_auto_scaling_groups(AutoScalingGroupNames=[group])["AutoScalingGroups"]
         serving = {one["InstanceId"] for one in found["Instances"] if one["LifecycleState"] == "InService"}
-        return len(serving & _healthy(elbv2, found["TargetGroupARNs"][0]))
+        return min(len(serving), len(_healthy(elbv2, found["TargetGroupARNs"][0])))
 
     def healthy_targets(self, stack: str) -> set[str]:
         """Return the ids of the instances that the stack's load balancer counts as healthy."""
