@@ -63,6 +63,10 @@ def place(in_lab: bool) -> Place:
         engine = ensure(say)
         environment = engine.environment()
         folder = checkout = project_folder(Path.cwd())
+        pack = folder / "policy"
+        # As in the lab: what Pulumi runs from here on, it runs with the rules. A plain `up` runs no pack (tried).
+        if (pack / "PulumiPolicy.yaml").is_file():
+            environment.setdefault("PULUMI_OPTION_POLICY_PACK", str(pack))
     os.environ.clear()
     os.environ.update(environment)
     return Place(

@@ -103,7 +103,6 @@ def review(
         save_plan = save_plan.absolute()
         save_plan.mkdir(parents=True, exist_ok=True)
     with _place(checkout, names, in_lab, base) as (at, told), progress(f"previewing {', '.join(names)}") as tell:
-        _run_policies(at)
 
         def of(name: str) -> StackReview:
             source = _source(name, in_lab=in_lab, base=base, refresh=refresh)
@@ -228,13 +227,6 @@ def _reviewed(stack: str, preview: _Preview, context: Context, tell: Callable[[s
         if kept:
             say(f"{stack}: {kept}")
     return review_stack(plan, context)
-
-
-def _run_policies(at: Place) -> None:
-    pack = at.folder / "policy"
-    # A plain preview runs no pack unless this names one (tried).
-    if (pack / "PulumiPolicy.yaml").is_file():
-        os.environ.setdefault("PULUMI_OPTION_POLICY_PACK", str(pack))
 
 
 def _known_secrets(environment: Mapping[str, str]) -> list[str]:

@@ -146,7 +146,6 @@ def account(tmp_path_factory: pytest.TempPathFactory, engine: Engine) -> Iterato
             "AWS_CONFIG_FILE": os.devnull,
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
             "PULUMI_HOME": str(folder / "pulumi-home"),
-            "PULUMI_OPTION_POLICY_PACK": str(checkout / "policy"),
             "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
             "NO_PROXY": "127.0.0.1",
         }
@@ -227,8 +226,12 @@ def test_following_what_it_prints_ends_with_the_first_up(account: Account, paren
             follow(account, parent_zone, evidence.split("; fix: ", 1)[1])
     assert preflight(account, parent_zone) == {}
 
-    deployed = account.run(f"pulumi up --stack {STACK} --yes --skip-preview --non-interactive")
+    # As a workflow deploys: what was reviewed, held to the rules, is applied.
+    reviewed = account.run(f"eps-dos review {STACK} --save-plan plans --output review.md")
+    assert reviewed.returncode == 0, reviewed.stdout + reviewed.stderr
+    deployed = account.run(f"eps-dos release apply {STACK} --plan plans/{STACK}.plan.json")
     assert deployed.returncode == 0, deployed.stdout + deployed.stderr
+    assert "Policies:" in deployed.stdout
     bucket = account.client("s3").list_objects_v2(Bucket=f"eps-dos-api-states-{ACCOUNT}")["Contents"]
     assert f".pulumi/stacks/eps-dos-api/{STACK}.json" in {one["Key"] for one in bucket}
     zones = account.client("elbv2").describe_load_balancers()["LoadBalancers"][0]["AvailabilityZones"]
