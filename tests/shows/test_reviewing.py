@@ -121,6 +121,25 @@ def test_what_is_published_refuses_to_be_destroyed(environments: Environments) -
     assert environments.outputs("live")["virtualIps"] == addresses
 
 
+def test_a_change_by_hand_is_seen_and_several_stacks_are_reviewed_at_once(environments: Environments) -> None:
+    elbv2, arn = environments.client("elbv2"), environments.group("live")["TargetGroupARNs"][0]
+    elbv2.modify_target_group(TargetGroupArn=arn, HealthCheckIntervalSeconds=30)
+    refreshed = reviews(environments, "live", "nft")
+    assert [one["name"] for one in refreshed["live"]["drift"]] == ["live-tg"]
+    assert refreshed["live"]["source"]["label"] == "the lab as it is, not AWS, refreshed"
+    # Not there yet: all of it would be made.
+    assert set(refreshed["nft"]["counts"]) == {"create"}
+    assert (refreshed["nft"]["verdict"], refreshed["nft"]["drift"]) == ("calm", [])
+    assert reviews(environments, "live", "--no-refresh")["live"]["drift"] == []
+    elbv2.modify_target_group(TargetGroupArn=arn, HealthCheckIntervalSeconds=10)
+
+
+def reviews(environments: Environments, *arguments: str) -> dict[str, Any]:
+    """Return the review of each stack."""
+    printed = environments.eps_dos("review", *arguments, "--format", "json", check=False).stdout
+    return {one["stack"]: one for one in json.loads(printed)["stacks"]}
+
+
 def test_another_address_in_the_file_is_refused_with_whose_firewalls_have_it(environments: Environments) -> None:
     address = environments.outputs("live")["virtualIps"]["eu-west-2b"]
     environments.edit("live", f'eu-west-2b: "{address}"', 'eu-west-2b: "192.0.2.77"')
@@ -128,8 +147,7 @@ def test_another_address_in_the_file_is_refused_with_whose_firewalls_have_it(env
     refused = environments.pulumi("up", "--stack", "live", "--yes", check=False)
     assert refused.returncode != 0
     assert said in refused.stdout + refused.stderr
-    reviewed = environments.eps_dos("review", "live", "--format", "json", check=False)
-    assert reviewed.returncode == 1
-    (live,) = json.loads(reviewed.stdout)["stacks"]
+    live = reviews(environments, "live")["live"]
+    assert live["verdict"] == "failed"
     concerned = {(one["address"], *danger["concerns"]) for danger in live["dangers"] for one in danger["addresses"]}
     assert concerned == {(address, "Example Prescribing", "Sample Dispensing")}
