@@ -5,6 +5,9 @@ Rules: EC2 API reference (DeleteSecurityGroup, DeleteSubnet, DeleteVpc, DeleteVp
 ReleaseAddress, AllocateAddress) and its list of error codes (DependencyViolation, InvalidIPAddress.InUse,
 AddressLimitExceeded, VpcLimitExceeded). moto deletes all of them, and allocates addresses that are loopback's.
 
+An interface that was made with an instance ends with it (EC2 User Guide, "Delete on termination" of network
+interfaces; InstanceNetworkInterfaceSpecification). moto keeps it.
+
 Addresses in the lab are of the upper halves of TEST-NET-3, then TEST-NET-2 (RFC 5737): nobody's, and no client would
 take them for real. Those that the account was told to keep for somebody (`lab.emulator.addresses`) nobody else gets.
 """
@@ -54,6 +57,28 @@ class Dependencies(EC2Backend):
         if instances or interfaces:
             raise DependencyViolationError(f"The subnet '{subnet_id}' has dependencies and cannot be deleted.")
         return super().delete_subnet(subnet_id)
+
+    def run_instances(self, *args: Any, **settings: Any) -> Any:
+        """RunInstances: an interface that is made with an instance ends with it, unless that was said otherwise."""
+        reservation = super().run_instances(*args, **settings)
+        specified = settings.get("nics") or []
+        kept = {
+            int(one["DeviceIndex"])
+            for one in specified
+            if one.get("NetworkInterfaceId") or str(one.get("DeleteOnTermination")).lower() == "false"
+        }
+        for instance in reservation.instances:
+            for index, interface in instance.nics.items():
+                interface.delete_on_termination = index not in kept
+        return reservation
+
+    def terminate_instances(self, instance_ids: list[str]) -> Any:
+        """TerminateInstances: the same again changes nothing."""
+        terminated = super().terminate_instances(instance_ids)
+        for instance, _ in terminated:
+            for interface in instance.nics.values():
+                interface.delete_on_termination = False
+        return terminated
 
     def create_vpc(self, *args: Any, **settings: Any) -> Any:
         """CreateVpc: within the quota."""

@@ -60,6 +60,23 @@ def test_a_subnet_stays_while_an_instance_is_in_it_and_goes_after(ec2: Any, netw
     ec2.delete_subnet(SubnetId=network.subnet_ids[0])
 
 
+def interfaces(ec2: Any) -> set[str]:
+    return {one["NetworkInterfaceId"] for one in ec2.describe_network_interfaces()["NetworkInterfaces"]}
+
+
+def test_an_interface_made_with_an_instance_ends_with_it_and_another_does_not(ec2: Any, network: Network) -> None:
+    before, image = interfaces(ec2), make_image(ec2)
+    own = ec2.create_network_interface(SubnetId=network.subnet_ids[0])["NetworkInterface"]["NetworkInterfaceId"]
+    given = ec2.run_instances(
+        ImageId=image, MinCount=1, MaxCount=1, NetworkInterfaces=[{"DeviceIndex": 0, "NetworkInterfaceId": own}]
+    )["Instances"][0]["InstanceId"]
+    made = run_instance(ec2, image, network.subnet_ids[0])
+    assert len(interfaces(ec2)) == len(before) + 2
+    for _ in range(2):
+        ec2.terminate_instances(InstanceIds=[given, made])
+    assert interfaces(ec2) == {*before, own}
+
+
 def test_an_address_in_use_is_not_released(emulator: RunningEmulator, ec2: Any, network: Network) -> None:
     (allocation_id,) = make_addresses(ec2, 1)
     elbv2 = emulator.client("elbv2")
