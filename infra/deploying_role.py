@@ -191,6 +191,7 @@ READING = (
     "elasticloadbalancing:Describe*",
     "iam:Get*",
     "iam:List*",
+    "kms:ListAliases",
     "logs:Describe*",
     "logs:ListTagsForResource",
     "route53:Get*",

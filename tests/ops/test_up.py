@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
+import socket
+import subprocess
+import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +16,8 @@ import boto3
 import pytest
 
 from infra.errors import ConfigError
-from ops.up import wanted
+from ops.backend import Lock
+from ops.up import UpError, wanted
 from tests.labs import LabCopy
 
 
@@ -201,3 +207,21 @@ def test_waiting_ends_when_nothing_settles(monkeypatch: pytest.MonkeyPatch, tmp_
     assert [check.name for check in seen.checks if check.verdict == "failed"] == ["targets"]
     assert len(pauses) == HEALTHY_WITHIN_SECONDS // 30 - 1
     assert pauses == sorted(pauses)
+
+
+def lock(pid: int, hostname: str) -> Lock:
+    taken = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
+    return Lock(path="a.json", pid=pid, username="ann", hostname=hostname, taken=taken)
+
+
+def test_a_lock_whose_holder_is_gone_is_named_with_what_removes_it() -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    here = socket.gethostname()
+    gone = str(UpError("nft", 255, [lock(ended.pid, here)]))
+    assert f"nft is locked since 2026-11-24 09:30 by ann@{here}, process {ended.pid}, which is gone\n" in gone
+    assert "    fix: pulumi cancel --yes --stack nft, then again; a rollout that goes on is joined" in gone
+    elsewhere = str(UpError("nft", 255, [lock(1, "another")], in_lab=True))
+    assert "by ann@another, process 1, if it is gone\n    fix: eps-dos lab pulumi cancel --yes --stack nft" in elsewhere
+    # Somebody who is at work is nobody's to unlock.
+    assert str(UpError("nft", 255, [lock(os.getpid(), here)])) == str(UpError("nft", 255))
