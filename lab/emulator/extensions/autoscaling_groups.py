@@ -325,7 +325,10 @@ class Groups(AutoScalingBackend):
         return group  # type: ignore[no-any-return]  # moto makes none but these
 
     def delete_auto_scaling_group(self, group_name: str, force: bool = False) -> None:
-        """DeleteAutoScalingGroup: refused while there are instances, unless forced; then they go too."""
+        """DeleteAutoScalingGroup: refused while there are instances, unless forced; then they go too.
+
+        Policies and scheduled actions are the group's and go with it.
+        """
         group = self.known(group_name)
         if group.members and not force:
             raise ResourceInUse(
@@ -337,6 +340,9 @@ class Groups(AutoScalingBackend):
         for member in group.members:
             group.terminate(member, "the group was deleted")
         del self.autoscaling_groups[group_name]
+        for kept in (self.policies, self.scheduled_actions):
+            for key in [key for key, one in kept.items() if one.auto_scaling_group_name == group_name]:
+                del kept[key]
 
     def notify_terminate_instances(self, instance_ids: list[str]) -> None:
         """A member that somebody terminated is gone, and is replaced at the next look."""

@@ -97,8 +97,19 @@ def test_instances_and_volumes_are_what_the_template_says(service: Service) -> N
 def test_a_group_with_instances_goes_only_by_force(service: Service) -> None:
     with pytest.raises(ClientError, match="ResourceInUse"):
         service.autoscaling.delete_auto_scaling_group(AutoScalingGroupName="service")
+    service.autoscaling.put_scheduled_update_group_action(
+        AutoScalingGroupName="service", ScheduledActionName="start", Recurrence="0 8 * * *", DesiredCapacity=2
+    )
+    service.autoscaling.put_scaling_policy(
+        AutoScalingGroupName="service", PolicyName="cpu", PolicyType="TargetTrackingScaling",
+        TargetTrackingConfiguration={
+            "PredefinedMetricSpecification": {"PredefinedMetricType": "ASGAverageCPUUtilization"}, "TargetValue": 50,
+        },
+    )  # fmt: skip
     service.autoscaling.delete_auto_scaling_group(AutoScalingGroupName="service", ForceDelete=True)
     assert service.autoscaling.describe_auto_scaling_groups()["AutoScalingGroups"] == []
+    assert service.autoscaling.describe_policies()["ScalingPolicies"] == []
+    assert service.autoscaling.describe_scheduled_actions()["ScheduledUpdateGroupActions"] == []
     states = {
         one["State"]["Name"] for found in service.ec2.describe_instances()["Reservations"] for one in found["Instances"]
     }
