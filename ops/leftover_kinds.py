@@ -279,8 +279,17 @@ def _subnets(aws: Aws, subject: Subject) -> Iterator[Found]:
 def _route_tables(aws: Aws, subject: Subject) -> Iterator[Found]:
     pages = aws.ec2.get_paginator("describe_route_tables").paginate(Filters=tagged(subject.environment))
     for one in (one for page in pages for one in page["RouteTables"]):
-        end = partial(aws.ec2.delete_route_table, RouteTableId=one["RouteTableId"])
-        yield _tagged("route table", one["RouteTableId"], end)
+        id_ = one["RouteTableId"]
+        kept = [
+            association["RouteTableAssociationId"] for association in one["Associations"] if not association["Main"]
+        ]
+        yield _tagged("route table", id_, partial(_delete_route_table, aws, id_, kept))
+
+
+def _delete_route_table(aws: Aws, id_: str, associations: Iterable[str]) -> None:
+    for one in associations:
+        aws.ec2.disassociate_route_table(AssociationId=one)
+    aws.ec2.delete_route_table(RouteTableId=id_)
 
 
 def _vpcs(aws: Aws, subject: Subject) -> Iterator[Found]:
