@@ -19,6 +19,7 @@ from ops.stackfile import StackFile
 CHECKOUT = Path(__file__).parents[2]
 COPIED = ("infra", "policy", "Pulumi.yaml", "__main__.py", "releases.yaml", "suppliers.yaml")
 PUBLISHED = {"eu-west-2a": "192.0.2.1", "eu-west-2b": "192.0.2.2", "eu-west-2c": "192.0.2.3"}
+NFTS = {"eu-west-2a": "192.0.2.11", "eu-west-2b": "192.0.2.12", "eu-west-2c": "192.0.2.13"}
 
 MARKED, LOOKALIKE, NAMED = "canary-marked-7Hq2", "ghp_canaryLookalike0123456789abcdef", "canary-named-9Xw4"
 
@@ -34,6 +35,8 @@ class Project:
             copy = shutil.copytree if (CHECKOUT / name).is_dir() else shutil.copy2
             copy(CHECKOUT / name, folder / name)
         self.set("live", virtualIps=PUBLISHED)
+        # The first was allocated outside the stack.
+        self.set("nft", virtualIps=NFTS, allocationIds={"eu-west-2a": "eipalloc-0123456789abcdef0"})
         for command in (["init", "--quiet"], ["add", "--all"], ["commit", "--quiet", "--message", "base"]):
             git = ["git", "-c", "user.name=t", "-c", "user.email=t@example.invalid", *command]
             subprocess.run(git, cwd=folder, check=True)
@@ -97,6 +100,9 @@ def test_a_scale_change_is_let_through_and_its_plan_kept(project: Project, tmp_p
     assert (nft["verdict"], nft["dangers"]) == ("calm", [])
     assert {one["name"]: (one["before"], one["after"]) for one in nft["capacity"]}["maximum"] == ("6", "12")
     assert (plans / "nft.plan.json").exists()
+    shown = [one["label"] for one in nft["picture"] if one["column"] == "address"]
+    # What the stack didn't make is no part of its plan.
+    assert shown == ["192.0.2.12 (eu-west-2b)", "192.0.2.13 (eu-west-2c)"]
 
 
 def test_no_secret_is_shown_in_any_format_nor_in_a_plan_that_is_kept(project: Project, tmp_path: Path) -> None:
