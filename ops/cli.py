@@ -17,7 +17,7 @@ from typing import NoReturn
 import typer
 
 from infra.errors import ConfigError
-from ops import backend_bucket, docs, lab, mirror, preflight, release, review, up, verify, vips
+from ops import backend_bucket, docs, drift, lab, mirror, preflight, release, review, up, verify, vips
 from ops.lab import LabError, WrongUse
 from ops.progress import say
 
@@ -34,6 +34,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(lab.app, name="lab")
+app.add_typer(drift.app, name="drift")
 app.add_typer(release.app, name="release")
 app.add_typer(vips.app, name="vips")
 app.command()(docs.docs)

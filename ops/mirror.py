@@ -20,7 +20,7 @@ import typer
 from infra.deciding import load_environment
 from infra.environment import Environment
 from infra.errors import ConfigError, Problem
-from infra.graph import ABSENT, Difference, Graph
+from infra.graph import ABSENT, Difference, Graph, Value
 from infra.mirroring import CAPACITY_REASON, differences
 from infra.naming import check_stack_name
 from infra.recording import record
@@ -28,6 +28,7 @@ from ops.lab import InLab, place
 from ops.mirror_actual import GONE, Seen, Side, compared, decided, refreshed
 from ops.place import Place, project_folder
 from ops.progress import progress, say
+from ops.review_redaction import Redactor
 
 if TYPE_CHECKING:
     from ops.engine import Tell
@@ -137,8 +138,8 @@ def _object(result: Comparison | NotChecked) -> dict[str, object]:
             {
                 "what": difference.key,
                 "property": difference.path,
-                "live": repr_of(difference.left),
-                "mirror": repr_of(difference.right),
+                "live": _shown(difference.left, difference.path),
+                "mirror": _shown(difference.right, difference.path),
                 "verdict": verdict(difference),
                 "reason": difference.allowed.reason if difference.allowed else note or None,
             }
@@ -162,20 +163,26 @@ def _lines(result: Comparison | NotChecked, live: str, mirror_name: str) -> Iter
         said = verdict(difference)
         reason = difference.allowed.reason if difference.allowed else ""
         heading = f"{said}: {reason}" if said == "differs and may" else said
-        groups.setdefault(heading, []).append(f"{_told(difference)}{f' ({note})' if note else ''}")
+        groups.setdefault(heading, []).append(f"{_told(difference, live, mirror_name)}{f' ({note})' if note else ''}")
     for heading, found in groups.items():
         yield f"  {heading}"
         yield from (f"    {line}" for line in found)
     yield f"  {len(result.drift)} differ and may not" if result.drift else "  everything else is the same"
 
 
-def _told(difference: Difference) -> str:
+def _told(difference: Difference, live: str, mirror_name: str) -> str:
     kind, name = difference.type.rsplit(":", 1)[-1], difference.key.rsplit("::", 1)[-1].removeprefix("<stack>-")
     if GONE in (difference.left, difference.right):
         return f"{kind} {name}: is gone from AWS"
     if not difference.path:
-        return f"{kind} {name}: {'only in the mirror' if difference.left is ABSENT else 'only in the original'}"
-    return f"{kind} {name} {difference.path}: {repr_of(difference.left)} → {repr_of(difference.right)}"
+        return f"{kind} {name}: only in {mirror_name if difference.left is ABSENT else live}"
+    left, right = (_shown(value, difference.path) for value in (difference.left, difference.right))
+    return f"{kind} {name} {difference.path}: {left} → {right}"
+
+
+def _shown(value: Value, path: str) -> str:
+    """Return a value as it may be shown: what AWS has may be what somebody put there by hand, a secret too."""
+    return repr_of(Redactor().value(value, path.replace("[]", "").rsplit(".", 1)[-1]))
 
 
 def repr_of(value: object) -> str:
@@ -204,7 +211,7 @@ def _results(
     deeper = (Level.state, Level.actual) if level is None else (level,)
     try:
         with progress("reading both states"):
-            graphs = (_state(original, at), _state(environment, at))
+            graphs = (state_of(original, at), state_of(environment, at))
     except NoSuchStackError as error:
         # Asked for one level, there is no answer without it; asked for all, there still is that of the others.
         if level is not None:
@@ -230,7 +237,7 @@ def _count(graphs: Iterable[Graph]) -> int:
 def _actual(graphs: tuple[Graph, Graph], environments: tuple[Environment, Environment], at: Place) -> Comparison:
     with progress("looking at what AWS has for both") as tell, ThreadPoolExecutor(max_workers=2) as pool:
         sides: tuple[Side, Side] = ("live", "mirror")
-        looking = [pool.submit(_seen, *both, at, tell) for both in zip(sides, environments, graphs, strict=True)]
+        looking = [pool.submit(look, *both, at, tell) for both in zip(sides, environments, graphs, strict=True)]
         live, own = (one.result() for one in looking)
     found = compared(live, own, environments)
     return Comparison(
@@ -241,13 +248,15 @@ def _actual(graphs: tuple[Graph, Graph], environments: tuple[Environment, Enviro
     )
 
 
-def _state(environment: Environment, at: Place) -> Graph:
+def state_of(environment: Environment, at: Place) -> Graph:
+    """Return what the state of an environment's stack has. Raises NoSuchStackError and PulumiError."""
     from ops.engine import StackHandle
 
     return StackHandle(environment.name, at).graph()
 
 
-def _seen(side: Side, environment: Environment, state: Graph, at: Place, tell: Tell) -> Seen:
+def look(side: Side, environment: Environment, state: Graph, at: Place, tell: Tell) -> Seen:
+    """Return what AWS has for an environment that has a state. Raises PulumiError and botocore's errors."""
     from ops.aws import Aws
     from ops.engine import StackHandle
     from ops.inventory import Subject, read

@@ -115,6 +115,16 @@ def compared(live: Seen, mirror: Seen, environments: tuple[Environment, Environm
     return tuple(found)
 
 
+def alone(seen: Seen) -> tuple[Found, ...]:
+    """Return all in which one environment isn't as it was deployed: on the left what was, on the right what is."""
+    changed = [Difference(key=one.key, path=one.path, left=one.deployed, right=one.actual) for one in changes(seen)]
+    added = [replace(one, left=ABSENT, right=one.left if seen.side == "live" else one.right) for one in unknown(seen)]
+    return (
+        *(Found(difference=one, note="changed") for one in changed),
+        *(Found(difference=one, note="in no state") for one in added),
+    )
+
+
 def _as_told(difference: Difference) -> tuple[str, str, str]:
     """Return what a difference is, whatever it is called: the provider and AWS have different names for attributes."""
     return difference.key, _told(difference.left).lower(), _told(difference.right).lower()

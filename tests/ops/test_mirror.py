@@ -8,11 +8,11 @@ import pytest
 
 from infra.deciding import load_environment
 from infra.environment import Environment
-from infra.graph import Difference, Graph, Resource
+from infra.graph import ABSENT, Difference, Graph, Resource
 from infra.mirroring import differences
 from infra.recording import record
 from ops.cli import run
-from ops.mirror import Comparison, Level, as_json, as_text
+from ops.mirror import Comparison, Level, NotChecked, as_json, as_text
 from tests.infra.stackfiles import CHECKOUT, project
 
 
@@ -104,3 +104,25 @@ def test_drift_stands_first_and_in_json() -> None:
     ]
     (told,) = json.loads(as_json(compared))[0]["differences"]
     assert (told["property"], told["live"], told["mirror"], told["verdict"]) == ("maxSize", "12", "7", "DRIFT")
+
+
+def test_what_looks_like_a_secret_is_not_shown() -> None:
+    secret = "AKIAIOSFODNN7EXAMPLE"  # noqa: S105 - the one in AWS's documentation
+    key = "aws:ec2/launchTemplate:LaunchTemplate::<stack>-service"
+    differences = (
+        Difference(key=key, path="userData", left="a", right=f"export KEY={secret}"),
+        Difference(key=key, path="password", left=ABSENT, right="correct horse"),
+    )
+    compared = [Comparison(level=Level.actual, resources=2, differences=differences)]
+    for told in (as_text(compared, "live", "nft"), as_json(compared)):
+        assert secret not in told
+        assert "correct horse" not in told
+        assert told.count("[secret]") == 2
+
+
+def test_a_level_that_could_not_be_checked_says_so() -> None:
+    results = [NotChecked(level=Level.state, reason="stack nft is not in the backend")]
+    assert as_text(results, "live", "nft") == "state: not checked: stack nft is not in the backend"
+    assert json.loads(as_json(results)) == [
+        {"level": "state", "checked": False, "reason": "stack nft is not in the backend"}
+    ]

@@ -1,0 +1,154 @@
+"""What a night's checks found, read from the JSON that they printed; and what couldn't be looked at.
+
+Each check of each stack leaves one file, `STACK.CHECK.json`. A file that is missing or says something else is a check
+that came to no end: that is told, and never taken for an all-clear. Left out: how the checks come about (`mirror`,
+`verify`, `drift look`), and what is told of them (`drift_issue`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+from infra.environment import Environment
+
+Check: TypeAlias = Literal["mirror", "verify", "look"]
+
+LONGEST_FILE_BYTES = 20_000_000
+"""A longer one is no answer of a check's."""
+
+
+@dataclass(frozen=True, kw_only=True, order=True)
+class Expected:
+    """A check that a night makes of a stack."""
+
+    stack: str
+    check: Check
+
+    def __str__(self) -> str:
+        return f"{self.stack}.{self.check}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One thing that isn't as it should be. Its texts are from anywhere."""
+
+    source: Expected
+    what: str
+    path: str
+    """The property of a resource; empty for a check of `verify`, and for a resource that is missing or too many."""
+    should: str
+    """What was promised or deployed, or what Live has."""
+    instead: str
+    """What there is instead, or what the mirror has."""
+    note: str = ""
+
+    @property
+    def identity(self) -> str:
+        """What tells it from others, from one night to the next: 16 hexadecimal digits.
+
+        Its values may change and it is still the same; but for what is in a list, where they alone tell things apart.
+        """
+        values = [self.should, self.instead] if self.path.endswith("[]") else []
+        return hashlib.sha256(json.dumps([self.what, self.path, *values]).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Night:
+    """All that was found, and what wasn't looked at, with the reason."""
+
+    findings: tuple[Finding, ...]
+    unchecked: Mapping[Expected, str]
+
+
+class _UnreadableError(ValueError):
+    """A file doesn't hold what its check prints."""
+
+
+def expected(environments: Iterable[Environment]) -> tuple[Expected, ...]:
+    """Return the checks that a night makes: of every stack `verify`, of a mirror `mirror`, else `look`.
+
+    A mirror's is of what it mirrors, too, so that this isn't looked at twice.
+    """
+    every = tuple(environments)
+    mirrored = {one.mirrors for one in every if one.mirrors}
+    found = [Expected(stack=one.name, check="verify") for one in every]
+    found += [Expected(stack=one.name, check="mirror") for one in every if one.mirrors]
+    found += [Expected(stack=one.name, check="look") for one in every if not one.mirrors and one.name not in mirrored]
+    return tuple(sorted(found))
+
+
+def read(folder: Path, checks: Sequence[Expected]) -> Night:
+    """Return what the files in `folder` say of `checks`. Never raises for what is in them."""
+    findings: list[Finding] = []
+    unchecked: dict[Expected, str] = {}
+    for source in checks:
+        try:
+            findings += _findings(source, _json(folder / f"{source}.json"))
+        except _UnreadableError as error:
+            unchecked[source] = str(error)
+    return Night(findings=tuple(findings), unchecked=unchecked)
+
+
+def _json(file: Path) -> object:
+    try:
+        if file.stat().st_size > LONGEST_FILE_BYTES:
+            raise _UnreadableError("its answer is too long to be one")
+        return json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise _UnreadableError("it came to no end; see the run") from None
+    except (OSError, ValueError, RecursionError) as error:
+        if isinstance(error, _UnreadableError):
+            raise
+        raise _UnreadableError("its answer can't be read; see the run") from None
+
+
+def _findings(source: Expected, document: object) -> list[Finding]:
+    try:
+        parts = _objects(document)
+        if not parts:
+            raise _UnreadableError("it says nothing; see the run")
+        return [one for part in parts for one in (_of_verify if source.check == "verify" else _of_level)(source, part)]
+    except (KeyError, TypeError) as error:
+        raise _UnreadableError("its answer isn't what it should be; see the run") from error
+
+
+def _of_verify(source: Expected, report: Mapping[str, Any]) -> list[Finding]:
+    return [
+        Finding(
+            source=source,
+            what=str(one["name"]),
+            path="",
+            should=str(one["value"]),
+            instead=str(one["evidence"]),
+        )
+        for one in _objects(report["checks"])
+        if one["verdict"] == "failed"
+    ]
+
+
+def _of_level(source: Expected, level: Mapping[str, Any]) -> list[Finding]:
+    if level["checked"] is not True:
+        raise _UnreadableError(str(level["reason"]))
+    return [
+        Finding(
+            source=source,
+            what=str(one["what"]),
+            path=str(one["property"]),
+            should=str(one["live"]),
+            instead=str(one["mirror"]),
+            note=str(one["reason"] or ""),
+        )
+        for one in _objects(level["differences"])
+        if one["verdict"] == "DRIFT"
+    ]
+
+
+def _objects(value: object) -> list[Mapping[str, Any]]:
+    if not isinstance(value, list) or not all(isinstance(one, Mapping) for one in value):
+        raise TypeError("not a list of objects")
+    return value
