@@ -22,6 +22,8 @@ import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +85,7 @@ class ParentZone:
             thread.join()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Account:
     """A checkout, and an AWS account in whose shell its commands are run."""
 
@@ -226,6 +228,7 @@ def test_following_what_it_prints_ends_with_the_first_up(account: Account, paren
             follow(account, parent_zone, evidence.split("; fix: ", 1)[1])
     assert preflight(account, parent_zone) == {}
 
+    before = calls(account)
     # As a workflow deploys: what was reviewed, held to the rules, is applied.
     reviewed = account.run(f"eps-dos review {STACK} --save-plan plans --output review.md")
     assert reviewed.returncode == 0, reviewed.stdout + reviewed.stderr
@@ -236,6 +239,51 @@ def test_following_what_it_prints_ends_with_the_first_up(account: Account, paren
     assert f".pulumi/stacks/eps-dos-api/{STACK}.json" in {one["Key"] for one in bucket}
     zones = account.client("elbv2").describe_load_balancers()["LoadBalancers"][0]["AvailabilityZones"]
     assert len(zones) == 3
+
+    made = {one for one, count in calls(account).items() if count > before.get(one, 0)}
+    assert "ec2.CreateVpc" in made
+    refused = sorted(one for one in made if not allowed(account, one))
+    assert refused == [], "the policy that preflight prints doesn't allow what was called"
+
+
+def calls(account: Account) -> dict[str, int]:
+    """Return how often the account was asked what, by service and operation as botocore calls them."""
+    with urllib.request.urlopen(f"{account.variables['AWS_ENDPOINT_URL']}/_lab/calls") as answer:  # noqa: S310 - of this machine
+        return dict(json.load(answer))
+
+
+PREFIXES = {"elbv2": "elasticloadbalancing", "service-quotas": "servicequotas"}
+S3_ACTIONS = {
+    "GetBucketAccelerateConfiguration": "GetAccelerateConfiguration",
+    "GetBucketEncryption": "GetEncryptionConfiguration",
+    "GetBucketLifecycleConfiguration": "GetLifecycleConfiguration",
+    "GetBucketReplication": "GetReplicationConfiguration",
+    "GetPublicAccessBlock": "GetBucketPublicAccessBlock",
+    "HeadBucket": "ListBucket",
+    "PutBucketEncryption": "PutEncryptionConfiguration",
+    "PutPublicAccessBlock": "PutBucketPublicAccessBlock",
+}
+"""Operations whose right has another name (Service Authorization Reference, Amazon S3)."""
+
+STATES = re.compile(
+    r"kms\.(De|En)crypt|s3\.((Get|Head|Put|Copy|Delete)Objects?|ListObjects(V2)?)|sts\.GetCallerIdentity"
+)
+"""What the bucket of states and its key are asked, whose rights are another policy's; and what needs no right."""
+
+
+def allowed(account: Account, call: str) -> bool:
+    """Whether the policy that `preflight` prints names the right to a call, for whatever resource."""
+    service, operation = call.split(".")
+    right = f"{PREFIXES.get(service, service)}:{S3_ACTIONS.get(operation, operation) if service == 's3' else operation}"
+    return bool(STATES.fullmatch(call)) or any(fnmatchcase(right, one) for one in rights(account))
+
+
+@cache
+def rights(account: Account) -> frozenset[str]:
+    """Return the actions that the policy allows."""
+    document = json.loads(account.run(f"eps-dos preflight {STACK} --policy").stdout)
+    listed = [one["Action"] for one in document["Statement"] if one["Effect"] == "Allow"]
+    return frozenset(action for one in listed for action in ([one] if isinstance(one, str) else one))
 
 
 def test_what_it_made_is_what_was_promised(account: Account) -> None:
