@@ -511,11 +511,7 @@ def _nodes(plan: Plan, safe: _Safe) -> Iterator[Node]:
         names = [str(one) for one in (record.before("name"), record.after("name")) if one is not None]
         label = " → ".join(dict.fromkeys(names))
         yield Node(column="name", label=safe(label, LONGEST_LABEL), state=_state([record]))
-    for address in sorted(plan.of_type(EIP), key=lambda one: one.name):
-        known = address.old.outputs.get("publicIp") if address.old else None
-        zone = address.name.removeprefix(f"{plan.stack}-vip-")
-        label = f"{known} ({zone})" if isinstance(known, str) else zone
-        yield Node(column="address", label=safe(label, LONGEST_LABEL), state=_state([address]))
+    yield from _addresses(plan, safe)
     balancers, listeners = plan.of_type(LOAD_BALANCER), plan.of_type(LISTENER)
     for listener in listeners:
         port = listener.after("port") or listener.before("port")
@@ -542,6 +538,18 @@ def _nodes(plan: Plan, safe: _Safe) -> Iterator[Node]:
             name = _mapping(dataset).get("bucket")
             if isinstance(name, str):
                 yield Node(column="dataset", label=safe(f"{name}, read only", LONGEST_LABEL), state="same")
+
+
+def _addresses(plan: Plan, safe: _Safe) -> Iterator[Node]:
+    """Yield the addresses by zone; those allocated elsewhere, which are no resource of the stack, as they were."""
+    made = {one.name.removeprefix(f"{plan.stack}-vip-"): one for one in plan.of_type(EIP)}
+    stack = next((one.old for one in plan.changes if is_stack(one) and one.old), None)
+    by_zone = _mapping(stack.outputs.get("virtualIps")) if stack else {}
+    for zone in sorted({*made, *by_zone}):
+        change = made.get(zone)
+        known = change.old.outputs.get("publicIp") if change and change.old else by_zone.get(zone)
+        label = f"{known} ({zone})" if isinstance(known, str) else zone
+        yield Node(column="address", label=safe(label, LONGEST_LABEL), state=_state([change]) if change else "same")
 
 
 def _arrow(before: Value, after: Value) -> str:

@@ -101,8 +101,7 @@ def test_a_scale_change_is_let_through_and_its_plan_kept(project: Project, tmp_p
     assert {one["name"]: (one["before"], one["after"]) for one in nft["capacity"]}["maximum"] == ("6", "12")
     assert (plans / "nft.plan.json").exists()
     shown = [one["label"] for one in nft["picture"] if one["column"] == "address"]
-    # What the stack didn't make is no part of its plan.
-    assert shown == ["192.0.2.12 (eu-west-2b)", "192.0.2.13 (eu-west-2c)"]
+    assert shown == [f"{address} ({zone})" for zone, address in NFTS.items()]
 
 
 def test_no_secret_is_shown_in_any_format_nor_in_a_plan_that_is_kept(project: Project, tmp_path: Path) -> None:
