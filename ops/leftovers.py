@@ -84,10 +84,7 @@ def remove(
             tell(f"waiting for what AWS still has: {_counted(found)}")
             wait(pause)
             waited, pause = waited + pause, min(2 * pause, LONGEST_PAUSE_SECONDS)
-        for one in found:
-            if seen is None or _key(one) not in seen:
-                tell(f"left in AWS: {one.leftover}")
-        answers, seen = _end(found), keys
+        answers, seen = _end(found, keys - (seen or frozenset()), tell), keys
     return tuple(_told(one, answers.get(_key(one))) for one in _look(aws, subject))
 
 
@@ -122,10 +119,12 @@ def _steadily(finder: Finder, aws: Aws, subject: Subject) -> Collection[Found]:
     return tuple(finder(aws, subject))
 
 
-def _end(found: Collection[Found]) -> dict[Key, Exception]:
+def _end(found: Collection[Found], new: Collection[Key], tell: Tell) -> dict[Key, Exception]:
     """Ask each to go, and return the answers of those that don't. That one is gone already shows at the next look."""
     answers: dict[Key, Exception] = {}
     for one in found:
+        if _key(one) in new:
+            tell(f"left in AWS: {one.leftover}")
         try:
             if one.end is not None:
                 one.end()

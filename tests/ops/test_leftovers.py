@@ -2,13 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from infra.errors import ConfigError
 from ops.aws import Aws
 from ops.leftovers import Leftover, find, remove
-from tests.ops.leftover_world import KINDS, Emulator, World, account, aws_of, emulator, hosted_zone, subject
+from tests.ops.leftover_world import (
+    KINDS,
+    TRUST,
+    ZONE,
+    Emulator,
+    World,
+    account,
+    alias,
+    aws_of,
+    bucket,
+    emulator,
+    hosted_zone,
+    pairs,
+    subject,
+    tags,
+)
 
 NAME, BESIDE = "pr", "pr-2"
 """The names of one begin as those of the other do."""
@@ -34,9 +54,9 @@ def aws(running: Emulator, clients: Aws) -> Aws:
     return clients
 
 
-def removed(aws: Aws, name: str = NAME) -> tuple[Leftover, ...]:
-    """Remove with a clock that waits for nobody."""
-    return remove(aws, subject(name), lambda _: None, wait=lambda _: None)
+def removed(aws: Aws, of: Any = None, wait: Callable[[float], object] = lambda _: None) -> tuple[Leftover, ...]:
+    """Remove what the run has left, with a clock that waits for nobody."""
+    return remove(aws, of or subject(NAME), lambda _: None, wait=wait)
 
 
 def test_a_whole_environment_goes_and_the_one_beside_it_stays(aws: Aws) -> None:
@@ -72,4 +92,150 @@ def test_what_a_killed_run_leaves_goes(aws: Aws, kinds: tuple[str, ...]) -> None
     assert account(aws) > before
     assert find(aws, subject(NAME))
     assert removed(aws) == ()
+    assert account(aws) == before
+
+
+# Nothing is shared between two examples but the account, which each leaves as it was.
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(kinds=st.sets(st.sampled_from(sorted(KINDS)), min_size=1), beside=st.sets(st.sampled_from(sorted(KINDS))))
+def test_whatever_is_left_goes_and_whatever_is_beside_it_stays(aws: Aws, kinds: set[str], beside: set[str]) -> None:
+    World(aws, BESIDE, network=50).make(sorted(beside))
+    before = account(aws)
+    World(aws, NAME, network=60).make(sorted(kinds))
+    assert removed(aws) == ()
+    assert account(aws) == before
+    assert removed(aws, subject(BESIDE)) == ()
+
+
+@pytest.mark.parametrize("name", ["live", "nft", "int", "dev", "live-pr-1", "dev-2"])
+def test_a_permanent_environment_is_refused_before_anything_is_asked(running: Emulator, aws: Aws, name: str) -> None:
+    running.ask("POST", "reset")
+    with pytest.raises(ConfigError, match="is permanent"):
+        removed(aws, subject(name))
+    assert running.ask("GET", "calls") == {}
+
+
+@pytest.mark.parametrize("name", ["", "..", "-y", "a b", "a*", "?r", "PR", "x" * 200])
+def test_a_name_that_no_stack_has_is_refused_before_anything_is_asked(running: Emulator, aws: Aws, name: str) -> None:
+    running.ask("POST", "reset")
+    with pytest.raises(ConfigError, match="stack name"):
+        removed(aws, subject(name))
+    assert running.ask("GET", "calls") == {}
+
+
+OTHERS = [
+    {**tags(NAME), "Environment": "live"},
+    {**tags(NAME), "Project": "another"},
+    {"Owner": "somebody"},
+]
+
+
+@pytest.mark.parametrize("of", OTHERS, ids=str)
+def test_what_has_the_name_and_tags_that_say_otherwise_stays(aws: Aws, of: dict[str, str]) -> None:
+    role, profile = f"eps-dos-api-{NAME}-service", f"{NAME}-service-1a2b3c4"
+    aws.iam.create_role(RoleName=role, AssumeRolePolicyDocument=TRUST, Tags=pairs(of))
+    aws.iam.create_instance_profile(InstanceProfileName=profile, Tags=pairs(of))
+    aws.iam.add_role_to_instance_profile(InstanceProfileName=profile, RoleName=role)
+    aws.logs.create_log_group(logGroupName=f"{NAME}-flow-log-1a2b3c4", tags=of)
+    aws.sns.create_topic(Name=f"{NAME}-alarms-1a2b3c4", Tags=pairs(of))
+    aws.cloudwatch.put_metric_alarm(
+        AlarmName=f"{NAME}-at-maximum-1a2b3c4", Namespace="a", MetricName="b", Statistic="Sum", Period=60,
+        EvaluationPeriods=1, Threshold=1, ComparisonOperator="LessThanThreshold", Tags=pairs(of),
+    )  # fmt: skip
+    aws.ec2.create_managed_prefix_list(
+        PrefixListName=f"eps-dos-api-{NAME}-clients", AddressFamily="IPv4", MaxEntries=1,
+        TagSpecifications=[{"ResourceType": "prefix-list", "Tags": pairs(of)}],
+    )  # fmt: skip
+    bucket(aws, f"eps-dos-api-{NAME}-dataset", of)
+    bucket(aws, f"eps-dos-api-{NAME}-empty", of, objects=0)
+    before = account(aws)
+    assert removed(aws) == ()
+    assert removed(aws, replace(subject(NAME), bucket=f"eps-dos-api-{NAME}-empty")) == ()
+    assert account(aws) == before
+
+
+def test_lives_bucket_stays_whoever_reads_it(aws: Aws) -> None:
+    """A mirror made for one test names Live's."""
+    bucket(aws, "eps-dos-api-live-dataset", tags("live"))
+    before = account(aws)
+    World(aws, NAME, network=60).make(["vpc", "role policy"])
+    assert removed(aws, replace(subject(NAME), bucket="eps-dos-api-live-dataset")) == ()
+    assert account(aws) == before
+
+
+def test_lives_bucket_stays_even_if_it_has_lost_its_tags_and_its_objects(aws: Aws) -> None:
+    bucket(aws, "eps-dos-api-live-dataset", {}, objects=0)
+    before = account(aws)
+    assert removed(aws, replace(subject(NAME), bucket="eps-dos-api-live-dataset")) == ()
+    assert account(aws) == before
+
+
+def test_a_bucket_that_was_made_and_not_yet_tagged_goes_if_it_is_empty(aws: Aws) -> None:
+    before = account(aws)
+    bucket(aws, f"eps-dos-api-{NAME}-dataset", {}, objects=0)
+    assert [(one.kind, one.by) for one in find(aws, subject(NAME))] == [("bucket", "name")]
+    assert removed(aws) == ()
+    assert account(aws) == before
+
+
+def test_a_bucket_without_tags_that_holds_something_is_told_and_stays(aws: Aws) -> None:
+    bucket(aws, f"eps-dos-api-{NAME}-dataset", {})
+    before = account(aws)
+    (left,) = removed(aws, wait=never)
+    assert str(left) == (
+        f"bucket eps-dos-api-{NAME}-dataset (by its name): holds objects, and has no tags that say whose they are"
+    )
+    assert account(aws) == before
+
+
+def never(_: float) -> None:
+    raise AssertionError("there is nothing to wait for")
+
+
+def test_a_role_that_has_no_tags_goes_by_its_name(aws: Aws) -> None:
+    before = account(aws)
+    aws.iam.create_role(RoleName=f"eps-dos-api-{NAME}-service", AssumeRolePolicyDocument=TRUST)
+    assert [(one.kind, one.by) for one in find(aws, subject(NAME))] == [("role", "name")]
+    assert removed(aws) == ()
+    assert account(aws) == before
+
+
+def test_a_record_goes_when_its_load_balancer_is_gone_already(aws: Aws) -> None:
+    before = account(aws)
+    World(aws, NAME, network=60).make(["record"])
+    arns = [one["LoadBalancerArn"] for one in aws.elbv2.describe_load_balancers()["LoadBalancers"]]
+    aws.elbv2.delete_load_balancer(LoadBalancerArn=arns[0])
+    assert removed(aws) == ()
+    assert account(aws) == before
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        f"{BESIDE}-lb-1a2b3c4-0123456789abcdef.elb.eu-west-2.amazonaws.com",
+        f"{NAME}-lb-1a2b3c4-0123456789abcdef.elb.eu-west-1.amazonaws.com",
+        "somebodys-0123456789abcdef.elb.eu-west-2.amazonaws.com",
+    ],
+)
+def test_a_record_that_leads_elsewhere_stays(aws: Aws, target: str) -> None:
+    zone = {"eu-west-1": "Z2IFOLAFXWLO4F", "eu-west-2": "ZD4D7Y8KGAS4G"}[target.split(".")[2]]
+    alias(aws, f"dos-{NAME}.{ZONE}", target, zone)
+    before = account(aws)
+    assert removed(aws) == ()
+    assert account(aws) == before
+
+
+def test_a_record_that_leads_to_anothers_load_balancer_stays_and_so_does_anothers_name(aws: Aws) -> None:
+    World(aws, BESIDE, network=50).make(["record"])
+    (balancer,) = aws.elbv2.describe_load_balancers()["LoadBalancers"]
+    alias(aws, f"dos-{NAME}.{ZONE}", balancer["DNSName"])
+    before = account(aws)
+    assert removed(aws) == ()
+    assert account(aws) == before
+
+
+def test_lives_name_stays_whatever_it_leads_to(aws: Aws) -> None:
+    alias(aws, f"dos.{ZONE}", f"{NAME}-lb-1a2b3c4-0123456789abcdef.elb.eu-west-2.amazonaws.com")
+    before = account(aws)
+    assert removed(aws, replace(subject(NAME), dns_name=f"dos.{ZONE}")) == ()
     assert account(aws) == before
