@@ -181,6 +181,10 @@ ACTIONS: Final[Mapping[str, tuple[str, ...]]] = {
 EMPTYING = ("s3:DeleteObject", "s3:DeleteObjectVersion", "s3:ListBucketVersions")
 """What deleting a bucket takes that is emptied first, which only environments made for one test are."""
 
+LEFTOVERS = ("ec2:DeleteNetworkInterface", "ec2:DeleteVolume", "ec2:ReleaseAddress", "ec2:TerminateInstances")
+"""What removing takes that no state knows of, beside what making the same types does; only of environments made for one
+test, which have to go whatever became of the run that made them."""
+
 READING = (
     "autoscaling:Describe*",
     "cloudwatch:Describe*",
@@ -237,7 +241,9 @@ def policy(graph: Graph, aws: AwsPlan, dataset: DatasetPlan, account_id: str, pa
         )
     needed = {action for type_ in types for action in ACTIONS[type_]}
     if dataset.emptied_on_destroy:
-        needed |= set(EMPTYING)
+        needed |= set(LEFTOVERS)
+        # One that reads another's dataset has none to empty.
+        needed |= set(EMPTYING) if dataset.owned else set()
     by_service = _by_service(needed)
     iam, s3 = by_service.pop("iam", []), by_service.pop("s3", [])
     names = [name.format(stack=graph.stack) for name in _IAM_NAMES]

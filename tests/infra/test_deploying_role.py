@@ -12,7 +12,7 @@ import pytest
 
 from infra import deploying_role
 from infra.deciding import load_environment, stack_names
-from infra.deploying_role import ACTIONS, EMPTYING, LONGEST_POLICY, READING, policy
+from infra.deploying_role import ACTIONS, EMPTYING, LEFTOVERS, LONGEST_POLICY, READING, policy
 from infra.environment import Environment
 from infra.errors import ConfigError
 from infra.graph import Graph, Resource
@@ -73,7 +73,9 @@ def test_a_type_that_is_not_described_is_an_error() -> None:
         policy(graph, sample.aws, sample.dataset, ACCOUNT, "aws")
 
 
-@pytest.mark.parametrize("action", sorted({*(one for some in ACTIONS.values() for one in some), *READING, *EMPTYING}))
+@pytest.mark.parametrize(
+    "action", sorted({*(one for some in ACTIONS.values() for one in some), *READING, *EMPTYING, *LEFTOVERS})
+)
 def test_each_action_is_one_of_awss(action: str) -> None:
     if action in IAM_ONLY:
         return
@@ -94,7 +96,19 @@ def test_what_is_in_a_dataset_may_be_neither_read_nor_written(live: dict[str, An
 def test_an_environment_for_one_test_may_be_emptied() -> None:
     sample = environment()
     short = replace(sample, dataset=replace(sample.dataset, emptied_on_destroy=True))
-    assert set(EMPTYING) <= allowed(of(short))
+    assert {*EMPTYING, *LEFTOVERS} <= allowed(of(short))
+
+
+def test_an_environment_for_one_test_may_not_empty_the_dataset_that_it_reads() -> None:
+    sample = environment()
+    lives = replace(sample.dataset, bucket="eps-dos-api-live-dataset", owned=False, emptied_on_destroy=True)
+    document = of(replace(sample, dataset=lives))
+    assert not {*EMPTYING} & allowed(document)
+    assert {*LEFTOVERS} <= allowed(document)
+
+
+def test_a_permanent_environments_leftovers_are_nobodys_to_remove(live: dict[str, Any]) -> None:
+    assert not {"ec2:DeleteNetworkInterface", "ec2:DeleteVolume", "ec2:TerminateInstances"} & allowed(live)
 
 
 def test_nothing_is_allowed_outright(live: dict[str, Any]) -> None:
