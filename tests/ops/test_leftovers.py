@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from fnmatch import fnmatchcase
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from infra.deploying_role import policy
 from infra.errors import ConfigError
+from infra.recording import record
 from ops.aws import Aws
 from ops.leftovers import Leftover, find, remove
+from tests.infra.sample import environment
 from tests.ops.leftover_world import (
     KINDS,
     TRUST,
@@ -67,6 +71,34 @@ def test_a_whole_environment_goes_and_the_one_beside_it_stays(aws: Aws) -> None:
     assert removed(aws) == ()
     assert account(aws) == before
     assert find(aws, subject(NAME)) == ()
+
+
+BY_ANOTHER_NAME = {
+    "elbv2": "elasticloadbalancing",
+    "s3:DeleteObjects": "s3:DeleteObjectVersion",
+    "s3:GetBucketEncryption": "s3:GetEncryptionConfiguration",
+    "s3:GetPublicAccessBlock": "s3:GetBucketPublicAccessBlock",
+    "s3:HeadBucket": "s3:ListBucket",
+    "s3:ListObjectVersions": "s3:ListBucketVersions",
+}
+"""What IAM calls services and actions that have another name in the API (Service Authorization Reference)."""
+
+
+def test_every_call_is_allowed_to_who_deploys_environments_made_for_a_test(running: Emulator, aws: Aws) -> None:
+    sample = environment(NAME)
+    short = replace(sample, virtual_ips={}, dataset=replace(sample.dataset, emptied_on_destroy=True))
+    document: Any = policy(record(short), short.aws, short.dataset, "123456789012", "aws")
+    listed = [one["Action"] for one in document["Statement"]]
+    allowed = [action for each in listed for action in ([each] if isinstance(each, str) else each)]
+    World(aws, NAME, network=60).make(KINDS)
+    before = running.ask("GET", "calls")
+    assert removed(aws) == ()
+    made = [call for call, count in running.ask("GET", "calls").items() if count > before.get(call, 0)]
+    assert {"ec2.TerminateInstances", "s3.DeleteObjects"} <= set(made)
+    for call in made:
+        service, _, action = call.partition(".")
+        name = f"{BY_ANOTHER_NAME.get(service, service)}:{action}"
+        assert any(fnmatchcase(BY_ANOTHER_NAME.get(name, name), one) for one in allowed), name
 
 
 @pytest.mark.parametrize(
