@@ -17,6 +17,7 @@ from infra.deciding import PERMANENT, load_environment, stack_names
 from infra.errors import ConfigError, Problem
 from infra.naming import check_stack_name
 from ops import drift_findings
+from ops.drift_findings import SIDES
 from ops.drift_issue import compose
 from ops.lab import InLab, place
 from ops.mirror import Comparison, Level, as_json, as_text, look, state_of
@@ -50,7 +51,10 @@ def look_at(
         differences=tuple(one.difference for one in found),
         notes=tuple(one.note for one in found),
     )
-    typer.echo(as_json([result]) if for_programs else as_text([result], f"{stack} as deployed", f"{stack} in AWS"))
+    if for_programs:
+        typer.echo(as_json([result], SIDES))
+    else:
+        typer.echo(as_text([result], f"{stack} as deployed", f"{stack} in AWS"))
     raise typer.Exit(1 if result.drift else 0)
 
 

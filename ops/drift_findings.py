@@ -18,6 +18,9 @@ from infra.environment import Environment
 
 Check: TypeAlias = Literal["mirror", "verify", "look"]
 
+SIDES = ("deployed", "actual")
+"""What `drift look` calls the two that it compares; `mirror` has Live and the mirror."""
+
 LONGEST_FILE_BYTES = 20_000_000
 """A longer one is no answer of a check's."""
 
@@ -134,13 +137,14 @@ def _of_verify(source: Expected, report: Mapping[str, Any]) -> list[Finding]:
 def _of_level(source: Expected, level: Mapping[str, Any]) -> list[Finding]:
     if level["checked"] is not True:
         raise _UnreadableError(str(level["reason"]))
+    should, instead = ("live", "mirror") if source.check == "mirror" else SIDES
     return [
         Finding(
             source=source,
             what=str(one["what"]),
             path=str(one["property"]),
-            should=str(one["live"]),
-            instead=str(one["mirror"]),
+            should=str(one[should]),
+            instead=str(one[instead]),
             note=str(one["reason"] or ""),
         )
         for one in _objects(level["differences"])

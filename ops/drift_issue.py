@@ -189,7 +189,7 @@ def _row(finding: Finding, first: datetime, now: datetime) -> str:
     if finding.source.check == "verify":
         cells = [since, plain(_shown(finding.what)), plain(_shown(finding.should)), plain(_shown(finding.instead))]
     else:
-        kind, _, name = finding.what.rpartition("::")
+        kind, _, name = finding.what.partition("::")
         what = " ".join(code(_shown(one)) for one in (kind.rsplit(":", 1)[-1], name.removeprefix("<stack>-")))
         values = [code(_shown(one, finding.path)) for one in (finding.should, finding.instead)]
         cells = [

@@ -117,16 +117,16 @@ def verdict(difference: Difference) -> Verdict:
     return "scaled as configured" if difference.allowed.reason == CAPACITY_REASON else "differs and may"
 
 
-def as_json(results: Sequence[Comparison | NotChecked]) -> str:
-    """Return what came of each level, as JSON.
+def as_json(results: Sequence[Comparison | NotChecked], sides: tuple[str, str] = ("live", "mirror")) -> str:
+    """Return what came of each level, as JSON; `sides` is what the left and the right are called.
 
     `[{"level", "checked", "resources", "drift", "differences": [{"what", "property", "live", "mirror", "verdict",
     "reason"}]}]`; of a level that wasn't checked, `{"level", "checked": false, "reason"}`.
     """
-    return json.dumps([_object(one) for one in results], indent=2)
+    return json.dumps([_object(one, sides) for one in results], indent=2)
 
 
-def _object(result: Comparison | NotChecked) -> dict[str, object]:
+def _object(result: Comparison | NotChecked, sides: tuple[str, str]) -> dict[str, object]:
     if isinstance(result, NotChecked):
         return {"level": result.level.value, "checked": False, "reason": result.reason}
     return {
@@ -138,8 +138,8 @@ def _object(result: Comparison | NotChecked) -> dict[str, object]:
             {
                 "what": difference.key,
                 "property": difference.path,
-                "live": _shown(difference.left, difference.path),
-                "mirror": _shown(difference.right, difference.path),
+                sides[0]: _shown(difference.left, difference.path),
+                sides[1]: _shown(difference.right, difference.path),
                 "verdict": verdict(difference),
                 "reason": difference.allowed.reason if difference.allowed else note or None,
             }
@@ -171,7 +171,7 @@ def _lines(result: Comparison | NotChecked, live: str, mirror_name: str) -> Iter
 
 
 def _told(difference: Difference, live: str, mirror_name: str) -> str:
-    kind, name = difference.type.rsplit(":", 1)[-1], difference.key.rsplit("::", 1)[-1].removeprefix("<stack>-")
+    kind, name = difference.type.rsplit(":", 1)[-1], difference.key.partition("::")[2].removeprefix("<stack>-")
     if GONE in (difference.left, difference.right):
         return f"{kind} {name}: is gone from AWS"
     if not difference.path:
@@ -260,7 +260,14 @@ def look(side: Side, environment: Environment, state: Graph, at: Place, tell: Te
     from ops.aws import Aws
     from ops.engine import StackHandle
     from ops.inventory import Subject, read
+    from ops.leftovers import find
 
     preview = StackHandle(environment.name, at).preview_refresh(tell)
-    found = read(Aws(environment.aws, at), Subject.of(environment))
-    return Seen(side=side, state=state, refreshed=refreshed(state, preview.events), found=found)
+    aws, subject = Aws(environment.aws, at), Subject.of(environment)
+    return Seen(
+        side=side,
+        state=state,
+        refreshed=refreshed(state, preview.events),
+        found=read(aws, subject),
+        things=find(aws, subject),
+    )

@@ -20,6 +20,7 @@ from infra.mirroring import differences
 if TYPE_CHECKING:
     # Slow to load, and not needed for the other levels.
     from ops.inventory import Document, Inventory, LaunchTemplate, ScalingGroup, SecurityRule
+    from ops.leftovers import Leftover
 
 Side: TypeAlias = Literal["live", "mirror"]
 
@@ -38,12 +39,14 @@ ATTACHMENT = "aws:iam/rolePolicyAttachment:RolePolicyAttachment"
 
 @dataclass(frozen=True, kw_only=True)
 class Seen:
-    """One environment: as its state has it, as a refresh would have it, and what AWS has beside."""
+    """One environment: as its state has it, as a refresh would have it, and as AWS has it."""
 
     side: Side
     state: Graph
     refreshed: Graph
     found: Inventory
+    things: tuple[Leftover, ...] = ()
+    """Everything that is recognised as the environment's, whatever it is."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -348,28 +351,11 @@ def _roles(seen: Seen) -> Iterator[_Extra]:
 
 
 def _strangers(seen: Seen) -> Iterator[_Extra]:
-    """Yield what is tagged as the environment's and in no state."""
-    found = seen.found
-    members = {member.id for group in found.scaling_groups for member in group.members}
-    things: tuple[tuple[str, Iterable[str]], ...] = (
-        ("aws:ec2/vpc:Vpc", (one.id for one in found.vpcs)),
-        ("aws:ec2/subnet:Subnet", (one.id for one in found.subnets)),
-        ("aws:ec2/eip:Eip", (one.allocation_id for one in found.addresses)),
-        ("aws:ec2/managedPrefixList:ManagedPrefixList", (one.id for one in found.prefix_lists)),
-        ("aws:ec2/securityGroup:SecurityGroup", (one.id for one in found.security_groups)),
-        ("aws:lb/loadBalancer:LoadBalancer", (one.arn for one in found.load_balancers)),
-        ("aws:lb/targetGroup:TargetGroup", (one.arn for one in found.target_groups)),
-        (GROUP, (one.name for one in found.scaling_groups)),
-        ("aws:ec2/instance:Instance", (one.id for one in found.instances if one.id not in members)),
-        (TEMPLATE, (one.id for one in found.launch_templates)),
-        ("aws:iam/role:Role", (one.name for one in found.roles)),
-        ("aws:cloudwatch/metricAlarm:MetricAlarm", (one.name for one in found.alarms)),
-        ("aws:cloudwatch/logGroup:LogGroup", (one.name for one in found.log_groups)),
-    )
-    for type_, identifiers in things:
-        for identifier in identifiers:
-            if _known(seen, identifier) is None:
-                yield f"{type_}::{identifier}", "", f"{type_}::{identifier}"
+    """Yield what is recognised as the environment's and is in no state, but for what ends with something else."""
+    known = {value for one in seen.state for value in one.outputs.values() if isinstance(value, str)}
+    for thing in seen.things:
+        if not thing.reason and thing.id not in known:
+            yield f"{thing.kind}::{thing.id}", "", thing.id
 
 
 # --- What neither program says ---

@@ -50,6 +50,14 @@ def test_of_a_mirror_what_may_not_differ_is_found(tmp_path: Path) -> None:
     assert night.unchecked == {}
 
 
+def test_of_an_environment_alone_what_was_deployed_is_held_against_what_is(tmp_path: Path) -> None:
+    source = Expected(stack="int", check="look")
+    told = {key: value for key, value in DRIFT.items() if key not in ("live", "mirror")}
+    write(tmp_path, source, level({**told, "deployed": "10", "actual": "30"}))
+    (found,) = read(tmp_path, [source]).findings
+    assert (found.should, found.instead) == ("10", "30")
+
+
 def test_of_verify_what_failed_is_found(tmp_path: Path) -> None:
     checks = [
         {"name": "port", "value": "TCP 443", "verdict": "failed", "evidence": "TCP 80, too"},

@@ -13,7 +13,6 @@ from infra.deciding import load_environment
 from infra.graph import ABSENT, Graph, Resource, Value
 from infra.recording import record
 from ops.inventory import (
-    Alarm,
     Instance,
     Inventory,
     LaunchTemplate,
@@ -29,6 +28,7 @@ from ops.inventory import (
     TargetGroup,
     TemplateVersion,
 )
+from ops.leftovers import Leftover
 from ops.mirror import Comparison, Level, as_text
 from ops.mirror_actual import AS_DEPLOYED, GONE, Found, Seen, Side, compared, refreshed, unknown, unlike
 from tests.infra.stackfiles import CHECKOUT
@@ -255,21 +255,25 @@ ALL_OUT = replace(WAY_IN, id="sgr-3", inbound=False, protocol="-1", from_port=-1
                 ("Role", "attachedPolicies[]", ABSENT, "arn:admin"),
             ],
         ),
-        (
-            {"instances": (INSTANCE, replace(INSTANCE, id="i-7"))},
-            [("Instance", "", ABSENT, "aws:ec2/instance:Instance::i-7")],
-        ),
-        (
-            {"alarms": (Alarm(name="mine", arn="arn:mine", state="OK", composite=False, definition={}, tags={}),)},
-            [("MetricAlarm", "", ABSENT, "aws:cloudwatch/metricAlarm:MetricAlarm::mine")],
-        ),
     ],
-    ids=["rules", "listener", "target", "scaling", "role", "instance", "alarm"],
+    ids=["rules", "listener", "target", "scaling", "role"],
 )
 def test_what_somebody_added_is_told_where_it_hangs(
     change: dict[str, Any], expected: list[tuple[str, str, Value, Value]]
 ) -> None:
     assert told(replace(AS_MADE, **change)) == expected
+
+
+def test_what_is_tagged_and_in_no_state_is_told_but_for_what_ends_with_something_else() -> None:
+    things = (
+        Leftover(kind="security group", id="sg-1", by="tags"),
+        Leftover(kind="volume", id="vol-1", by="tags", reason="ends with its instance"),
+        Leftover(kind="topic", id="arn:mine", by="tags"),
+    )
+    (found,) = unknown(Seen(side="live", state=STATE, refreshed=STATE, found=AS_MADE, things=things))
+    assert (found.type, found.left, found.right) == ("topic", "arn:mine", ABSENT)
+    comparison = Comparison(level=Level.actual, resources=1, differences=(found,), notes=("in no state",))
+    assert "topic arn:mine: only in live (in no state)" in as_text([comparison], "live", "nft")
 
 
 def test_a_version_that_nobody_uses_is_told_as_that() -> None:
