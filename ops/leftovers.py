@@ -68,24 +68,25 @@ def remove(
     a permanent one's things could begin; botocore's errors if AWS can't be asked.
     """
     _check(subject.environment)
-    seen: frozenset[Key] | None = None
     answers: Mapping[Key, Exception] = {}
+    told: set[Key] = set()
     pause, waited = 1.0, 0.0
+    found = tuple(_look(aws, subject))
     for _ in range(MOST_ROUNDS):
-        found = tuple(_look(aws, subject))
-        keys = frozenset(map(_key, found))
-        if not keys:
+        if not found:
             return ()
-        if seen is None or not seen <= keys:
-            pause, waited = 1.0, 0.0
-        elif waited >= PATIENCE_SECONDS or all(_is_final(answers.get(key)) for key in keys):
-            break
-        else:
+        before, answers = _keys(found), _end(found, told, tell)
+        found = tuple(_look(aws, subject))
+        if before <= _keys(found):
+            if waited >= PATIENCE_SECONDS or all(_is_final(answers.get(key)) for key in _keys(found)):
+                break
             tell(f"waiting for what AWS still has: {_counted(found)}")
             wait(pause)
             waited, pause = waited + pause, min(2 * pause, LONGEST_PAUSE_SECONDS)
-        answers, seen = _end(found, keys - (seen or frozenset()), tell), keys
-    return tuple(_told(one, answers.get(_key(one))) for one in _look(aws, subject))
+            found = tuple(_look(aws, subject))
+        if not before <= _keys(found):
+            pause, waited = 1.0, 0.0
+    return tuple(_told(one, answers.get(_key(one))) for one in found)
 
 
 def _check(environment: str) -> None:
@@ -119,11 +120,12 @@ def _steadily(finder: Finder, aws: Aws, subject: Subject) -> Collection[Found]:
     return tuple(finder(aws, subject))
 
 
-def _end(found: Collection[Found], new: Collection[Key], tell: Tell) -> dict[Key, Exception]:
+def _end(found: Collection[Found], told: set[Key], tell: Tell) -> dict[Key, Exception]:
     """Ask each to go, and return the answers of those that don't. That one is gone already shows at the next look."""
     answers: dict[Key, Exception] = {}
     for one in found:
-        if _key(one) in new:
+        if _key(one) not in told:
+            told.add(_key(one))
             tell(f"left in AWS: {one.leftover}")
         try:
             if one.end is not None:
@@ -141,6 +143,10 @@ def _is_final(answer: Exception | None) -> bool:
 
 def _key(found: Found) -> Key:
     return found.leftover.kind, found.leftover.id
+
+
+def _keys(found: Collection[Found]) -> frozenset[Key]:
+    return frozenset(map(_key, found))
 
 
 def _counted(found: Collection[Found]) -> str:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from infra.deploying_role import policy
 from infra.errors import ConfigError
 from infra.recording import record
+from ops import leftovers
 from ops.aws import Aws
 from ops.leftovers import Leftover, find, remove
 from tests.infra.sample import environment
@@ -270,4 +271,105 @@ def test_lives_name_stays_whatever_it_leads_to(aws: Aws) -> None:
     alias(aws, f"dos.{ZONE}", f"{NAME}-lb-1a2b3c4-0123456789abcdef.elb.eu-west-2.amazonaws.com")
     before = account(aws)
     assert removed(aws, replace(subject(NAME), dns_name=f"dos.{ZONE}")) == ()
+    assert account(aws) == before
+
+
+def protect(aws: Aws) -> None:
+    (balancer,) = aws.elbv2.describe_load_balancers()["LoadBalancers"]
+    aws.elbv2.modify_load_balancer_attributes(
+        LoadBalancerArn=balancer["LoadBalancerArn"],
+        Attributes=[{"Key": "deletion_protection.enabled", "Value": "true"}],
+    )
+
+
+def test_what_is_refused_is_told_with_the_reason_and_does_not_keep_the_rest(
+    aws: Aws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leftovers, "PATIENCE_SECONDS", 20)
+    World(aws, NAME, network=60).make(["listener", "bucket", "role in profile", "composite alarm", "topic"])
+    protect(aws)
+    pauses: list[float] = []
+    left = {one.kind: one.reason for one in removed(aws, wait=pauses.append)}
+    # What the load balancer sends to and is in stays with it, and nothing else; whether AWS lets go of the gateway is
+    # another matter.
+    assert set(left) - {"internet gateway"} == {"load balancer", "target group", "security group", "subnet", "VPC"}
+    assert left["load balancer"].startswith("OperationNotPermitted: ")
+    assert left["subnet"].startswith("DependencyViolation: ")
+    assert pauses == [1, 2, 4, 8, 15]
+
+
+def test_what_ends_with_an_instance_is_waited_for(aws: Aws) -> None:
+    """The instance is somebody's, the volume at it this environment's: it isn't detached, only waited for."""
+    before = account(aws)
+    World(aws, NAME, network=60).make(["lone volume"])
+    World(aws, BESIDE, network=50).make(["lone instance"])
+    (volume,) = [one.id for one in find(aws, subject(NAME))]
+    (instance,) = [one.id for one in find(aws, subject(BESIDE)) if one.kind == "instance"]
+    aws.ec2.attach_volume(VolumeId=volume, InstanceId=instance, Device="/dev/sdf")
+    (waiting,) = find(aws, subject(NAME))
+    assert str(waiting) == f"volume {volume} (by its tags): ends with its instance"
+    pauses: list[float] = []
+
+    def wait(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 3:
+            aws.ec2.terminate_instances(InstanceIds=[instance])
+
+    assert removed(aws, wait=wait) == ()
+    assert pauses == [1, 2, 4]
+    assert removed(aws, subject(BESIDE)) == ()
+    assert account(aws) == before
+
+
+@pytest.mark.parametrize("number", [1, 9, 23])
+def test_after_an_interruption_the_next_run_removes_the_rest(aws: Aws, number: int) -> None:
+    before = account(aws)
+    World(aws, NAME, network=60).make(KINDS)
+    told: list[str] = []
+
+    def tell(line: str) -> None:
+        told.append(line)
+        if len(told) == number:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        remove(aws, subject(NAME), tell, wait=never)
+    assert account(aws) > before
+    assert removed(aws) == ()
+    assert account(aws) == before
+
+
+def test_two_runs_at_once_do_not_mind_each_other(aws: Aws) -> None:
+    before = account(aws)
+    World(aws, NAME, network=60).make(KINDS)
+    told: list[str] = []
+
+    def tell(line: str) -> None:
+        told.append(line)
+        if len(told) == 3:
+            assert removed(aws) == ()
+
+    assert remove(aws, subject(NAME), tell, wait=never) == ()
+    # The first had found it all before the second removed it.
+    assert len(told) > len(before) / 2
+    assert account(aws) == before
+
+
+def test_what_vanishes_between_two_looks_at_it_is_gone(aws: Aws) -> None:
+    World(aws, NAME, network=60).make(["role", "topic"])
+    name = f"eps-dos-api-{NAME}-service"
+
+    def vanish(**_: Any) -> None:
+        aws.iam.meta.events.unregister("before-call.iam.GetRole", vanish)
+        aws.iam.delete_role(RoleName=name)
+
+    aws.iam.meta.events.register("before-call.iam.GetRole", vanish)
+    assert [one.kind for one in find(aws, subject(NAME))] == ["topic"]
+
+
+def test_being_throttled_is_no_reason_to_stop(running: Emulator, aws: Aws) -> None:
+    before = account(aws)
+    World(aws, NAME, network=60).make(["vpc", "lone gateway"])
+    running.ask("PUT", "faults", {"throttle": {"service": "ec2", "action": "DeleteVpc", "times": 2}})
+    assert removed(aws) == ()
     assert account(aws) == before
