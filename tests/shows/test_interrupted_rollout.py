@@ -1,6 +1,6 @@
-"""What becomes of a rollout whose `pulumi up` is gone, or that goes wrong half way, in a lab where time passes slowly.
+"""What becomes of a rollout whose `pulumi up` is gone, or that goes wrong half way.
 
-One stack, in order. Time is let pass by the tests, so that each sees the moment that it is about.
+One stack, in order, in a lab where time is let pass by the tests, so that each sees the moment that it is about.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ LONGEST_WAIT_SECONDS = 120.0
 
 @pytest.fixture(scope="module")
 def environments(tmp_path_factory: pytest.TempPathFactory, engine: object) -> Iterator[Environments]:
-    """Dev, up, where ten seconds pass while one does here: a rollout lasts a minute."""
-    with Environments.started(tmp_path_factory.mktemp("interrupted"), pace=10) as made:
+    """Dev, up, where time passes as it does here: a rollout takes ten minutes, however busy this machine is."""
+    with Environments.started(tmp_path_factory.mktemp("interrupted"), pace=1) as made:
         made.pulumi("up", "--stack", STACK, "--yes", "--skip-preview")
         group = made.outputs(STACK)["autoScalingGroup"]
         until(lambda: made.in_service(group) == INSTANCES, each_time=lambda: let_pass(made, 30))
@@ -106,10 +106,17 @@ def test_an_up_that_was_killed_is_joined_by_the_next(environments: Environments,
     group = environments.outputs(STACK)["autoScalingGroup"]
     with sampled(lambda: environments.in_service(group)) as seen:
         killed = Up(environments, tmp_path / "killed")
-        until(lambda: newest(environments).get("PercentageComplete", 0) > 0)
+        until(
+            lambda: newest(environments).get("PercentageComplete", 0) > 0, each_time=lambda: let_pass(environments, 1)
+        )
         killed.kill()
         (left,) = refreshes(environments)
         assert left["Status"] == "InProgress"
+
+        told = environments.eps_dos("release", "status", check=False)
+        assert told.returncode == 1
+        assert f"{STACK}: rollout in progress since " in told.stdout
+        assert f"{NEW} is pending: pulumi up --stack {STACK}" in told.stdout
 
         # The state is locked by somebody who is dead: the next is told who, and what to do.
         refused = environments.eps_dos("up", STACK, check=False)
@@ -135,7 +142,7 @@ def test_a_failed_rollout_tells_each_new_instance_and_what_its_check_said(
     environments.set_release(STACK, NEXT)
     environments.make_unhealthy(NEXT)
     failing = Up(environments, tmp_path / "failing")
-    until(lambda: " fails: " in failing.said())
+    until(lambda: " fails: " in failing.said(), each_time=lambda: let_pass(environments, 1))
     assert failing.end(environments) != 0
     environments.make_healthy()
     (sentence,) = [line.strip() for line in failing.said().splitlines() if line.strip().startswith("error: rollout of")]
@@ -149,7 +156,7 @@ def test_a_failed_rollout_tells_each_new_instance_and_what_its_check_said(
 def test_an_alarm_of_the_environment_stops_a_rollout(environments: Environments, tmp_path: Path) -> None:
     cloudwatch = environments.client("cloudwatch")
     alarmed = Up(environments, tmp_path / "alarmed")
-    until(lambda: newest(environments).get("Status") == "InProgress")
+    until(lambda: newest(environments).get("Status") == "InProgress", each_time=lambda: let_pass(environments, 1))
     alarm = newest(environments)["Preferences"]["AlarmSpecification"]["Alarms"][0]
     cloudwatch.set_alarm_state(AlarmName=alarm, StateValue="ALARM", StateReason="by a test")
     assert alarmed.end(environments) != 0
