@@ -177,8 +177,12 @@ def _merge(found: list[Found], change: Change, seen: Seen) -> None:
         if (difference.key, difference.path) != (change.key, change.path):
             continue
         there = change.actual if change.path else ABSENT
-        value = difference.left if seen.side == "live" else difference.right
-        if value is AS_DEPLOYED or value == there:
+        value, other = difference.left, difference.right
+        if seen.side == "mirror":
+            value, other = other, value
+        # An element that was taken out of a list is told by what it was, since nothing stands where it stood.
+        taken_out = change.path.endswith("[]") and there is ABSENT
+        if value is AS_DEPLOYED or (other == change.deployed if taken_out else value == there):
             left, right = (there, difference.right) if seen.side == "live" else (difference.left, there)
             both = "; ".join(filter(None, (one.note, note)))
             found[index] = Found(difference=replace(difference, left=left, right=right, allowed=None), note=both)

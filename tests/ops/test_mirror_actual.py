@@ -106,6 +106,27 @@ def test_what_may_differ_may_not_be_changed_by_hand() -> None:
     assert {one.difference.path.split(".")[0] for one in drift(seen("live"), tagged)} == {"tags"}
 
 
+def test_a_client_taken_out_by_hand_is_drift_though_a_mirror_may_admit_others() -> None:
+    clients = "aws:ec2/managedPrefixList:ManagedPrefixList"
+    entries = state("mirror").one(clients, "nft-clients").inputs["entries"]
+    assert isinstance(entries, list)
+    (found,) = drift(seen("live"), seen("mirror", {(clients, "clients"): {"entries": entries[1:]}}))
+    assert (found.difference.left, found.difference.right) == (entries[0], ABSENT)
+    assert found.note.startswith("nft was changed")
+
+
+def test_an_attribute_that_the_program_sets_is_told_once_and_one_that_it_does_not_set_too() -> None:
+    def having(one: Seen, attributes: Mapping[str, str]) -> Seen:
+        arn = str(one.state.of_type(TARGETS)[0].outputs["arn"])
+        targets = replace(TARGET_GROUP, arn=arn, targets=(), attributes=attributes)
+        return replace(one, found=replace(NOTHING, target_groups=(targets,)))
+
+    live = having(seen("live"), {"deregistration_delay.timeout_seconds": "120", "stickiness.enabled": "false"})
+    nft = seen("mirror", {(TARGETS, "tg"): {"deregistrationDelay": 5.0}})
+    nft = having(nft, {"deregistration_delay.timeout_seconds": "5", "stickiness.enabled": "true"})
+    assert [one.difference.path for one in drift(live, nft)] == ["deregistrationDelay", "attributes.stickiness.enabled"]
+
+
 def test_what_is_gone_is_told_even_where_the_mirror_has_none() -> None:
     (found,) = drift(seen("live"), seen("mirror", {(LISTENER, "listener"): None}))
     assert (found.difference.path, found.difference.right, found.note) == ("", ABSENT, "gone from nft")
