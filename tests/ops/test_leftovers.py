@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from infra.deciding import load_environment, stack_names
 from infra.deploying_role import policy
 from infra.errors import ConfigError
 from infra.recording import record
@@ -35,6 +37,7 @@ from tests.ops.leftover_world import (
     tags,
 )
 
+CHECKOUT = Path(__file__).parents[2]
 NAME, BESIDE = "pr", "pr-2"
 """The names of one begin as those of the other do."""
 
@@ -72,6 +75,61 @@ def test_a_whole_environment_goes_and_the_one_beside_it_stays(aws: Aws) -> None:
     assert removed(aws) == ()
     assert account(aws) == before
     assert find(aws, subject(NAME)) == ()
+
+
+ENDS_AS = {
+    "aws:autoscaling/group:Group": "scaling group",
+    "aws:autoscaling/policy:Policy": "scaling group",
+    "aws:autoscaling/schedule:Schedule": "scaling group",
+    "aws:cloudwatch/compositeAlarm:CompositeAlarm": "composite alarm",
+    "aws:cloudwatch/dashboard:Dashboard": "dashboard",
+    "aws:cloudwatch/logGroup:LogGroup": "log group",
+    "aws:cloudwatch/metricAlarm:MetricAlarm": "alarm",
+    "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup": "VPC",
+    "aws:ec2/eip:Eip": "Elastic IP",
+    "aws:ec2/flowLog:FlowLog": "flow log",
+    "aws:ec2/internetGateway:InternetGateway": "internet gateway",
+    "aws:ec2/launchTemplate:LaunchTemplate": "launch template",
+    "aws:ec2/managedPrefixList:ManagedPrefixList": "prefix list",
+    "aws:ec2/route:Route": "route table",
+    "aws:ec2/routeTable:RouteTable": "route table",
+    "aws:ec2/routeTableAssociation:RouteTableAssociation": "route table",
+    "aws:ec2/securityGroup:SecurityGroup": "security group",
+    "aws:ec2/subnet:Subnet": "subnet",
+    "aws:ec2/vpc:Vpc": "VPC",
+    "aws:ec2/vpcEndpoint:VpcEndpoint": "endpoint",
+    "aws:iam/instanceProfile:InstanceProfile": "instance profile",
+    "aws:iam/role:Role": "role",
+    "aws:iam/rolePolicy:RolePolicy": "role",
+    "aws:lb/listener:Listener": "load balancer",
+    "aws:lb/loadBalancer:LoadBalancer": "load balancer",
+    "aws:lb/targetGroup:TargetGroup": "target group",
+    "aws:route53/record:Record": "record",
+    "aws:s3/bucket:Bucket": "bucket",
+    "aws:s3/bucketOwnershipControls:BucketOwnershipControls": "bucket",
+    "aws:s3/bucketPolicy:BucketPolicy": "bucket",
+    "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock": "bucket",
+    "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration": "bucket",
+    "aws:s3/bucketVersioning:BucketVersioning": "bucket",
+    "aws:sns/topic:Topic": "topic",
+    "aws:sns/topicPolicy:TopicPolicy": "topic",
+    "aws:sns/topicSubscription:TopicSubscription": "topic",
+    "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule": "security group",
+    "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": "security group",
+}
+"""As which kind each type of the program is found, itself or with what it ends with."""
+
+
+@pytest.mark.parametrize("stack", stack_names(CHECKOUT))
+def test_every_type_of_the_program_ends_as_something_that_is_looked_for(stack: str) -> None:
+    used = {one.type for one in record(load_environment(stack, CHECKOUT)) if one.type.startswith("aws:")}
+    assert sorted(used - ENDS_AS.keys()) == []
+
+
+def test_each_kind_is_found(aws: Aws) -> None:
+    World(aws, NAME, network=60).make(KINDS)
+    kinds = {one.kind for one in find(aws, subject(NAME))}
+    assert kinds == {*ENDS_AS.values(), "instance", "volume", "network interface"}
 
 
 BY_ANOTHER_NAME = {
