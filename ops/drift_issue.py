@@ -120,15 +120,16 @@ def _comment(since: Memory) -> str:
 
 
 def _title(night: Night) -> str:
-    stacks = sorted({one.source.stack for one in night.findings} or {one.stack for one in night.unchecked})
-    return f"{TITLE} ({', '.join(stacks)})"
+    if night.findings:
+        return f"{TITLE} ({', '.join(sorted({one.source.stack for one in night.findings}))})"
+    return f"Drift: not looked at ({', '.join(sorted({one.stack for one in night.unchecked}))})"
 
 
 def _body(night: Night, since: Memory, now: datetime, run: str) -> str:
     lines = [
         _comment(since),
-        f"What AWS has is not what was deployed and promised, says [the run]({run}) of {_day(now)}. What each line "
-        "means, and what to do, is in docs/mirror.md. This text is made anew each night: comment, and don't edit it.",
+        f"{_OPENINGS[bool(night.findings)]}, says [the run]({run}) of {_day(now)}. What each line means, and "
+        "what to do, is in docs/mirror.md. This text is made anew each night: comment, and don't edit it.",
         "",
     ]
     left = LIMIT - _length("\n".join(lines)) - ROOM_FOR_ENDINGS
@@ -137,6 +138,8 @@ def _body(night: Night, since: Memory, now: datetime, run: str) -> str:
         lines += written
     return "\n".join(lines)
 
+
+_OPENINGS = {True: "What AWS has is not what was deployed and promised", False: "Not everything could be looked at"}
 
 ROOM_FOR_ENDINGS = 2_000
 """Characters kept for saying what there was no room for."""

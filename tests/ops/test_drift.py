@@ -61,7 +61,7 @@ def test_a_check_that_left_nothing_is_told(night: Path, capsys: pytest.CaptureFi
     (night / "live.verify.json").unlink()
     decided, body = reported(night, capsys)
     assert (decided["action"], decided["new"]) == ("report", 1)
-    assert decided["title"] == "Drift: AWS is not as it was deployed (live)"
+    assert decided["title"] == "Drift: not looked at (live)"
     assert "live: verify | it came to no end" in body
 
 
