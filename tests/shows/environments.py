@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +22,7 @@ import boto3
 from infra.graph import STACK_TYPE, Graph, Resource, compare
 from infra.rules import GROUP, TAGGABLE
 
+LONGEST_WAIT_SECONDS = 300.0
 STACKS = ("live", "nft", "int", "dev")
 CHECKOUT = Path(__file__).parents[2]
 COPIED = ("__main__.py", "infra", "policy", "Pulumi.yaml", "releases.yaml", "suppliers.yaml", ".gitignore")
@@ -281,6 +283,15 @@ class Environments:
             "topic": [one for one in self.client("sns").list_topics()["Topics"] if f":{stack}-" in one["TopicArn"]],
         }
         return Counter({kind: len(things) for kind, things in found.items() if things})
+
+
+def until(holds: Callable[[], bool], each_time: Callable[[], None] = lambda: None) -> None:
+    """Wait until it holds, calling `each_time` before each further look; a test that would wait for ever fails."""
+    give_up = time.monotonic() + LONGEST_WAIT_SECONDS
+    while not holds():
+        assert time.monotonic() < give_up
+        each_time()
+        time.sleep(0.1)
 
 
 @contextmanager

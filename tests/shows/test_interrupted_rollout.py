@@ -9,21 +9,19 @@ import json
 import os
 import signal
 import subprocess
-import time
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.shows.environments import Environments, sampled
+from tests.shows.environments import Environments, sampled, until
 
 pytestmark = pytest.mark.engine
 
 STACK, INSTANCES = "dev", 3
 OLD, NEW, NEXT = "1.3.0", "1.4.0", "1.5.0"
-LONGEST_WAIT_SECONDS = 120.0
 
 
 @pytest.fixture(scope="module")
@@ -70,15 +68,6 @@ class Up:
         """Let time pass until it is over; return its exit code."""
         until(lambda: not self.running(), each_time=lambda: let_pass(environments, 30))
         return self._process.wait()
-
-
-def until(holds: Callable[[], bool], each_time: Callable[[], None] = lambda: None) -> None:
-    """Wait until it holds; a test that would wait for ever fails."""
-    give_up = time.monotonic() + LONGEST_WAIT_SECONDS
-    while not holds():
-        assert time.monotonic() < give_up
-        each_time()
-        time.sleep(0.1)
 
 
 def let_pass(environments: Environments, seconds: int) -> None:

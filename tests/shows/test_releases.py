@@ -6,14 +6,13 @@ One lab, in the order of the journey: each test is one station, and says what ho
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.shows.environments import Environments, sampled
+from tests.shows.environments import Environments, sampled, until
 
 pytestmark = pytest.mark.engine
 
@@ -27,10 +26,8 @@ def environments(tmp_path_factory: pytest.TempPathFactory, engine: object) -> It
     with Environments.started(tmp_path_factory.mktemp("releases")) as made:
         for stack in ("live", "nft", "int", "dev"):
             deploy(made, stack)
-        for stack, count in INSTANCES.items():
-            group = made.outputs(stack)["autoScalingGroup"]
-            while made.in_service(group) < count:
-                time.sleep(0.1)
+        groups = {made.outputs(stack)["autoScalingGroup"]: count for stack, count in INSTANCES.items()}
+        until(lambda: all(made.in_service(group) == count for group, count in groups.items()))
         yield made
 
 
