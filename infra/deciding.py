@@ -46,6 +46,7 @@ from infra.settings import (
     REQUIRED_TAGS,
     EphemeralSettings,
     StackSettings,
+    own_of,
     parsed_engine_value,
     problems_of,
 )
@@ -184,18 +185,13 @@ def _read(stack: str, folder: Path, engine_config: Mapping[str, str] | None) -> 
     return Sources(stacks=stacks, releases=read(RELEASES), suppliers=read(SUPPLIERS)), problems
 
 
-def _own(config: Mapping[str, Any]) -> dict[str, Any]:
-    prefix = f"{NAMESPACE}:"
-    return {key.removeprefix(prefix): value for key, value in config.items() if key.startswith(prefix)}
-
-
 def _mirrored(stack: str, sources: Sources, problems: list[Problem]) -> str | None:
     """Return the stack that `stack` mirrors, if it does; a problem if it can't be mirrored."""
-    mirrored = _own(sources.stacks[stack]).get("mirrors")
+    mirrored = own_of(sources.stacks[stack]).get("mirrors")
     if mirrored is None:
         return None
     where = f"{_file(stack)}: {NAMESPACE}:mirrors"
-    full = sorted(name for name, config in sources.stacks.items() if "mirrors" not in _own(config) and name != stack)
+    full = sorted(name for name, config in sources.stacks.items() if "mirrors" not in own_of(config) and name != stack)
     if stack == LIVE:
         problems.append(
             Problem(where=where, message=f"is {mirrored}; Live mirrors nothing",
@@ -212,7 +208,7 @@ def _mirrored(stack: str, sources: Sources, problems: list[Problem]) -> str | No
             Problem(where=where, message=f"is {mirrored}, and there is no {file}; allowed: {', '.join(full)}",
                     fix=f"restore it: git checkout -- {file}")
         )  # fmt: skip
-    elif mirrored in full and "ephemeral" in _own(sources.stacks[mirrored]):
+    elif mirrored in full and "ephemeral" in own_of(sources.stacks[mirrored]):
         problems.append(
             Problem(where=where, message=f"is {mirrored}, which is made for one test and ends",
                     fix=f"pulumi config set {NAMESPACE}:mirrors {LIVE} --stack {stack}")
@@ -226,11 +222,11 @@ def _mirrored(stack: str, sources: Sources, problems: list[Problem]) -> str | No
 
 
 def _settings(stack: str, sources: Sources, mirrored: str | None, problems: list[Problem]) -> StackSettings | None:
-    own = _own(sources.stacks[stack])
+    own = own_of(sources.stacks[stack])
     problems += problems_of_keys(own, _file(stack), stack, mirrored)
     if mirrored is not None and mirrored not in sources.stacks:
         return None
-    written = laid_over(_own(sources.stacks[mirrored]), own) if mirrored else own
+    written = laid_over(own_of(sources.stacks[mirrored]), own) if mirrored else own
     try:
         return StackSettings.model_validate({key: value for key, value in written.items() if key in KEYS})
     except ValidationError as error:
@@ -239,7 +235,7 @@ def _settings(stack: str, sources: Sources, mirrored: str | None, problems: list
             key = str(path[0])
             mine = _mapping(own.get("tags")) if key == "tags" and isinstance(own.get("tags", {}), Mapping) else own
             name = str(path[1]) if key == "tags" and len(path) > 1 and mine is not own else key
-            inherits = mirrored is not None and key in _own(sources.stacks[mirrored]) and name not in mine
+            inherits = mirrored is not None and key in own_of(sources.stacks[mirrored]) and name not in mine
             return mirrored if mirrored and inherits and (key not in MIRROR_KEYS or key == "tags") else stack
 
         problems += problems_of(error, written_in)
@@ -451,7 +447,7 @@ def _ephemeral_problems(stack: str, settings: StackSettings) -> list[Problem]:
 def _overlaps(stack: str, sources: Sources) -> list[Problem]:
     """Return which other stacks' ranges this one's meets, as far as both are ranges."""
     ranges = {
-        name: network for name, config in sources.stacks.items() if (network := _network(_own(config).get("cidr")))
+        name: network for name, config in sources.stacks.items() if (network := _network(own_of(config).get("cidr")))
     }
     mine = ranges.pop(stack, None)
     return [
@@ -467,7 +463,7 @@ def _overlaps(stack: str, sources: Sources) -> list[Problem]:
 def _shared_with_others(stack: str, settings: StackSettings, sources: Sources) -> list[Problem]:
     """Return what this stack has in common with another's file and mustn't: ranges, names, addresses, certificates."""
     problems = []
-    others = {name: _own(config) for name, config in sources.stacks.items() if name != stack}
+    others = {name: own_of(config) for name, config in sources.stacks.items() if name != stack}
 
     def shared(key: str, value: object, other: str) -> None:
         problems.append(
@@ -518,7 +514,7 @@ def _release(
                         fix=f"restore it: git checkout -- {_file(LIVE)}")
             )  # fmt: skip
             return None
-        live_version = str(_own(sources.stacks[LIVE]).get("release"))
+        live_version = str(own_of(sources.stacks[LIVE]).get("release"))
     # A version that nobody knows is Live's mistake where it is Live's version.
     known = live_version in {release.version for release in catalogue.releases}
     owner = LIVE if settings.release in {"live", "live+1"} and not known else stack

@@ -350,6 +350,12 @@ KEYS = frozenset(field.alias or name for name, field in StackSettings.model_fiel
 MANDATORY = frozenset(field.alias or name for name, field in StackSettings.model_fields.items() if field.is_required())
 
 
+def own_of(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the project's own settings of a stack's configuration, without their namespace."""
+    prefix = f"{NAMESPACE}:"
+    return {key.removeprefix(prefix): value for key, value in config.items() if key.startswith(prefix)}
+
+
 def parsed_engine_value(text: str) -> Any:  # noqa: ANN401 - whatever JSON holds
     """Return a value as the engine hands it over: objects and lists are JSON, everything else is text as written."""
     if text[:1] in {"{", "["}:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
@@ -58,6 +60,11 @@ class Aws:
                 region_name=self._plan.region,
             )
         return session
+
+    def now(self) -> datetime:
+        """Return the time by AWS's clock, which is the same for everybody; UTC. Raises botocore's errors."""
+        answer = self.sts.get_caller_identity()["ResponseMetadata"]["HTTPHeaders"]
+        return parsedate_to_datetime(answer["date"]).astimezone(UTC)
 
     def _checked(self, client: Client) -> Client:
         self._place.check_endpoint(client.meta.endpoint_url)

@@ -19,6 +19,9 @@ from typing import Any
 from infra.yamlfile import read_mapping
 from ops.store import opened
 
+CLOCK_TICK_SECONDS = 2.0
+"""A process and its lock are dated by different clocks."""
+
 LOCKS = ".pulumi/locks/organization"
 
 
@@ -43,7 +46,23 @@ class Lock:
             return True
         except PermissionError:
             return False
-        return False
+        return self._is_another()
+
+    def _is_another(self) -> bool:
+        """Whether the process of that number began after the lock was taken, and so is another; where that is seen."""
+        began = _began(self.pid)
+        return began is not None and began > self.taken.timestamp() + CLOCK_TICK_SECONDS
+
+
+def _began(pid: int) -> float | None:
+    """Return when a process began, in seconds of the epoch; None where there is no /proc (proc(5), stat: starttime)."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+        system = Path("/proc/stat").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return None
+    booted = next((int(line.split()[1]) for line in system if line.startswith("btime ")), None)
+    return None if booted is None else booted + int(fields[19]) / os.sysconf("SC_CLK_TCK")
 
 
 def project_name(folder: Path) -> str:

@@ -17,7 +17,21 @@ from typing import NoReturn
 import typer
 
 from infra.errors import ConfigError
-from ops import backend_bucket, docs, drift, lab, mirror, preflight, release, review, up, verify, vips
+from ops import (
+    backend_bucket,
+    dataset,
+    docs,
+    drift,
+    ephemeral,
+    lab,
+    mirror,
+    preflight,
+    release,
+    review,
+    up,
+    verify,
+    vips,
+)
 from ops.lab import LabError, WrongUse
 from ops.progress import say
 
@@ -35,6 +49,8 @@ app = typer.Typer(
 )
 app.add_typer(lab.app, name="lab")
 app.add_typer(drift.app, name="drift")
+app.add_typer(dataset.app, name="dataset")
+app.add_typer(ephemeral.app, name="ephemeral")
 app.add_typer(release.app, name="release")
 app.add_typer(vips.app, name="vips")
 app.command()(docs.docs)
@@ -89,7 +105,10 @@ def explained(error: Exception) -> tuple[str, int]:
     from botocore.exceptions import BotoCoreError, ClientError
 
     from ops.engine import PulumiError
+    from ops.ephemeral_making import RefusalError
 
+    if isinstance(error, RefusalError):
+        return str(error), NO
     if isinstance(error, PulumiError):
         return str(error), COULD_NOT
     if isinstance(error, BotoCoreError | ClientError):

@@ -131,7 +131,15 @@ class StackHandle:
     def create(self) -> None:
         """Make it in the backend, empty, unless it is there. The stack that is selected stays so."""
         if not self.exists():
-            self._run(["stack", "init", self.name, "--no-select"])
+            self.init()
+
+    def init(self, secrets_provider: str | None = None) -> None:
+        """Make it in the backend, empty; `secrets_provider` as in a stack file (awskms://...), None: the default.
+
+        Raises PulumiError if it is there.
+        """
+        named = ["--secrets-provider", secrets_provider] if secrets_provider else []
+        self._run(["stack", "init", self.name, "--no-select", *named])
 
     def preview(self, tell: Tell, *, refresh: bool = False, plan: Path | None = None) -> Preview:
         """Return what `up` would do; with `refresh`, seen from what AWS really has.
@@ -169,6 +177,16 @@ class StackHandle:
         """Return the state, secrets encrypted, as `pulumi stack export` prints it."""
         return _json_object(self._run(["stack", "export", "--stack", self.name]).stdout)
 
+    def forget_pending(self) -> None:
+        """Drop from the state what was begun and never ended. What that left in AWS, the state knows nothing of."""
+        exported = dict(self.export())
+        deployment = dict(exported["deployment"])
+        deployment.pop("pending_operations", None)
+        with tempfile.TemporaryDirectory(prefix="eps-dos-") as folder:
+            file = Path(folder) / "state.json"
+            file.write_text(json.dumps({**exported, "deployment": deployment}), encoding="utf-8")
+            self._run(["stack", "import", "--stack", self.name, "--file", str(file)])
+
     def graph(self) -> Graph:
         """Return the resources that the state has."""
         return Graph.from_export(self.export())
@@ -197,8 +215,7 @@ class StackHandle:
 
     def locks(self) -> tuple[backend.Lock, ...]:
         """Return who is changing the stack, or was when it died. A preview takes no lock."""
-        who = _json_object(self._run(["whoami", "--json"]).stdout)
-        return backend.locks(str(who.get("url", "")), self._project, self.name)
+        return backend.locks(backend_url(self.place), self._project, self.name)
 
     def cancel(self) -> None:
         """Remove all locks. Whoever still holds one goes on without: make sure that nobody does."""
@@ -229,7 +246,7 @@ class StackHandle:
                     [operation, "--stack", self.name, *options, "--event-log", str(log.path)],
                     str(self.place.folder),
                     # Without it the engine has no --event-log.
-                    {"PULUMI_DEBUG_COMMANDS": "true"},
+                    {"PULUMI_DEBUG_COMMANDS": "true", **_here(self.place)},
                 )
             except StackNotFoundError:
                 raise NoSuchStackError(self.name) from None
@@ -240,11 +257,34 @@ class StackHandle:
 
     def _run(self, arguments: list[str]) -> CommandResult:
         try:
-            return self._command.run(arguments, str(self.place.folder), {})
+            return self._command.run(arguments, str(self.place.folder), _here(self.place))
         except StackNotFoundError:
             raise NoSuchStackError(self.name) from None
         except CommandError as error:
             raise PulumiError(self.name, " ".join(arguments[:2]), _said(error)) from error
+
+
+def backend_url(place: Place) -> str:
+    """Return where the backend is that Pulumi is logged in to. Raises PulumiError if it is logged in to none."""
+    return str(_json_object(_asked(place, ["whoami", "--json"])).get("url", ""))
+
+
+def stack_names(place: Place, project: str) -> tuple[str, ...]:
+    """Return the stacks of `project`, as Pulumi lists them. Raises PulumiError."""
+    listed = json.loads(_asked(place, ["stack", "ls", "--project", project, "--json"]) or "[]")
+    return tuple(sorted(str(one["name"]).rpartition("/")[2] for one in listed))
+
+
+def _asked(place: Place, arguments: list[str]) -> str:
+    try:
+        return str(PulumiCommand().run(arguments, str(place.folder), _here(place)).stdout)
+    except CommandError as error:
+        raise PulumiError("the backend", " ".join(arguments[:2]), _said(error)) from error
+
+
+def _here(place: Place) -> dict[str, str]:
+    # The environment may name another folder, which Pulumi takes before the one that it is started in.
+    return {"PULUMI_OPTION_CWD": str(place.folder)}
 
 
 class _EventLog:

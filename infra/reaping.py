@@ -1,0 +1,155 @@
+"""Which environments go because their time is over, and why the others stay: pure, one verdict for each stack.
+
+Nothing is believed but a stack's own state: not its name alone, no tag, no clock of one machine. Whoever is in doubt
+stays and is told about. Left out: reading the backend (`ops.fleet`), destroying (`ops.ephemeral`).
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+
+from pydantic import ValidationError
+
+from infra.deciding import PERMANENT
+from infra.ephemeral import Limits, check_name
+from infra.errors import ConfigError
+from infra.settings import EphemeralSettings, own_of
+
+Decision = Literal["reap", "stay", "refuse"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LockFacts:
+    """Who is changing a stack, or was."""
+
+    holder: str
+    """User and machine, for people."""
+    taken: datetime
+    dead: bool | None
+    """Whether the process that took it is gone; None where that can't be seen."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StackFacts:
+    """What the backend has of one stack."""
+
+    name: str
+    resources: int = 0
+    """In its state, the stack itself and providers not counted."""
+    pending: int = 0
+    """Operations that were begun and never ended: what was killed in the middle leaves them."""
+    said_of_empty: Mapping[str, Any] | None = None
+    """The settings that it was to have, from the backend's tags. Of weight only while nothing is in its state."""
+    marks: tuple[Mapping[str, Any], ...] = ()
+    """The settings of each mark in its state (`infra.components.lifetime`)."""
+    environments: frozenset[str] = frozenset()
+    """Whose its resources are, by their tag `Environment`."""
+    protected: tuple[str, ...] = ()
+    """Names of protected resources."""
+    locks: tuple[LockFacts, ...] = ()
+    unreadable: str | None = None
+    """Why its state can't be read."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """What becomes of a stack."""
+
+    name: str
+    decision: Decision
+    """`refuse`: it may be over its time, and isn't touched."""
+    reason: str
+    expires_at: datetime | None = None
+    """UTC; that of its state, or the latest that the limits allow."""
+
+    overdue: bool = False
+    """It is over its time, whether or not it goes."""
+
+
+def verdict(facts: StackFacts, now: datetime, committed: Collection[str], limits: Limits) -> Verdict:
+    """Return what becomes of a stack at `now`; `committed` are the stacks that have a file."""
+    against = objection(facts, committed)
+    if against is not None:
+        decision: Decision = "stay" if facts.name in {*PERMANENT, *committed} and not facts.marks else "refuse"
+        return Verdict(name=facts.name, decision=decision, reason=against)
+    if not facts.marks and not facts.said_of_empty:
+        return Verdict(name=facts.name, decision="stay", reason="holds nothing, and never came up")
+    ephemeral = ephemeral_of(facts)
+    if ephemeral is None:
+        return Verdict(name=facts.name, decision="refuse", reason="has an expiry that can't be read, or none")
+    # One that was put off by hand isn't kept for ever.
+    expires_at = min(ephemeral.expires_at, ephemeral.created_at + limits.longest_life).astimezone(UTC)
+    edited = "" if expires_at == ephemeral.expires_at else f"; its state says {stamp(ephemeral.expires_at)}"
+
+    def found(decision: Decision, reason: str) -> Verdict:
+        return Verdict(
+            name=facts.name, decision=decision, reason=reason, expires_at=expires_at, overdue=expires_at <= now
+        )
+
+    if expires_at > now:
+        return found("stay", f"expires at {stamp(expires_at)}, in {in_words(expires_at - now)}{edited}")
+    working = held(facts.locks, now, limits.stale_lock)
+    if working is not None:
+        return found("refuse", f"is being changed by {working.holder} since {stamp(working.taken)}")
+    return found("reap", f"expired at {stamp(expires_at)}, {in_words(now - expires_at)} ago{edited}")
+
+
+def objection(facts: StackFacts, committed: Collection[str]) -> str | None:
+    """Return why a stack is nothing that may be destroyed as made for one test; None if it may.
+
+    Neither its expiry nor its lock is looked at.
+    """
+    try:
+        check_name(facts.name, committed)
+    except ConfigError:
+        if facts.name in {*PERMANENT, *committed}:
+            return "is permanent"
+        return "has a name that no environment made for one test may have"
+    if facts.unreadable is not None:
+        return f"has a state that can't be read: {facts.unreadable}"
+    if facts.resources and not facts.marks:
+        return "doesn't say in its state that it was made for one test"
+    strangers = sorted(facts.environments - {facts.name})
+    if strangers:
+        return f"holds what is tagged as {', '.join(strangers)}'s"
+    if facts.protected:
+        return f"holds what is protected: {', '.join(facts.protected)}"
+    return None
+
+
+def settings_of(facts: StackFacts) -> Mapping[str, Any] | None:
+    """Return the configuration that a stack's state tells; of an empty one, what it was to become; None: nothing."""
+    said = facts.marks or ((facts.said_of_empty,) if facts.said_of_empty and not facts.resources else ())
+    return said[0] if len(said) == 1 else None
+
+
+def ephemeral_of(facts: StackFacts) -> EphemeralSettings | None:
+    """Return for how long a stack's state says that it lives; None if that can't be read."""
+    settings = settings_of(facts)
+    try:
+        return EphemeralSettings.model_validate(own_of(settings)["ephemeral"]) if settings else None
+    except (ValidationError, KeyError):
+        return None
+
+
+def held(locks: Collection[LockFacts], now: datetime, stale_after: timedelta) -> LockFacts | None:
+    """Return a lock whose holder may still be at work; None if all of them are what dead runs left.
+
+    Whether a process of another machine lives can't be seen: its lock counts until it is `stale_after` old.
+    """
+    alive = [one for one in locks if one.dead is False or (one.dead is None and now - one.taken < stale_after)]
+    return min(alive, key=lambda one: one.taken, default=None)
+
+
+def in_words(span: timedelta) -> str:
+    """Return how long `span` is, in its two largest units: `2 d 5 h`, `40 s`."""
+    seconds = max(int(span.total_seconds()), 0)
+    parts = ((seconds // 86_400, "d"), (seconds // 3_600 % 24, "h"), (seconds // 60 % 60, "m"), (seconds % 60, "s"))
+    first = next((index for index, (count, _) in enumerate(parts) if count), len(parts) - 1)
+    return " ".join(f"{count} {unit}" for count, unit in parts[first : first + 2] if count) or "0 s"
+
+
+def stamp(at: datetime) -> str:
+    """Return a time as it is written everywhere: UTC, to the second."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
