@@ -196,7 +196,9 @@ def _delete_composite(aws: Aws, name: str) -> None:
 
 def _dashboard(aws: Aws, subject: Subject) -> Iterator[Found]:
     name = f"{PROJECT}-{subject.environment}"
-    if unless(lambda: aws.cloudwatch.get_dashboard(DashboardName=name), "ResourceNotFound") is not None:
+    # The error by code or by name, as the protocol is that botocore speaks (GetDashboard).
+    absent = ("ResourceNotFound", "DashboardNotFoundError")
+    if unless(lambda: aws.cloudwatch.get_dashboard(DashboardName=name), *absent) is not None:
         yield _named("dashboard", name, partial(aws.cloudwatch.delete_dashboards, DashboardNames=[name]))
 
 
