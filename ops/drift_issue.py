@@ -194,7 +194,9 @@ def _row(finding: Finding, first: datetime, now: datetime) -> str:
     else:
         kind, _, name = finding.what.partition("::")
         what = " ".join(code(_shown(one)) for one in (kind.rsplit(":", 1)[-1], name.removeprefix("<stack>-")))
-        values = [code(_shown(one, finding.path)) for one in (finding.should, finding.instead)]
+        # A resource that only one has is named in the cell before.
+        sides = ["there" if one == finding.what else one for one in (finding.should, finding.instead)]
+        values = [code(_shown(one, finding.path)) for one in sides]
         cells = [
             since,
             what,

@@ -169,7 +169,8 @@ def changes(seen: Seen, shared: Iterable[str] = ()) -> Iterator[Change]:
 def _merge(found: list[Found], change: Change, seen: Seen) -> None:
     """Put a change among what was found: at the difference that it makes, or as one of its own."""
     if change.path:
-        note = f"{seen.state.stack} was changed: {_told(change.deployed)} when deployed"
+        was = "not there" if change.deployed is ABSENT else _told(change.deployed)
+        note = f"{seen.state.stack} was changed: {was} when deployed"
     else:
         note = f"gone from {seen.state.stack}"
     for index, one in enumerate(found):

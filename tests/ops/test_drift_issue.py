@@ -45,6 +45,13 @@ def test_what_drifts_is_told_with_the_first_night_that_saw_it() -> None:
     assert new.startswith("| **new** 2026-11-24 02:00 UTC |")
 
 
+def test_a_resource_that_only_one_has_is_named_once() -> None:
+    what = "eps-dos-api:infra:Service$aws:autoscaling/policy:Policy::<stack>-cpu"
+    body = compose(night(finding("", what=what, should=what, instead="[absent]")), None, MONDAY, RUN).body
+    (row,) = rows(body)
+    assert row.endswith("UTC | `Policy` `cpu` |  | `there` | `none` |  |")
+
+
 def test_what_was_gone_for_a_night_is_new_again() -> None:
     first = compose(night(finding(), finding("port")), None, MONDAY, RUN)
     second = compose(night(finding("port")), first.body, TUESDAY, RUN)

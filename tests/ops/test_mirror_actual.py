@@ -90,6 +90,14 @@ def test_a_change_in_the_mirror_is_one_difference_with_what_was_deployed() -> No
     assert found.note == "nft was changed: 120 when deployed"
 
 
+def test_a_tag_that_somebody_added_was_not_there_when_deployed() -> None:
+    tags = state("mirror").one(TARGETS, "nft-tg").inputs["tags"]
+    assert isinstance(tags, dict)
+    (found,) = drift(seen("live"), seen("mirror", {(TARGETS, "tg"): {"tags": {**tags, "Mine": "yes"}}}))
+    assert (found.difference.path, found.difference.right) == ("tags.Mine", "yes")
+    assert found.note == "nft was changed: not there when deployed"
+
+
 def test_what_is_changed_in_both_alike_still_is_no_longer_as_deployed() -> None:
     edit = {(TARGETS, "tg"): {"deregistrationDelay": 5.0}}
     (found,) = drift(seen("live", edit), seen("mirror", edit))
