@@ -20,15 +20,14 @@ import typer
 from infra.deciding import load_environment
 from infra.environment import Environment
 from infra.errors import ConfigError, Problem
-from infra.graph import ABSENT, Difference, Graph, Value
+from infra.graph import ABSENT, Difference, Graph
 from infra.mirroring import CAPACITY_REASON, differences
 from infra.naming import check_stack_name
 from infra.recording import record
 from ops.lab import InLab, place
-from ops.mirror_actual import GONE, Seen, Side, compared, decided, refreshed
+from ops.mirror_actual import GONE, Seen, Side, compared, decided, refreshed, told
 from ops.place import Place, project_folder
 from ops.progress import progress, say
-from ops.review_redaction import Redactor
 
 if TYPE_CHECKING:
     from ops.engine import Tell
@@ -138,8 +137,8 @@ def _object(result: Comparison | NotChecked, sides: tuple[str, str]) -> dict[str
             {
                 "what": difference.key,
                 "property": difference.path,
-                sides[0]: _shown(difference.left, difference.path),
-                sides[1]: _shown(difference.right, difference.path),
+                sides[0]: told(difference.left, difference.path),
+                sides[1]: told(difference.right, difference.path),
                 "verdict": verdict(difference),
                 "reason": difference.allowed.reason if difference.allowed else note or None,
             }
@@ -176,22 +175,8 @@ def _told(difference: Difference, live: str, mirror_name: str) -> str:
         return f"{kind} {name}: is gone from AWS"
     if not difference.path:
         return f"{kind} {name}: only in {mirror_name if difference.left is ABSENT else live}"
-    left, right = (_shown(value, difference.path) for value in (difference.left, difference.right))
+    left, right = (told(value, difference.path) for value in (difference.left, difference.right))
     return f"{kind} {name} {difference.path}: {left} → {right}"
-
-
-def _shown(value: Value, path: str) -> str:
-    """Return a value as it may be shown: what AWS has may be what somebody put there by hand, a secret too."""
-    return repr_of(Redactor().value(value, path.replace("[]", "").rsplit(".", 1)[-1]))
-
-
-def repr_of(value: object) -> str:
-    """Return a value as a person would write it: text as it is, whole numbers without a point."""
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    if isinstance(value, dict | list):
-        return json.dumps(value, sort_keys=True, default=repr)
-    return str(value)
 
 
 def _results(

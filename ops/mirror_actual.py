@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from infra.environment import Environment
 from infra.graph import ABSENT, Difference, Graph, Mark, Resource, Value, differing, plain_properties
 from infra.mirroring import differences
+from ops.review_redaction import Redactor
 
 if TYPE_CHECKING:
     # Slow to load, and not needed for the other levels.
@@ -113,8 +114,8 @@ def compared(live: Seen, mirror: Seen, environments: tuple[Environment, Environm
         for change in changes(seen, [environments[0].dataset.bucket]):
             _merge(found, change, seen)
         found += [Found(difference=one, note="in no state") for one in unknown(seen)]
-    told = {_as_told(one.difference) for one in found}
-    found += [Found(difference=one) for one in unlike(live, mirror) if _as_told(one) not in told]
+    known = {_as_told(one.difference) for one in found}
+    found += [Found(difference=one) for one in unlike(live, mirror) if _as_told(one) not in known]
     return tuple(found)
 
 
@@ -130,7 +131,7 @@ def alone(seen: Seen) -> tuple[Found, ...]:
 
 def _as_told(difference: Difference) -> tuple[str, str, str]:
     """Return what a difference is, whatever it is called: the provider and AWS have different names for attributes."""
-    return difference.key, _told(difference.left).lower(), _told(difference.right).lower()
+    return difference.key, told(difference.left).lower(), told(difference.right).lower()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,7 +170,7 @@ def changes(seen: Seen, shared: Iterable[str] = ()) -> Iterator[Change]:
 def _merge(found: list[Found], change: Change, seen: Seen) -> None:
     """Put a change among what was found: at the difference that it makes, or as one of its own."""
     if change.path:
-        was = "not there" if change.deployed is ABSENT else _told(change.deployed)
+        was = "not there" if change.deployed is ABSENT else told(change.deployed, change.path)
         note = f"{seen.state.stack} was changed: {was} when deployed"
     else:
         note = f"gone from {seen.state.stack}"
@@ -191,7 +192,12 @@ def _merge(found: list[Found], change: Change, seen: Seen) -> None:
     found.append(Found(difference=_one_sided(seen, change.key, change.path, change.actual, AS_DEPLOYED), note=note))
 
 
-def _told(value: Value) -> str:
+def told(value: Value, path: str = "") -> str:
+    """Return the value of a property as a person would write it: text as it is, whole numbers without a point.
+
+    Secrets are left out: what AWS has may be what somebody put there by hand.
+    """
+    value = Redactor().value(value, path.replace("[]", "").rsplit(".", 1)[-1])
     if isinstance(value, dict | list):
         return json.dumps(value, sort_keys=True, default=repr)
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
@@ -323,7 +329,7 @@ def _unlike_deployed(template: LaunchTemplate, deployed: str, used: str) -> Iter
     data = {name: version.data for version in template.versions for name in _names(version.number, template)}
     yield "version", f"{used} is used, {deployed} was deployed"
     for path, _, value in differing(_plain(data.get(deployed, {})), _plain(data.get(used, {}))):
-        yield f"{path[:1].lower()}{path[1:]}", f"{_told(value)} in version {used}, which is used"
+        yield f"{path[:1].lower()}{path[1:]}", f"{told(value, path)} in version {used}, which is used"
 
 
 def _names(number: int, template: LaunchTemplate) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
@@ -326,6 +327,19 @@ def test_a_version_that_is_used_and_was_not_rolled_out_is_told_by_what_it_has_ot
         ("LaunchTemplate", "version", AS_DEPLOYED, "1 is used, 2 was deployed"),
         ("LaunchTemplate", "instanceType", AS_DEPLOYED, "t4g.small in version 1, which is used"),
     ]
+
+
+def test_what_looks_like_a_secret_is_in_no_value_and_in_no_note() -> None:
+    data = base64.b64encode(b"export API_KEY=AKIAIOSFODNN7EXAMPLE").decode()
+    versions = (*TEMPLATE.versions, TemplateVersion(number=3, default=False, data={"UserData": data}))
+    group = replace(GROUP, template_version="3")
+    found = told(replace(AS_MADE, launch_templates=(replace(TEMPLATE, versions=versions),), scaling_groups=(group,)))
+    assert ("LaunchTemplate", "userData", AS_DEPLOYED, "[secret] in version 3, which is used") in found
+    tags = state("mirror").one(TARGETS, "nft-tg").inputs["tags"]
+    assert isinstance(tags, dict)
+    nft = seen("mirror", {(TARGETS, "tg"): {"tags": {**tags, "Password": "correct horse"}}})
+    before = replace(nft, state=nft.refreshed, refreshed=nft.state)
+    assert [one.note for one in drift(seen("live"), before)] == ["nft was changed: [secret] when deployed"]
 
 
 def test_an_instance_on_its_way_out_may_be_of_an_earlier_version() -> None:
