@@ -78,6 +78,11 @@ class Control:
         faults = self._ask("GET", "faults")
         self._ask("PUT", "faults", {**faults, "unhealthyImages": list(image_ids)})
 
+    def throttle(self, service: str, action: str, times: int) -> None:
+        """Refuse the next `times` calls of a service's action (`*`: any), as AWS does when they come too fast."""
+        faults = self._ask("GET", "faults")
+        self._ask("PUT", "faults", {**faults, "throttle": {"service": service, "action": action, "times": times}})
+
     def unhealthy_images(self) -> tuple[str, ...]:
         """Return the images whose instances fail their health checks. Raises LabError."""
         images = self._ask("GET", "faults")["unhealthyImages"]

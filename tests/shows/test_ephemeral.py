@@ -1,0 +1,313 @@
+"""Environments made for one test, as testers and the hourly workflow meet them: what issue "Ephemeral" promises.
+
+On the real engine and the emulator; what only decides is tested beside `infra.ephemeral` and `infra.reaping`.
+"""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab.control import Control
+from ops.backend import LOCKS
+from tests.shows.environments import CHECKOUT, Environments, until
+
+pytestmark = pytest.mark.engine
+
+POINTS = 10
+"""So often a create is killed, each time further on."""
+
+
+@pytest.fixture(scope="module")
+def environments(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environments]:
+    with Environments.started(tmp_path_factory.mktemp("ephemeral")) as made:
+        shutil.copy2(CHECKOUT / "ephemeral-limits.yaml", made.checkout)
+        for stack in ("live", "int"):
+            made.pulumi("up", "--stack", stack, "--yes")
+        yield made
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left(environments: Environments) -> Iterator[None]:
+    """Whatever a test makes and lets go, the account is afterwards what it was, and so is the checkout."""
+    before, files = account(environments), environments.changes_of_the_checkout()
+    yield
+    assert account(environments) == before
+    assert environments.changes_of_the_checkout() == files
+    assert [one["name"] for one in listed(environments)] == []
+
+
+def account(environments: Environments) -> dict[str, set[str]]:
+    """Return everything in the account that an environment could have left, by kind."""
+    ec2, elbv2, iam = (environments.client(service) for service in ("ec2", "elbv2", "iam"))
+    s3, logs, cloudwatch = (environments.client(service) for service in ("s3", "logs", "cloudwatch"))
+    route53, autoscaling, sns = (environments.client(service) for service in ("route53", "autoscaling", "sns"))
+    running = [{"Name": "instance-state-name", "Values": ["pending", "running", "stopping", "stopped"]}]
+    reservations = ec2.describe_instances(Filters=running)["Reservations"]
+    return {
+        "VPCs": {one["VpcId"] for one in ec2.describe_vpcs()["Vpcs"]},
+        "subnets": {one["SubnetId"] for one in ec2.describe_subnets()["Subnets"]},
+        "gateways": {one["InternetGatewayId"] for one in ec2.describe_internet_gateways()["InternetGateways"]},
+        "route tables": {one["RouteTableId"] for one in ec2.describe_route_tables()["RouteTables"]},
+        "endpoints": {one["VpcEndpointId"] for one in ec2.describe_vpc_endpoints()["VpcEndpoints"]},
+        "flow logs": {one["FlowLogId"] for one in ec2.describe_flow_logs()["FlowLogs"]},
+        "security groups": {one["GroupId"] for one in ec2.describe_security_groups()["SecurityGroups"]},
+        "interfaces": {one["NetworkInterfaceId"] for one in ec2.describe_network_interfaces()["NetworkInterfaces"]},
+        "load balancers": {one["LoadBalancerArn"] for one in elbv2.describe_load_balancers()["LoadBalancers"]},
+        "target groups": {one["TargetGroupArn"] for one in elbv2.describe_target_groups()["TargetGroups"]},
+        "addresses": {one["AllocationId"] for one in ec2.describe_addresses()["Addresses"]},
+        "prefix lists": {one["PrefixListId"] for one in ec2.describe_managed_prefix_lists()["PrefixLists"]},
+        "templates": {one["LaunchTemplateId"] for one in ec2.describe_launch_templates()["LaunchTemplates"]},
+        "instances": {one["InstanceId"] for reservation in reservations for one in reservation["Instances"]},
+        "volumes": {one["VolumeId"] for one in ec2.describe_volumes()["Volumes"]},
+        "scaling groups": {
+            one["AutoScalingGroupName"] for one in autoscaling.describe_auto_scaling_groups()["AutoScalingGroups"]
+        },
+        "roles": {one["RoleName"] for one in iam.list_roles()["Roles"]},
+        "profiles": {one["InstanceProfileName"] for one in iam.list_instance_profiles()["InstanceProfiles"]},
+        "buckets": {one["Name"] for one in s3.list_buckets()["Buckets"]},
+        "records": {
+            one["Name"]
+            for zone in route53.list_hosted_zones()["HostedZones"]
+            for one in route53.list_resource_record_sets(HostedZoneId=zone["Id"])["ResourceRecordSets"]
+        },
+        "log groups": {one["logGroupName"] for one in logs.describe_log_groups()["logGroups"]},
+        "alarms": {
+            one["AlarmName"]
+            for kind in ("MetricAlarms", "CompositeAlarms")
+            for one in cloudwatch.describe_alarms(AlarmTypes=["MetricAlarm", "CompositeAlarm"])[kind]
+        },
+        "dashboards": {one["DashboardName"] for one in cloudwatch.list_dashboards()["DashboardEntries"]},
+        "topics": {one["TopicArn"] for one in sns.list_topics()["Topics"]},
+    }
+
+
+def listed(environments: Environments) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(environments.eps_dos("ephemeral", "list", "--json").stdout)
+    return found
+
+
+def decisions(environments: Environments, *, dry_run: bool = True) -> dict[str, str]:
+    """Return what reaping would do, or does, with each stack."""
+    flags = ["--dry-run"] if dry_run else []
+    done = environments.eps_dos("ephemeral", "reap", "--json", *flags, check=False)
+    return {one["name"]: one["decision"] for one in json.loads(done.stdout)}
+
+
+def requests(environments: Environments) -> int:
+    return Control(environments.endpoint).health().requests
+
+
+def begin(environments: Environments, *arguments: str) -> subprocess.Popen[str]:
+    """Begin a command as the leader of its own process group, so that all of it can be killed."""
+    return subprocess.Popen(
+        [str(Path(sys.executable).with_name("eps-dos")), *arguments],
+        cwd=environments.checkout,
+        env=dict(environments.variables),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def kill(process: subprocess.Popen[str]) -> None:
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+
+
+def test_of_three_exactly_the_expired_goes(environments: Environments) -> None:
+    lives = {"short": "1s", "long": "2h", "window": "1d"}
+    with ThreadPoolExecutor(2) as pool:
+        starts = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 7200))
+        made = pool.map(
+            lambda one: environments.eps_dos(
+                "ephemeral", "create", one, "--like", "int", "--ttl", lives[one],
+                *(["--from", starts] if one == "window" else []), check=False,
+            ),
+            lives,
+        )  # fmt: skip
+        assert [one.returncode for one in made] == [0, 0, 0]
+    # Its instances wait for the window.
+    assert environments.group("window")["DesiredCapacity"] == 0
+    assert environments.group("long")["DesiredCapacity"] == 3
+    (action,) = environments.client("autoscaling").describe_scheduled_actions(
+        AutoScalingGroupName=environments.outputs("window")["autoScalingGroup"]
+    )["ScheduledUpdateGroupActions"]
+    assert (action["DesiredCapacity"], f"{action['StartTime']:%Y-%m-%dT%H:%M:%SZ}") == (3, starts)
+
+    assert decisions(environments) == {
+        "int": "stay", "live": "stay", "long": "stay", "short": "reap", "window": "stay",
+    }  # fmt: skip
+    reaped = environments.eps_dos("ephemeral", "reap")
+    assert "gone    short: expired at" in reaped.stderr
+    assert [one["name"] for one in listed(environments)] == ["long", "window"]
+    assert environments.inventory("short") == {}
+    for name in ("long", "window"):
+        assert environments.inventory(name) != {}
+        environments.eps_dos("ephemeral", "destroy", name, "--yes")
+
+
+def test_its_whole_life(environments: Environments) -> None:
+    test_data = environments.checkout.parent / "data"
+    test_data.mkdir()
+    (test_data / "services.json").write_text('{"services": []}')
+    made = environments.eps_dos(
+        "ephemeral", "create", "pr-7", "--like", "nft", "--scale", "0.25", "--until", "2099-01-01T00:00Z", check=False
+    )
+    assert made.returncode == 2
+    assert "allowed: until" in made.stderr
+
+    made = environments.eps_dos(
+        "ephemeral", "create", "pr-7", "--like", "int", "--ttl", "1h", "--owner", "a.tester", "--clients",
+        "198.51.100.7/32", "--dataset", str(test_data),
+    )  # fmt: skip
+    assert "✗" not in made.stdout
+    assert "tester 198.51.100.7/32" in made.stdout
+    outputs = environments.outputs("pr-7")
+    assert (outputs["dnsName"], outputs["owner"], outputs["like"]) == (
+        "dos-pr-7.eps.digital.nhs.uk", "a.tester", "int",
+    )  # fmt: skip
+    assert outputs["virtualIps"] == {}
+    resources = environments.export("pr-7")["deployment"]["resources"]
+    assert not [one["urn"] for one in resources if one.get("protect") or one.get("retainOnDelete")]
+    tags = environments.tags_in_aws("pr-7")
+    # What would make instances anew doesn't carry what changes during a life.
+    without = {kind for kind, known in tags.items() if "ExpiresAt" not in known}
+    assert {kind.partition("::")[0] for kind in without} == {"aws:ec2/launchTemplate:LaunchTemplate"}
+    objects = environments.client("s3").list_objects_v2(Bucket="eps-dos-api-pr-7-dataset")["Contents"]
+    assert [one["Key"] for one in objects if not one["Key"].startswith("_loads/")] == ["services.json"]
+    assert "made like int" in environments.eps_dos("dataset", "log", "pr-7").stdout
+
+    again = environments.eps_dos("ephemeral", "create", "pr-7", "--like", "int", check=False)
+    assert (again.returncode, "pr-7 is there, until" in again.stderr) == (1, True)
+    group = environments.group("pr-7")
+    environments.eps_dos("ephemeral", "extend", "pr-7", "--ttl", "3h")
+    assert environments.outputs("pr-7")["expiresAt"] > outputs["expiresAt"]
+    assert {one["InstanceId"] for one in environments.group("pr-7")["Instances"]} == {
+        one["InstanceId"] for one in group["Instances"]
+    }
+    history = json.loads(environments.pulumi("stack", "history", "--stack", "pr-7", "--json").stdout)
+    assert history[0]["message"].startswith("extended by")
+    shorter = environments.eps_dos("ephemeral", "extend", "pr-7", "--ttl", "1m", check=False)
+    assert (shorter.returncode, "allowed: later" in shorter.stderr) == (2, True)
+    longest = environments.eps_dos("ephemeral", "extend", "pr-7", "--ttl", "15d", check=False)
+    assert (longest.returncode, "336 hours after" in longest.stderr) == (2, True)
+    gone = environments.eps_dos("ephemeral", "destroy", "pr-7", "--yes")
+    assert gone.stdout == "pr-7: gone\n"
+
+
+def test_a_mirror_for_a_test_leaves_lives_data_alone_unless_it_says_why(environments: Environments) -> None:
+    why = ["--live-data", "--reason", "a fault that only Live's data shows"]
+    without_reason = environments.eps_dos("ephemeral", "create", "m", "--like", "nft", "--live-data", check=False)
+    assert (without_reason.returncode, "needs --reason" in without_reason.stderr) == (2, True)
+    environments.eps_dos("ephemeral", "create", "own", "--like", "nft", "--ttl", "1h", "--scale", "0.25")
+    environments.eps_dos("ephemeral", "create", "lives", "--like", "nft", "--ttl", "1h", "--scale", "0.25", *why)
+    assert environments.outputs("own")["dataset"] == {"kind": "Test data", "bucket": "eps-dos-api-own-dataset"}
+    assert environments.outputs("lives")["dataset"] == {"kind": "Live", "bucket": "eps-dos-api-live-dataset"}
+    for name in ("own", "lives"):
+        assert environments.eps_dos("mirror", name, "--level", "state").returncode == 0
+        environments.eps_dos("ephemeral", "destroy", name, "--yes")
+    assert "eps-dos-api-live-dataset" in account(environments)["buckets"]
+
+
+def test_of_two_creates_at_once_one_is_made(environments: Environments) -> None:
+    both = [begin(environments, "ephemeral", "create", "twin", "--like", "int", "--ttl", ttl) for ttl in ("1h", "2h")]
+    said = [one.communicate()[1] for one in both]
+    codes = [one.returncode for one in both]
+    assert sorted(codes)[0] == 0, said
+    assert sorted(codes)[1] in (1, 3), said
+    assert "Traceback" not in "".join(said)
+    (twin,) = listed(environments)
+    winner = ("1h", "2h")[codes.index(0)]
+    assert twin["state"] == "up"
+    assert twin["expiresIn"].startswith("59 m" if winner == "1h" else "1 h")
+    environments.eps_dos("ephemeral", "destroy", "twin", "--yes")
+
+
+def test_a_create_killed_at_any_point_leaves_nothing_behind(environments: Environments) -> None:
+    first = requests(environments)
+    environments.eps_dos("ephemeral", "create", "killed", "--like", "int", "--ttl", "1h")
+    whole = requests(environments) - first
+    environments.eps_dos("ephemeral", "destroy", "killed", "--yes")
+    before = account(environments)
+    for point in range(POINTS):
+        begun = requests(environments)
+        process = begin(environments, "ephemeral", "create", "killed", "--like", "int", "--ttl", "1s")
+        limit = begun + whole * (point + 1) // (POINTS + 1)
+        until(lambda process=process, limit=limit: process.poll() is not None or requests(environments) >= limit)
+        kill(process)
+        # By turns, by hand and by the workflow.
+        if point % 2:
+            environments.eps_dos("ephemeral", "destroy", "killed", "--yes")
+        else:
+            time.sleep(1)
+            reaped = environments.eps_dos("ephemeral", "reap", check=False)
+            assert reaped.returncode == 0, (point, reaped.stdout, reaped.stderr)
+        left = account(environments)
+        assert {kind: left[kind] - before[kind] for kind in left if left[kind] - before[kind]} == {}, point
+        assert listed(environments) == [], point
+
+
+def test_a_destroy_that_was_killed_is_taken_up(environments: Environments) -> None:
+    environments.eps_dos("ephemeral", "create", "halved", "--like", "int", "--ttl", "1h")
+    before = requests(environments)
+    process = begin(environments, "ephemeral", "destroy", "halved", "--yes")
+    until(lambda: process.poll() is not None or requests(environments) >= before + 60)
+    kill(process)
+    (halved,) = listed(environments)
+    assert halved["state"] == "interrupted"
+    environments.eps_dos("ephemeral", "destroy", "halved", "--yes")
+
+
+def test_what_no_longer_loads_still_goes(environments: Environments) -> None:
+    environments.eps_dos("ephemeral", "create", "old", "--like", "int", "--ttl", "1s")
+    try:
+        (environments.checkout / "__main__.py").write_text("raise RuntimeError('written for another Pulumi')\n")
+        (environments.checkout / "Pulumi.int.yaml").write_text("config: [broken")
+        (environments.checkout / "releases.yaml").write_text("releases: []\n")
+        reaped = environments.eps_dos("ephemeral", "reap", check=False)
+        assert reaped.returncode == 0, reaped.stderr
+    finally:
+        environments.undo_edits()
+
+
+def test_a_held_lock_is_respected_a_dead_one_is_not(environments: Environments) -> None:
+    environments.eps_dos("ephemeral", "create", "locked", "--like", "int", "--ttl", "1s")
+    backend = environments.checkout.joinpath(".lab", "backend", *LOCKS.split("/"), "eps-dos-api", "locked")
+    backend.mkdir(parents=True, exist_ok=True)
+
+    def lock(pid: int) -> None:
+        content = {
+            "pid": pid, "username": "ci", "hostname": os.uname().nodename,
+            "timestamp": time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime()),
+        }  # fmt: skip
+        (backend / "someone.json").write_text(json.dumps(content))
+
+    lock(os.getpid())
+    reaped = environments.eps_dos("ephemeral", "reap", check=False)
+    assert reaped.returncode == 1
+    assert "refuse  locked: is being changed by ci on" in reaped.stderr
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    lock(gone.pid)
+    environments.eps_dos("ephemeral", "reap")
+
+
+def test_throttling_and_an_expiry_edited_by_hand(environments: Environments) -> None:
+    environments.eps_dos("ephemeral", "create", "busy", "--like", "int", "--ttl", "1s")
+    # A tag says nothing about when it goes.
+    ec2 = environments.client("ec2")
+    (vpc,) = ec2.describe_vpcs(Filters=[{"Name": "tag:Environment", "Values": ["busy"]}])["Vpcs"]
+    ec2.create_tags(Resources=[vpc["VpcId"]], Tags=[{"Key": "ExpiresAt", "Value": "2099-01-01T00:00:00Z"}])
+    Control(environments.endpoint).throttle("ec2", "*", 3)
+    environments.eps_dos("ephemeral", "reap")
