@@ -108,6 +108,27 @@ def told(folder: Path, decided: Mapping[str, Any], existing: str = "") -> tuple[
     return json.loads(sent.read_text()) if sent.exists() else {}, (folder / "calls").read_text()
 
 
+def test_the_issue_is_the_one_that_the_workflow_itself_wrote(night: Path) -> None:
+    (query,) = re.findall(r"--jq '(\.\[\].*?)'", script("Bring the issue up to date, make it, or close it"), re.DOTALL)
+    own, text = {"login": "github-actions[bot]"}, f"{MARKER} {{}} -->"
+    issues = [
+        {"number": 1, "user": {"login": "somebody"}, "body": text},
+        {"number": 2, "user": own, "body": "text first"},
+        {"number": 3, "user": own, "body": text, "pull_request": {}},
+        {"number": 4, "user": own, "body": text},
+        {"number": 5, "user": own, "body": None},
+    ]
+    found = subprocess.run(
+        ["jq", query],
+        input=json.dumps(issues),
+        env={**os.environ, "MARKER": MARKER},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert found.stdout.split() == ["4"]
+
+
 def test_the_first_drift_makes_an_issue(night: Path) -> None:
     sent, calls = told(night, {"action": "report", "title": "a title", "new": 2})
     assert sent == {"title": "a title", "body": "the text\n", "labels": ["drift"]}
