@@ -20,13 +20,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from infra import testdata
-from infra.deciding import load_environment, stack_names
-from infra.environment import DatasetPlan, Environment
+from infra.environment import DatasetPlan
 from infra.errors import ConfigError, Problem
 from infra.naming import check_stack_name
-from infra.reaping import settings_of, stamp
-from ops.lab import InLab, place
-from ops.place import Place
+from infra.reaping import stamp
+from ops.lab import InLab, environment_of, place
+from ops.place import project_folder
 from ops.progress import progress, say
 
 if TYPE_CHECKING:
@@ -89,8 +88,8 @@ def load_(
     check_stack_name(stack)
     _check_request(request)
     files = files_of(path)
+    environment = environment_of(stack, project_folder(Path.cwd()), in_lab)
     at = place(in_lab)
-    environment = environment_of(stack, at)
     from ops.aws import Aws
 
     with progress(f"{stack}: loading {path}") as tell:
@@ -111,8 +110,8 @@ def load_(
 def log(stack: Stack, in_lab: InLab = False, for_programs: ForPrograms = False) -> None:
     """Show who had what loaded into the dataset of STACK, the newest first."""
     check_stack_name(stack)
+    environment = environment_of(stack, project_folder(Path.cwd()), in_lab)
     at = place(in_lab)
-    environment = environment_of(stack, at)
     from ops.aws import Aws
 
     loads = [*records(Aws(environment.aws, at), environment.dataset.bucket)]
@@ -124,20 +123,6 @@ def log(stack: Stack, in_lab: InLab = False, for_programs: ForPrograms = False) 
         typer.echo(f"{one.when}  {one.request}: {one.summary}; from {one.source}, by {one.who}")
     if not loads:
         typer.echo("none")
-
-
-def environment_of(stack: str, at: Place) -> Environment:
-    """Return the environment of a stack: by its file, or, made for a test, by its state. Raises ConfigError."""
-    if stack in stack_names(at.folder):
-        return load_environment(stack, at.folder)
-    from ops import fleet
-
-    facts = fleet.read_one(at, stack)
-    settings = settings_of(facts) if facts is not None and facts.marks else None
-    if settings is None:
-        raise _wrong(f"{stack}:", "has neither a stack file nor a state", "eps-dos ephemeral list")
-    texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in settings.items()}
-    return load_environment(stack, at.folder, texts)
 
 
 def files_of(path: Path) -> dict[str, Path]:

@@ -5,14 +5,18 @@ Left out: what becomes of them (`infra.reaping`).
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 from infra.components.lifetime import LIFETIME
-from infra.errors import ConfigError
+from infra.deciding import load_environment
+from infra.environment import Environment
+from infra.errors import ConfigError, Problem
 from infra.naming import check_stack_name
-from infra.reaping import LockFacts, StackFacts
+from infra.reaping import LockFacts, StackFacts, settings_of
 from infra.settings import NAMESPACE
 from ops import backend
 from ops.engine import PulumiError, StackHandle, backend_url, stack_names
@@ -64,6 +68,18 @@ def read_one(place: Place, name: str) -> StackFacts | None:
         handle = StackHandle(name, place)
         return _exported(handle) if handle.exists() else None
     return next(iter(from_store(store, project, name)), None)
+
+
+def environment_of(stack: str, folder: Path, place: Place) -> Environment:
+    """Return the environment of a stack without a file, by its state and the files in `folder`. Raises ConfigError."""
+    facts = read_one(place, stack)
+    settings = settings_of(facts) if facts is not None and facts.marks else None
+    if settings is None:
+        message = f"is missing, and no environment made for a test is called {stack}"
+        fix = f"restore it: git checkout -- Pulumi.{stack}.yaml; or eps-dos ephemeral list"
+        raise ConfigError([Problem(where=f"Pulumi.{stack}.yaml:", message=message, fix=fix)])
+    texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in settings.items()}
+    return load_environment(stack, folder, texts)
 
 
 def facts_of(

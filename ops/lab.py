@@ -15,6 +15,8 @@ from typing import Annotated, Any
 
 import typer
 
+from infra.deciding import load_environment, stack_names
+from infra.environment import Environment
 from infra.errors import ConfigError, Problem
 from infra.naming import check_stack_name
 from infra.releases import FILE as CATALOGUE
@@ -77,6 +79,19 @@ def place(in_lab: bool) -> Place:
         in_lab=in_lab,
         check_endpoint=_check_loopback if in_lab else lambda endpoint: endpoint,
     )
+
+
+def environment_of(stack: str, folder: Path, in_lab: bool) -> Environment:
+    """Return the environment of `stack`: by its file in `folder` or, made for one test, by its state.
+
+    Raises ConfigError. Where there is a file, nothing is started.
+    """
+    if stack in stack_names(folder):
+        return load_environment(stack, folder)
+    # Slow to load, and seldom needed.
+    from ops import fleet
+
+    return fleet.environment_of(stack, folder, place(in_lab))
 
 
 def run_pulumi(arguments: Sequence[str], at: Place) -> int:

@@ -24,7 +24,7 @@ from infra.graph import ABSENT, Difference, Graph
 from infra.mirroring import CAPACITY_REASON, differences
 from infra.naming import check_stack_name
 from infra.recording import record
-from ops.lab import InLab, place
+from ops.lab import InLab, environment_of, place
 from ops.mirror_actual import GONE, Seen, Side, compared, decided, refreshed, told
 from ops.place import Place, project_folder
 from ops.progress import progress, say
@@ -87,7 +87,7 @@ def mirror(
     """What STACK differs in from what it mirrors, and whether it may. Exits 0: it may; 1: drift."""
     check_stack_name(stack)
     folder = project_folder(Path.cwd())
-    environment = load_environment(stack, folder)
+    environment = environment_of(stack, folder, in_lab)
     if environment.mirrors is None:
         raise ConfigError(
             [

@@ -18,7 +18,7 @@ from infra.deciding import load_environment
 from infra.environment import PORT, Environment
 from infra.errors import ConfigError, Problem
 from infra.naming import check_stack_name
-from ops.lab import InLab, place
+from ops.lab import InLab, environment_of, place
 from ops.place import Place, project_folder
 from ops.progress import progress, say
 from ops.report import Check, Report, as_json, show
@@ -46,7 +46,7 @@ def verify(
     """Hold what AWS has of STACK against what was promised. Exits 0: all holds; 1: something doesn't."""
     check_stack_name(stack)
     folder = project_folder(Path.cwd())
-    environment = load_environment(stack, folder)
+    environment = environment_of(stack, folder, in_lab)
     owner = load_environment(environment.mirrors, folder) if environment.mirrors else environment
     trusted = _trusted(ca)
     at = place(in_lab)

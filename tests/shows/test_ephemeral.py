@@ -120,7 +120,11 @@ def begin(environments: Environments, *arguments: str) -> subprocess.Popen[str]:
     )
 
 
-def kill(process: subprocess.Popen[str]) -> None:
+def killed_after(environments: Environments, calls: int, *arguments: str) -> None:
+    """Run a command and kill it, with all that it started, as soon as AWS has been called so often."""
+    limit = requests(environments) + calls
+    process = begin(environments, "ephemeral", *arguments)
+    until(lambda: process.poll() is not None or requests(environments) >= limit)
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
 
@@ -241,11 +245,9 @@ def test_a_create_killed_at_any_point_leaves_nothing_behind(environments: Enviro
     environments.eps_dos("ephemeral", "destroy", "killed", "--yes")
     before = account(environments)
     for point in range(POINTS):
-        begun = requests(environments)
-        process = begin(environments, "ephemeral", "create", "killed", "--like", "int", "--ttl", "1s")
-        limit = begun + whole * (point + 1) // (POINTS + 1)
-        until(lambda process=process, limit=limit: process.poll() is not None or requests(environments) >= limit)
-        kill(process)
+        killed_after(
+            environments, whole * (point + 1) // (POINTS + 1), "create", "killed", "--like", "int", "--ttl", "1s"
+        )
         # By turns, by hand and by the workflow.
         if point % 2:
             environments.eps_dos("ephemeral", "destroy", "killed", "--yes")
@@ -260,10 +262,7 @@ def test_a_create_killed_at_any_point_leaves_nothing_behind(environments: Enviro
 
 def test_a_destroy_that_was_killed_is_taken_up(environments: Environments) -> None:
     environments.eps_dos("ephemeral", "create", "halved", "--like", "int", "--ttl", "1h")
-    before = requests(environments)
-    process = begin(environments, "ephemeral", "destroy", "halved", "--yes")
-    until(lambda: process.poll() is not None or requests(environments) >= before + 60)
-    kill(process)
+    killed_after(environments, 60, "destroy", "halved", "--yes")
     (halved,) = listed(environments)
     assert halved["state"] == "interrupted"
     environments.eps_dos("ephemeral", "destroy", "halved", "--yes")
