@@ -19,7 +19,7 @@ from infra.naming import check_stack_name
 from ops import drift_findings
 from ops.drift_findings import SIDES
 from ops.drift_issue import compose
-from ops.lab import InLab, place
+from ops.lab import InLab, environment_of, place
 from ops.mirror import Comparison, Level, as_json, as_text, look, state_of
 from ops.mirror_actual import alone
 from ops.place import project_folder
@@ -38,7 +38,7 @@ def look_at(
 ) -> None:
     """What AWS has otherwise than the last `up` of STACK left it. Exits 0: nothing; 1: drift. Changes nothing."""
     check_stack_name(stack)
-    environment = load_environment(stack, project_folder(Path.cwd()))
+    environment = environment_of(stack, project_folder(Path.cwd()), in_lab)
     if in_lab:
         say("on the lab's AWS: an emulator on this machine, not Amazon's")
     at = place(in_lab)
