@@ -18,6 +18,11 @@ from infra.settings import EphemeralSettings, own_of
 
 Decision = Literal["reap", "stay", "refuse"]
 
+YEARS = range(2000, 3000)
+"""Of a time that somebody can have meant. At both ends of the calendar, adding to one or changing its zone fails."""
+FUTURE = timedelta(hours=24)
+"""From when on it is no clock that makes an environment look as if it were made later than now."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class LockFacts:
@@ -78,6 +83,9 @@ def verdict(facts: StackFacts, now: datetime, committed: Collection[str], limits
     ephemeral = ephemeral_of(facts)
     if ephemeral is None:
         return Verdict(name=facts.name, decision="refuse", reason="has an expiry that can't be read, or none")
+    if ephemeral.created_at > now + FUTURE:
+        reason = f"was made at {stamp(ephemeral.created_at)}, by its state, which is still to come"
+        return Verdict(name=facts.name, decision="refuse", reason=reason)
     # One that was put off by hand isn't kept for ever.
     expires_at = min(ephemeral.expires_at, ephemeral.created_at + limits.longest_life).astimezone(UTC)
     edited = "" if expires_at == ephemeral.expires_at else f"; its state says {stamp(ephemeral.expires_at)}"
@@ -128,9 +136,11 @@ def ephemeral_of(facts: StackFacts) -> EphemeralSettings | None:
     """Return for how long a stack's state says that it lives; None if that can't be read."""
     settings = settings_of(facts)
     try:
-        return EphemeralSettings.model_validate(own_of(settings)["ephemeral"]) if settings else None
+        said = EphemeralSettings.model_validate(own_of(settings)["ephemeral"]) if settings else None
     except (ValidationError, KeyError):
         return None
+    moments = (said.created_at, said.expires_at, said.starts_at or said.created_at) if said else ()
+    return said if all(one.year in YEARS for one in moments) else None
 
 
 def held(locks: Collection[LockFacts], now: datetime, stale_after: timedelta) -> LockFacts | None:
