@@ -48,6 +48,9 @@ OF_MIRRORS_ONLY = frozenset({"loadGenerators", "mirrors", "scale"})
 def laid_over(live: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
     """Return the whole settings of a mirror, tags merged one by one. Both are as written, not yet validated."""
     inherited = {key: value for key, value in live.items() if key not in NOT_INHERITED}
+    if "ephemeral" in own:
+        # It gets its addresses from AWS, so it reserves none.
+        inherited.pop("reservedZones", None)
     written = own.get("tags", {})
     tags = {**_mapping(live.get("tags")), **written} if isinstance(written, Mapping) else written
     return {"release": "live", "scale": 1, **inherited, **own, "tags": tags}

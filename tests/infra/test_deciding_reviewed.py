@@ -205,3 +205,11 @@ def test_a_version_without_quotes_is_told_to_get_them(tmp_path: Path) -> None:
     file = project(tmp_path) / "releases.yaml"
     file.write_text(file.read_text().replace('"1.4.0"', "1.4"))
     assert "quote" in refused(tmp_path, "live")
+
+
+def test_a_mirror_made_for_one_test_reserves_no_zone_though_live_does(tmp_path: Path) -> None:
+    folder = project(tmp_path, live={"reservedZones": ["eu-west-2d"]})
+    own = {"mirrors": "live", "dnsName": "dos-demo.eps.digital.nhs.uk", "cidr": "10.99.0.0/16"}
+    set_keys(folder / "Pulumi.demo.yaml", {**own, "ephemeral": {**EPHEMERAL, "liveData": "compares answers"}})
+    assert load_environment("demo", folder).virtual_ips == {}
+    assert set(load_environment("nft", folder).virtual_ips) == {*load_environment("live", folder).virtual_ips}
