@@ -1,12 +1,15 @@
 """What goes and what stays: each reason by an example, and fleets of every kind at random."""
 
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from infra.deciding import PERMANENT
 from infra.ephemeral import limits_of
@@ -36,7 +39,7 @@ def lock(*, dead: bool | None, age: timedelta = HOUR) -> LockFacts:
     return LockFacts(holder="tester on laptop", taken=NOW - age, dead=dead)
 
 
-ALIVE = {"resources": 40, "marks": (said(expires=NOW + HOUR),)}
+ALIVE: dict[str, Any] = {"resources": 40, "marks": (said(expires=NOW + HOUR),)}
 EXPIRED = "expired at 2026-10-24T17:30:00Z, 8 h ago"
 NO_EXPIRY = "has an expiry that can't be read, or none"
 BY_NAME = "has a name that no environment made for one test may have"
@@ -146,3 +149,106 @@ def test_of_several_at_work_the_first_is_named() -> None:
 )
 def test_spans_are_told_in_their_two_largest_units(span: timedelta, words: str) -> None:
     assert in_words(span) == words
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """A stack and what it was made as; what shall become of it follows from how it was made."""
+
+    kind: str
+    facts: StackFacts
+    goes: bool
+
+
+skews = st.integers(-3600, 3600).map(lambda seconds: timedelta(seconds=seconds))
+"""Between the clock of who made or locked it, and the one that counts."""
+names = st.from_regex(r"(pr|test|a)-[0-9]{1,6}", fullmatch=True)
+not_names = st.sampled_from(
+    ["live-pr-1", "nft-2", "training-x", "..", "-y", "a b", "Pr-1", "a-", "é", "x" * 21, "x" * 200]
+)
+not_moments = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.text(max_size=8), st.just("2026-10-24T17:30:00"), st.just([]),
+    st.just("9999-12-31T23:59:59-05:00"), st.just("0001-01-01T00:00:00+05:00"),
+)  # fmt: skip
+
+
+@st.composite
+def lifetimes(draw: st.DrawFn, *, over: bool) -> Mapping[str, Any]:
+    """Return the settings of a mark that is over its time, or isn't, at NOW."""
+    if over:
+        expires = NOW - timedelta(seconds=draw(st.integers(0, 90 * 86_400)))
+        return said(expires - timedelta(seconds=draw(st.integers(1, 336 * 3600))), expires)
+    # Made by a clock that may be ahead of the one that counts.
+    created = NOW - timedelta(seconds=draw(st.integers(0, 300 * 3600))) + draw(skews)
+    least = max(NOW, created) + timedelta(seconds=1)
+    return said(created, least + timedelta(seconds=draw(st.integers(0, 33 * 3600))))
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> Case:
+    """Return a stack of a random kind."""
+    over = draw(st.booleans())
+    mark = draw(lifetimes(over=over))
+    name = draw(names)
+    dead_locks = draw(
+        st.lists(
+            st.one_of(
+                skews.map(lambda skew: lock(dead=True, age=HOUR + skew)),
+                skews.map(lambda skew: lock(dead=None, age=LIMITS.stale_lock + HOUR + skew)),
+            ),
+            max_size=2,
+        )
+    )
+    healthy = stack(name, marks=(mark,), pending=draw(st.integers(0, 3)), locks=tuple(dead_locks))
+    permanent = draw(st.sampled_from(COMMITTED))
+    kinds: dict[str, tuple[StackFacts, bool]] = {
+        "healthy": (healthy, over),
+        "empty": (replace(healthy, resources=0, marks=(), said_of_empty=mark, environments=frozenset()), over),
+        "empty, untold": (replace(healthy, resources=0, marks=(), environments=frozenset()), False),
+        "permanent": (stack(permanent, marks=(), locks=tuple(dead_locks)), False),
+        "permanent, marked": (replace(healthy, name=permanent, environments=frozenset({permanent})), False),
+        "permanent, told": (stack(permanent, marks=(), said_of_empty=mark), False),
+        "permanent, emptied": (stack(permanent, resources=0, marks=(), said_of_empty=mark), False),
+        "unmarked": (replace(healthy, marks=(), said_of_empty=mark), False),
+        "another's": (replace(healthy, environments=frozenset({name, permanent})), False),
+        "protected": (replace(healthy, protected=("lb",)), False),
+        "ill named": (replace(healthy, name=draw(not_names)), False),
+        "malformed": (replace(healthy, marks=({**said(), "eps-dos-api:ephemeral": draw(not_moments)},)), False),
+        "malformed expiry": (replace(healthy, marks=(said(expires=draw(not_moments)),)), False),
+        "malformed creation": (replace(healthy, marks=(said(created=draw(not_moments)),)), False),
+        "extra key": (replace(healthy, marks=(said(forever=True),)), False),
+        "two marks": (replace(healthy, marks=(mark, mark)), False),
+        "put off": (replace(healthy, marks=(said(NOW - LONGEST - HOUR, NOW + 999 * HOUR),)), True),
+        "unreadable": (replace(healthy, unreadable="cut short"), False),
+        "locked": (replace(healthy, locks=(*dead_locks, lock(dead=False, age=draw(skews)))), False),
+        "locked elsewhere": (replace(healthy, locks=(*dead_locks, lock(dead=None, age=HOUR + draw(skews)))), False),
+    }
+    kind = draw(st.sampled_from(sorted(kinds)))
+    facts, goes = kinds[kind]
+    return Case(kind=kind, facts=facts, goes=goes)
+
+
+def test_of_random_fleets_exactly_the_expired_go(capsys: pytest.CaptureFixture[str]) -> None:
+    counted: Counter[str] = Counter()
+    reaped: Counter[str] = Counter()
+
+    @settings(max_examples=600, derandomize=True, deadline=None, database=None, suppress_health_check=[*HealthCheck])
+    @given(st.lists(cases(), min_size=1, max_size=8))
+    def judge(fleet: list[Case]) -> None:
+        found = [verdict(one.facts, NOW, COMMITTED, LIMITS) for one in fleet]
+        counted["fleets"] += 1
+        for one, its in zip(fleet, found, strict=True):
+            assert (its.decision == "reap") == one.goes, (one, its)
+            assert its.reason
+            counted[one.kind] += 1
+            reaped[one.kind] += its.decision == "reap"
+
+    judge()
+    fleets = counted.pop("fleets")
+    with capsys.disabled():
+        print(f"\n{fleets} fleets, {counted.total()} stacks, {reaped.total()} reaped: {dict(+reaped)}")  # noqa: T201 - figures that the issue asks to see
+    assert fleets >= 500
+    # Each kind was there, and what can go both ways did.
+    assert len(counted) == 20
+    assert set(+reaped) == {"healthy", "empty", "put off"}
+    assert 0 < reaped["healthy"] < counted["healthy"]
