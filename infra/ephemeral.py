@@ -30,6 +30,9 @@ DEFAULT_TTL = timedelta(hours=72)
 STALE_LOCK = timedelta(hours=6)
 """Where the limits can't be read, and something has to go all the same."""
 
+YEARS = range(2000, 3000)
+"""Of a time that somebody can have meant. At both ends of the calendar, adding to one or changing its zone fails."""
+
 _UNITS = {"d": timedelta(days=1), "h": timedelta(hours=1), "m": timedelta(minutes=1), "s": timedelta(seconds=1)}
 _DURATION = re.compile(r"(?:(\d{1,6})d)?(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,6})s)?", re.ASCII)
 
@@ -166,7 +169,7 @@ def moment(text: str, option: str) -> datetime:
         read = datetime.fromisoformat(text.strip())
     except ValueError:
         read = None
-    if read is None or read.tzinfo is None:
+    if read is None or read.tzinfo is None or read.year not in YEARS:
         raise _wrong(option, f"is {_shown(text)}; allowed: a time with its zone, such as 2026-12-01T18:00Z", "")
     return read.astimezone(UTC).replace(microsecond=0)
 

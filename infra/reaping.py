@@ -12,14 +12,12 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from infra.deciding import PERMANENT
-from infra.ephemeral import Limits, check_name
+from infra.ephemeral import YEARS, Limits, check_name
 from infra.errors import ConfigError
 from infra.settings import EphemeralSettings, own_of
 
 Decision = Literal["reap", "stay", "refuse"]
 
-YEARS = range(2000, 3000)
-"""Of a time that somebody can have meant. At both ends of the calendar, adding to one or changing its zone fails."""
 FUTURE = timedelta(hours=24)
 """From when on it is no clock that makes an environment look as if it were made later than now."""
 
