@@ -71,19 +71,19 @@ def compose(seen: Seen, addresses: Sequence[str], run: str) -> str:
         if seen.wanted:
             return _page(f"❌ {name} [could not be made]({run})", ["Nothing of it is there.", "", RENEW])
         return _page(f"⚪ {name} [is gone]({run})", ["Set the label `ephemeral` to have a new one."])
-    until = text(seen.listed.get("expiresAt") or "unknown")
+    until = code(words(seen.listed.get("expiresAt") or "unknown"))
     if not seen.wanted:
-        lines = [f"It could not be destroyed, or not all of it; `reap` goes on with it after **{until}**."]
+        lines = [f"It could not be destroyed, or not all of it; `reap` goes on with it after {until}."]
         return _page(f"❌ {name} [is still there]({run})", lines)
     if seen.made is None:
         state = text(seen.listed.get("state"))
-        lines = [f"This run made nothing new. In the backend it is: {state}, until **{until}**.", "", RENEW]
+        lines = [f"This run made nothing new. In the backend it is: {state}, until {until}.", "", RENEW]
         return _page(f"⚠️ {name} [was there, or is not complete]({run})", lines)
     lines = [
         f"- name: {code(words(seen.dns_name or 'unknown'))}",
         f"- addresses now: {', '.join(code(one) for one in addresses) or 'its name is not known to DNS yet'}; AWS may "
         "assign others",
-        f"- until **{until}**; longer: `eps-dos ephemeral extend {seen.name} --ttl 24h`",
+        f"- until {until}; longer: `eps-dos ephemeral extend {seen.name} --ttl 24h`",
         "",
         "| | | |",
         "|---|---|---|",
