@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -98,10 +99,13 @@ def opened(url: str) -> Store | None:
 def parsed(name: str, content: bytes) -> Mapping[str, Any]:
     """Return the JSON object of a backend's file, unpacked if it is packed.
 
-    Raises ConfigError if it is packed in a way that can't be read here, ValueError if it is no JSON.
+    Raises ConfigError if it is packed in a way that can't be read here, ValueError if it is no JSON, or cut short.
     """
     if content.startswith(b"\x1f\x8b"):
-        content = gzip.decompress(content)
+        try:
+            content = gzip.decompress(content)
+        except (EOFError, OSError, zlib.error) as error:
+            raise ValueError(f"is no whole gzip file: {error}") from None
     if content.startswith(b"\x28\xb5\x2f\xfd"):
         raise ConfigError(
             [
