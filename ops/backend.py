@@ -42,7 +42,8 @@ class Lock:
             return None
         try:
             os.kill(self.pid, 0)
-        except ProcessLookupError:
+        except (ProcessLookupError, OverflowError):
+            # No process has a number larger than the system's.
             return True
         except PermissionError:
             return False

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC
 from pathlib import Path
 from typing import Any
 
@@ -127,19 +128,21 @@ def _locks(store: Store, paths: Iterable[str]) -> tuple[LockFacts, ...]:
     found = []
     for path in paths:
         try:
-            lock = backend.parsed_lock(path, store.read(path).decode())
+            lock = backend.parsed_lock(path, store.read(path).decode(errors="replace"))
         except FileNotFoundError:
             continue
         if lock is not None:
             holder = f"{lock.username} on {lock.hostname}"
-            found.append(LockFacts(holder=holder, taken=lock.taken, dead=lock.holder_is_dead()))
+            # Pulumi writes the zone; a lock without one was edited, and is no reason to stop reading.
+            taken = lock.taken if lock.taken.tzinfo else lock.taken.replace(tzinfo=UTC)
+            found.append(LockFacts(holder=holder, taken=taken, dead=lock.holder_is_dead()))
     return tuple(found)
 
 
 def _tags(store: Store, path: str) -> Mapping[str, Any]:
     try:
         return _mapping(parsed(path, store.read(path)).get("tags"))
-    except (FileNotFoundError, ValueError):
+    except (FileNotFoundError, ValueError, ConfigError):
         return {}
 
 

@@ -82,6 +82,13 @@ def files() -> dict[str, bytes]:
         f"{LOCKS}/dead/1.json": lock(dead_process(), here),
         f"{STACKS}/elsewhere.json": state(MARK),
         f"{LOCKS}/elsewhere/1.json": lock(1, "another-machine"),
+        f"{STACKS}/edited.json": state(MARK),
+        f"{LOCKS}/edited/1.json": lock(2**80, here),
+        f"{LOCKS}/edited/2.json": lock(1, "another-machine", "2026-10-20T00:30:00"),
+        f"{LOCKS}/edited/3.json": b"\xff\xfe",
+        f"{LOCKS}/edited/4.json": lock(1, "another-machine")[:20],
+        f"{STACKS}/zipped-tags.json": state(),
+        f"{STACKS}/zipped-tags.pulumi-tags": b"\x28\xb5\x2f\xfd00",
         f"{STACKS}/another/project/nested.json": state(MARK),
         ".pulumi/stacks/another-project/stranger.json": state(MARK),
         ".pulumi/meta.yaml": b"version: 1",
@@ -108,12 +115,14 @@ def check(found: tuple[StackFacts, ...]) -> None:
     } == {
         "living": [(f"tester on {socket.gethostname()}", False)],
         "dead": [(f"tester on {socket.gethostname()}", True)],
+        "edited": [(f"tester on {socket.gethostname()}", True), ("tester on another-machine", None)],
         "elsewhere": [("tester on another-machine", None)],
     }  # fmt: skip
     decided = {name: verdict(one, NOW, COMMITTED, LIMITS).decision for name, one in by_name.items()}
     assert decided == {
         "array": "stay",
         "dead": "reap",
+        "edited": "reap",
         "elsewhere": "refuse",
         "empty": "reap",
         "gzipped": "refuse",
@@ -125,6 +134,7 @@ def check(found: tuple[StackFacts, ...]) -> None:
         "plain": "refuse",
         "untold": "stay",
         "zipped": "refuse",
+        "zipped-tags": "stay",
     }
 
 
