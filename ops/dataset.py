@@ -1,7 +1,7 @@
 """`eps-dos dataset`: test data configured at a supplier's request, with a record of who asked and what changed.
 
-The bucket keeps every version. A load that was interrupted is taken up by the next: what is there stays, and the
-record is written last. Whether data may be loaded is in `infra.testdata`.
+The bucket keeps every version. The record is written last; what a load that was interrupted has put there is found by
+the next, which does the rest and records both. Whether data may be loaded is in `infra.testdata`.
 """
 
 from __future__ import annotations
@@ -11,35 +11,64 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from infra import testdata
+from infra.deciding import LIVE
 from infra.environment import DatasetPlan
 from infra.errors import ConfigError, Problem
 from infra.naming import check_stack_name
 from infra.reaping import stamp
+from infra.testdata import shown
 from ops.lab import InLab, environment_of, place
 from ops.place import project_folder
 from ops.progress import progress, say
 
 if TYPE_CHECKING:
+    from botocore.exceptions import ClientError
+
     from ops.aws import Aws
 
 Tell = Callable[[str], None]
 
 app = typer.Typer(help="Test data of an environment: load it, and see who had it loaded.", no_args_is_help=True)
 
-CHECKSUM = "sha256"
-"""An object's own metadata with its content's SHA-256, in hexadecimal: the same for all ways of uploading."""
+LARGEST_COPY_BYTES = 5 * 1024**3
+"""That one request copies (Amazon S3 API, CopyObject); what is larger is copied in parts."""
+COPIED_PART_BYTES = 512 * 1024**2
+"""Far from the 10,000 parts that an object may have (Amazon S3 guide, multipart upload limits)."""
+OURS = "the environment"
+"""Of whom a message speaks where no name is given."""
 
 ForPrograms = Annotated[bool, typer.Option("--json", help="For programs.")]
 Stack = Annotated[str, typer.Argument(help="The environment: int, dev, or one made for a test.", metavar="STACK")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class File:
+    """A file that was found fit to be loaded."""
+
+    path: Path
+    size: int
+    """Bytes."""
+    sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stored:
+    """One version of an object."""
+
+    version: str
+    """Empty as long as nothing was done."""
+    sha256: str
+    """Of its content, hexadecimal; empty if S3 doesn't know it: it was put there in another way."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,24 +82,42 @@ class Load:
     who: str
     """ARN of whoever did it."""
     when: str
-    """UTC."""
-    added: Mapping[str, str] = field(default_factory=dict)
-    """The version of each object that is new, by its key."""
-    changed: Mapping[str, str] = field(default_factory=dict)
-    removed: tuple[str, ...] = ()
+    """UTC, by AWS's clock."""
+    tool: str
+    added: Mapping[str, Stored] = field(default_factory=dict)
+    """By key."""
+    changed: Mapping[str, Stored] = field(default_factory=dict)
+    adopted: Mapping[str, Stored] = field(default_factory=dict)
+    """Was there with the wanted content, but in no record: put by a load that was interrupted, or in another way."""
+    removed: Mapping[str, str] = field(default_factory=dict)
+    """The version that marks each as deleted."""
     unchanged: int = 0
+
+    @classmethod
+    def of(cls, said: Mapping[str, Any]) -> Load:
+        """Return what a record says. Raises KeyError, TypeError or AttributeError if it is none."""
+
+        def stored(name: str) -> dict[str, Stored]:
+            return {key: Stored(version=one["version"], sha256=one["sha256"]) for key, one in said[name].items()}
+
+        return cls(
+            request=str(said["request"]), source=str(said["source"]), who=str(said["who"]), when=str(said["when"]),
+            tool=str(said["tool"]), added=stored("added"), changed=stored("changed"), adopted=stored("adopted"),
+            removed=dict(said["removed"]), unchanged=int(said["unchanged"]),
+        )  # fmt: skip
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing was done."""
-        return not (self.added or self.changed or self.removed)
+        """Whether there is nothing to record."""
+        return not (self.added or self.changed or self.adopted or self.removed)
 
     @property
     def summary(self) -> str:
         """How much was done."""
+        adopted = f"{len(self.adopted)} adopted, " if self.adopted else ""
         return (
             f"{len(self.added)} added, {len(self.changed)} changed, {len(self.removed)} removed, "
-            f"{self.unchanged} unchanged"
+            f"{adopted}{self.unchanged} unchanged"
         )
 
 
@@ -86,9 +133,9 @@ def load_(
 ) -> None:
     """Put test data into the dataset of STACK. Refused for Live's. The bucket keeps what was there before."""
     check_stack_name(stack)
-    _check_request(request)
-    files = files_of(path)
     environment = environment_of(stack, project_folder(Path.cwd()), in_lab)
+    # Whatever is wrong with it is said before anything is started.
+    files = checked(environment.dataset, path, request, stack)
     at = place(in_lab)
     from ops.aws import Aws
 
@@ -100,9 +147,9 @@ def load_(
     if for_programs:
         typer.echo(json.dumps({**asdict(done), "dryRun": dry_run}, indent=2))
         return
-    for sign, keys in (("+", done.added), ("~", done.changed), ("-", done.removed)):
+    for sign, keys in (("+", done.added), ("~", done.changed), ("=", done.adopted), ("-", done.removed)):
         for key in keys:
-            typer.echo(f"{sign} {key}")
+            typer.echo(f"{sign} {shown(key)}")
     typer.echo(f"{stack}: {done.summary}{'; nothing was done' if dry_run or done.is_empty else ''}")
 
 
@@ -114,39 +161,48 @@ def log(stack: Stack, in_lab: InLab = False, for_programs: ForPrograms = False) 
     at = place(in_lab)
     from ops.aws import Aws
 
-    loads = [*records(Aws(environment.aws, at), environment.dataset.bucket)]
+    with _explained(stack, environment.dataset.bucket, stack), progress(f"{stack}: reading the records"):
+        loads = [*records(Aws(environment.aws, at), environment.dataset.bucket)]
     loads.sort(key=lambda one: one.when, reverse=True)
     if for_programs:
         typer.echo(json.dumps([asdict(one) for one in loads], indent=2))
         return
     for one in loads:
-        typer.echo(f"{one.when}  {one.request}: {one.summary}; from {one.source}, by {one.who}")
+        typer.echo(f"{one.when}  {one.request}: {one.summary}; from {shown(one.source)}, by {one.who}")
     if not loads:
         typer.echo("none")
 
 
-def files_of(path: Path) -> dict[str, Path]:
-    """Return the files under `path` by the key that each would have. Raises ConfigError with all that is wrong."""
-    if path.is_symlink() or not path.exists():
-        raise _wrong(f"{path}:", "is no file and no folder", "name the folder with the test data")
-    if path.is_file():
-        return {path.name: path}
-    found: dict[str, Path] = {}
-    problems = []
-    for folder, folders, names in os.walk(path):
-        for name in (*folders, *names):
-            one = Path(folder) / name
-            if one.is_symlink() or not (one.is_dir() or one.is_file()):
-                problems.append(
-                    Problem(where=f"{one}:", message="is a link or a device; allowed: files", fix="put a file there")
-                )
-            elif one.is_file():
-                found[one.relative_to(path).as_posix()] = one
-    if not found and not problems:
-        problems.append(Problem(where=f"{path}:", message="is empty", fix="name the folder with the test data"))
-    if len(found) > testdata.MOST_FILES:
-        problems.append(
-            Problem(where=f"{path}:", message=f"has {len(found)} files; allowed: {testdata.MOST_FILES}", fix="split it")
+def checked(plan: DatasetPlan, source: Path, request: str, stack: str = OURS) -> dict[str, File]:
+    """Return the files under `source`, or itself, by the key that each will have.
+
+    Raises ConfigError with all that is wrong with them, with `request`, and with loading them into this dataset.
+    """
+    problems = [one for one in (testdata.refusal(plan, stack), testdata.problem_of_request(request)) if one is not None]
+    paths, unfit = _paths(source)
+    problems += unfit
+    sizes: dict[str, int] = {}
+    for name, path in paths.items():
+        try:
+            sizes[name] = path.stat().st_size
+        except OSError as error:
+            problems.append(_unreadable(path, error))
+    if sizes or not unfit:
+        problems += testdata.problems_of_files(sizes, plan.supplier_areas)
+    found: dict[str, File] = {}
+    # Otherwise it would take long to say that it is too much.
+    too_much = len(sizes) > testdata.MOST_FILES or sum(sizes.values()) > testdata.LARGEST_LOAD_BYTES
+    for name, size in sorted(sizes.items()):
+        if too_much or size > testdata.LARGEST_FILE_BYTES or not name.endswith(testdata.KINDS):
+            continue
+        try:
+            content = paths[name].read_bytes()
+        except OSError as error:
+            problems.append(_unreadable(paths[name], error))
+            continue
+        problems += testdata.problems_of_content(name, content)
+        found[testdata.key_of(name)] = File(
+            path=paths[name], size=len(content), sha256=hashlib.sha256(content).hexdigest()
         )
     if problems:
         raise ConfigError(problems)
@@ -160,154 +216,289 @@ def load(
     request: str,
     tell: Tell,
     *,
-    files: Mapping[str, Path] | None = None,
-    stack: str = "the environment",
+    files: Mapping[str, File] | None = None,
+    stack: str = OURS,
     replace: bool = False,
     dry_run: bool = False,
 ) -> Load:
     """Put the files of `source` into the dataset and return the record. What is there already isn't uploaded again.
 
-    Raises ConfigError, before anything is changed, if the data or the dataset aren't fit; botocore's errors.
+    `files` is what `checked` returned for the same; without, they are checked here. Raises ConfigError, before anything
+    is changed, if the data or the dataset aren't fit, or who calls may not; botocore's errors.
     """
-    against = testdata.refusal(plan, stack)
-    if against is not None:
-        raise ConfigError([against])
-    files = files_of(source) if files is None else files
-    problems = [
-        problem
-        for key, path in sorted(files.items())
-        for problem in testdata.problems_of_file(key, path.read_bytes(), plan.supplier_areas)
-    ]
-    if problems:
-        raise ConfigError(problems)
-    wanted = {key: hashlib.sha256(path.read_bytes()).hexdigest() for key, path in files.items()}
-    there = {
-        key: checksum
-        for key, checksum in _there(aws, plan.bucket, stack)
-        if not any(key.startswith(area.prefix) for area in plan.supplier_areas)
-    }
-    added, changed, surplus = testdata.changes(wanted, there)
+    if files is None:
+        files = checked(plan, source, request, stack)
 
-    def put(key: str) -> str:
-        tell(key)
-        digest = bytes.fromhex(wanted[key])
+    def put(key: str) -> Stored:
+        file = files[key]
+        content = file.path.read_bytes()
+        if hashlib.sha256(content).hexdigest() != file.sha256:
+            raise _wrong(f"{file.path}:", "was changed while it was loaded", "the same command, once it is at rest")
+        # S3 computes it, too, refuses what isn't the same, and keeps it (Amazon S3 API, PutObject).
+        checksum = base64.b64encode(bytes.fromhex(file.sha256)).decode()
         answer = aws.s3.put_object(
-            Bucket=plan.bucket, Key=key, Body=files[key].read_bytes(), Metadata={CHECKSUM: wanted[key]},
-            ChecksumSHA256=base64.b64encode(digest).decode(),
+            Bucket=plan.bucket, Key=key, Body=content, ChecksumAlgorithm="SHA256", ChecksumSHA256=checksum,
+            Metadata={"request": request},
         )  # fmt: skip
-        return str(answer.get("VersionId", ""))
+        return Stored(version=_version(answer), sha256=file.sha256)
 
-    def remove(key: str) -> None:
-        tell(key)
-        aws.s3.delete_object(Bucket=plan.bucket, Key=key)
-
-    kept = len(wanted) - len(added) - len(changed)
-    return _done(
-        aws, plan.bucket, request, str(source), (added, changed, surplus if replace else []), kept, put, remove,
-        dry_run=dry_run,
-    )  # fmt: skip
+    with _explained(stack, plan.bucket, stack, plan.operator_role_arns):
+        there = {
+            key: size
+            for key, (size, _) in _objects(aws, plan.bucket)
+            if not any(key.startswith(area.prefix) for area in plan.supplier_areas)
+        }
+        same = {key: _head(aws, plan.bucket, key) for key, file in files.items() if there.get(key) == file.size}
+        added, changed, surplus = testdata.changes(
+            {key: file.sha256 for key, file in files.items()},
+            {key: same[key].sha256 if key in same else "" for key in there},
+        )
+        same = {key: one for key, one in same.items() if key not in changed}
+        return _Work(
+            aws=aws, bucket=plan.bucket, request=request, source=str(source), added=added, changed=changed,
+            surplus=surplus if replace else (), same=same, put=put, tell=tell,
+        ).done(dry_run=dry_run)  # fmt: skip
 
 
 def copy(aws: Aws, source_bucket: str, plan: DatasetPlan, request: str, tell: Tell) -> Load:
     """Copy another environment's test data into the dataset, within AWS, and return the record.
 
-    Its records of loads stay behind. Raises ConfigError if the dataset is Live's or nobody's to load, or the source
-    isn't there; botocore's errors.
+    What is there in its current version is copied; its records of loads stay behind. Raises ConfigError, before
+    anything is changed, if the dataset is Live's or nobody's to load, or the source is Live's, nobody's or not there;
+    botocore's errors.
     """
-    against = testdata.refusal(plan, "the environment")
-    if against is not None:
-        raise ConfigError([against])
-    pages = aws.s3.get_paginator("list_objects_v2").paginate(Bucket=source_bucket)
-    keys = [one["Key"] for page in pages for one in page.get("Contents", [])]
-    keys = [key for key in keys if not key.startswith(testdata.RECORDS)]
+    problems = [one for one in (testdata.refusal(plan, OURS), testdata.problem_of_request(request)) if one is not None]
+    if problems:
+        raise ConfigError(problems)
+    with _explained(f"s3://{source_bucket}", source_bucket, "STACK, whose it is"):
+        _check_source(aws, source_bucket)
+        wanted = dict(_objects(aws, source_bucket))
 
-    def put(key: str) -> str:
-        tell(key)
+    def put(key: str) -> Stored:
+        size, _ = wanted[key]
+        if size > LARGEST_COPY_BYTES:
+            _copy_in_parts(aws, source_bucket, plan.bucket, key)
+            return _head(aws, plan.bucket, key)
         answer = aws.s3.copy_object(
-            Bucket=plan.bucket, Key=key, CopySource={"Bucket": source_bucket, "Key": key}, MetadataDirective="COPY"
+            Bucket=plan.bucket, Key=key, CopySource={"Bucket": source_bucket, "Key": key}, ChecksumAlgorithm="SHA256"
         )
-        return str(answer.get("VersionId", ""))
+        return Stored(version=_version(answer), sha256=_hex(answer["CopyObjectResult"].get("ChecksumSHA256", "")))
 
-    there = dict(_there(aws, plan.bucket, "the environment"))
-    missing = [key for key in keys if key not in there]
-    return _done(
-        aws, plan.bucket, request, f"s3://{source_bucket}", (missing, [], []), len(keys) - len(missing), put,
-        lambda _key: None, dry_run=False,
-    )  # fmt: skip
+    with _explained(OURS, plan.bucket, OURS, plan.operator_role_arns):
+        there = dict(_objects(aws, plan.bucket))
+        same = {key: _head(aws, plan.bucket, key) for key, one in there.items() if wanted.get(key) == one}
+        return _Work(
+            aws=aws, bucket=plan.bucket, request=request, source=f"s3://{source_bucket}",
+            added=sorted(wanted.keys() - there.keys()),
+            changed=sorted((wanted.keys() & there.keys()) - same.keys()),
+            surplus=(), same=same, put=put, tell=tell,
+        ).done(dry_run=False)  # fmt: skip
 
 
 def records(aws: Aws, bucket: str) -> Iterator[Load]:
-    """Yield the record of each load into a dataset."""
+    """Yield the record of each load into a dataset; what is none is told, and left out."""
     for page in aws.s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=testdata.RECORDS):
         for one in page.get("Contents", []):
-            said = json.loads(aws.s3.get_object(Bucket=bucket, Key=one["Key"])["Body"].read())
-            yield Load(**{**said, "removed": tuple(said.get("removed", ()))})
+            text = aws.s3.get_object(Bucket=bucket, Key=one["Key"])["Body"].read()
+            try:
+                yield Load.of(json.loads(text))
+            except (ValueError, KeyError, TypeError, AttributeError):
+                say(f"s3://{bucket}/{shown(one['Key'])}: is no record of a load; left out")
 
 
-def _done(
-    aws: Aws,
-    bucket: str,
-    request: str,
-    source: str,
-    keys: tuple[list[str], list[str], list[str]],
-    unchanged: int,
-    put: Callable[[str], str],
-    remove: Callable[[str], None],
-    *,
-    dry_run: bool,
-) -> Load:
-    """Do what there is to do, and record it; with `dry_run`, return what the record would be."""
-    added, changed, surplus = keys
-    facts: dict[str, Any] = {"request": request, "source": source, "unchanged": unchanged, "removed": tuple(surplus)}
-    if dry_run or not (added or changed or surplus):
-        return Load(who="", when="", added=dict.fromkeys(added, ""), changed=dict.fromkeys(changed, ""), **facts)
-    done = 0
-    try:
-        versions: dict[str, str] = {}
-        for key in (*added, *changed):
-            versions[key] = put(key)
-            done += 1
-        for key in surplus:
-            remove(key)
-            done += 1
-    except BaseException:
-        say(f"{done} of {len(added) + len(changed) + len(surplus)} were done; the same command does the rest")
-        raise
-    record = Load(
-        who=str(aws.sts.get_caller_identity()["Arn"]),
-        when=stamp(datetime.now(UTC)),
-        added={key: versions[key] for key in added},
-        changed={key: versions[key] for key in changed},
-        **facts,
+@dataclass(frozen=True, kw_only=True)
+class _Work:
+    """What there is to do, and how."""
+
+    aws: Aws
+    bucket: str
+    request: str
+    source: str
+    added: Sequence[str]
+    changed: Sequence[str]
+    surplus: Sequence[str]
+    same: Mapping[str, Stored]
+    """What is there as wanted."""
+    put: Callable[[str], Stored]
+    tell: Tell
+
+    def done(self, *, dry_run: bool) -> Load:
+        """Do it, record it, and return the record; with `dry_run`, return what the record would be."""
+        recorded = {
+            one.version
+            for load in (records(self.aws, self.bucket) if self.same else ())
+            for group in (load.added, load.changed, load.adopted)
+            for one in group.values()
+        }
+        adopted = {key: one for key, one in sorted(self.same.items()) if one.version not in recorded}
+        facts: dict[str, Any] = {
+            "request": self.request,
+            "source": self.source,
+            "tool": f"eps-dos {version('eps-dos-api-infrastructure')}",
+            "adopted": adopted,
+            "unchanged": len(self.same) - len(adopted),
+        }
+        if dry_run or not (self.added or self.changed or self.surplus or adopted):
+            nothing = Stored(version="", sha256="")
+            return Load(
+                who="", when="", **facts,
+                added=dict.fromkeys(self.added, nothing), changed=dict.fromkeys(self.changed, nothing),
+                removed=dict.fromkeys(self.surplus, ""),
+            )  # fmt: skip
+        # Who can't be named changes nothing.
+        who = self.aws.sts.get_caller_identity()["Arn"]
+        stored, removed = self._changed()
+        record = Load(
+            who=who, when=stamp(self.aws.now()), **facts,
+            added={key: stored[key] for key in self.added}, changed={key: stored[key] for key in self.changed},
+            removed=removed,
+        )  # fmt: skip
+        self._write(record)
+        return record
+
+    def _changed(self) -> tuple[dict[str, Stored], dict[str, str]]:
+        stored: dict[str, Stored] = {}
+        removed: dict[str, str] = {}
+        count = len(self.added) + len(self.changed) + len(self.surplus)
+        try:
+            for key in (*self.added, *self.changed):
+                self.tell(f"{len(stored)} of {count}, {shown(key)}")
+                stored[key] = self.put(key)
+            for key in self.surplus:
+                self.tell(f"{len(stored) + len(removed)} of {count}, {shown(key)}")
+                removed[key] = _version(self.aws.s3.delete_object(Bucket=self.bucket, Key=key))
+        except BaseException:
+            say(
+                f"{len(stored) + len(removed)} of {count} were done, and nothing is recorded yet; "
+                "the same command does the rest and records it all"
+            )
+            raise
+        return stored, removed
+
+    def _write(self, record: Load) -> None:
+        from botocore.exceptions import ClientError
+
+        body = json.dumps(asdict(record), indent=2).encode()
+        named = re.sub(r"[^A-Za-z0-9._-]", "-", record.request)
+        key = f"{testdata.RECORDS}{record.when}-{named}-{hashlib.sha256(body).hexdigest()[:8]}.json"
+        try:
+            self.aws.s3.put_object(
+                Bucket=self.bucket, Key=key, Body=body, ContentType="application/json", IfNoneMatch="*"
+            )
+        except ClientError as error:
+            # It is there, and by its name it is the same: the answer to a first try was lost.
+            if _code(error) != "PreconditionFailed":
+                raise
+
+
+def _paths(source: Path) -> tuple[dict[str, Path], list[Problem]]:
+    """Return the files by name, and what isn't one."""
+    if not source.exists():
+        return {}, [_problem(source, "isn't there", "name the folder with the test data")]
+    if source.is_file():
+        return {source.name: source}, []
+    if not source.is_dir():
+        return {}, [_problem(source, "is neither a file nor a folder", "name the folder with the test data")]
+    found: dict[str, Path] = {}
+    problems: list[Problem] = []
+
+    def closed(error: OSError) -> None:
+        problems.append(_unreadable(Path(error.filename), error))
+
+    for folder, folders, names in os.walk(source, onerror=closed):
+        for name in sorted((*folders, *names)):
+            one = Path(folder) / name
+            if one.is_symlink() or not (one.is_dir() or one.is_file()):
+                problems.append(_problem(one, "is a link or a device; allowed: files", "put a file there"))
+            elif one.is_file():
+                found[one.relative_to(source).as_posix()] = one
+    return found, problems
+
+
+def _objects(aws: Aws, bucket: str) -> Iterator[tuple[str, tuple[int, str]]]:
+    """Yield the key of every object but the records, with its size (bytes) and its tag.
+
+    Where nothing was uploaded in parts, equal tags mean equal content (Amazon S3 API, Object: SSE-S3).
+    """
+    for page in aws.s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
+        for one in page.get("Contents", []):
+            if not one["Key"].startswith(testdata.RECORDS):
+                yield one["Key"], (one["Size"], one["ETag"])
+
+
+def _head(aws: Aws, bucket: str, key: str) -> Stored:
+    head = aws.s3.head_object(Bucket=bucket, Key=key, ChecksumMode="ENABLED")
+    return Stored(version=_version(head), sha256=_hex(head.get("ChecksumSHA256", "")))
+
+
+def _version(answer: Mapping[str, Any]) -> str:
+    """Return the version that S3 speaks of: `null` if the bucket has lost its versioning, as S3 calls it."""
+    return str(answer.get("VersionId", "null"))
+
+
+def _hex(checksum: str) -> str:
+    """Return S3's SHA-256 of an object in hexadecimal; empty for one of its parts' checksums."""
+    return "" if "-" in checksum else base64.b64decode(checksum).hex()
+
+
+def _copy_in_parts(aws: Aws, source_bucket: str, bucket: str, key: str) -> None:
+    from boto3.s3.transfer import TransferConfig
+
+    aws.s3.copy(
+        {"Bucket": source_bucket, "Key": key},
+        bucket,
+        key,
+        ExtraArgs={"ChecksumAlgorithm": "SHA256"},
+        Config=TransferConfig(multipart_threshold=LARGEST_COPY_BYTES, multipart_chunksize=COPIED_PART_BYTES),
     )
-    named = re.sub(r"[^A-Za-z0-9._-]", "-", request)
-    body = json.dumps(asdict(record), indent=2).encode()
-    key = f"{testdata.RECORDS}{record.when}-{named}-{hashlib.sha256(body).hexdigest()[:8]}.json"
-    aws.s3.put_object(Bucket=bucket, Key=key, Body=body, ContentType="application/json")
-    return record
 
 
-def _there(aws: Aws, bucket: str, stack: str) -> Iterator[tuple[str, str]]:
-    """Yield key and SHA-256 of every object; an empty one for what was uploaded in another way."""
+def _check_source(aws: Aws, bucket: str) -> None:
+    """Raise ConfigError unless the bucket's own tags say that it holds test data of one of our environments."""
     from botocore.exceptions import ClientError
 
     try:
-        for page in aws.s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
-            for one in page.get("Contents", []):
-                if not one["Key"].startswith(testdata.RECORDS):
-                    head = aws.s3.head_object(Bucket=bucket, Key=one["Key"])
-                    yield one["Key"], head["Metadata"].get(CHECKSUM, "")
+        tags = {one["Key"]: one["Value"] for one in aws.s3.get_bucket_tagging(Bucket=bucket)["TagSet"]}
     except ClientError as error:
-        if error.response.get("Error", {}).get("Code") == "NoSuchBucket":
-            raise _wrong(f"{stack}:", f"has no dataset {bucket} yet", f"pulumi up --stack {stack}") from None
+        if _code(error) != "NoSuchTagSet":
+            raise
+        tags = {}
+    owner = tags.get("Environment")
+    if owner is None or owner == LIVE:
+        whose = "is Live's dataset" if owner else "has no tag Environment that says whose it is"
+        raise _wrong(f"s3://{bucket}:", f"{whose}; allowed: a dataset of test data", "--dataset int, or a folder")
+
+
+@contextmanager
+def _explained(where: str, bucket: str, stack: str, operators: Sequence[str] = ()) -> Iterator[None]:
+    """Tell what to do if there is no such bucket, which is the dataset of `stack`, or AWS refuses it."""
+    from botocore.exceptions import ClientError
+
+    try:
+        yield
+    except ClientError as error:
+        if _code(error) == "NoSuchBucket":
+            raise _wrong(f"{where}:", f"there is no dataset {bucket} yet", f"eps-dos up {stack}") from None
+        if _code(error) in {"AccessDenied", "403"}:
+            named = f" ({', '.join(operators)})" if operators else ""
+            raise _wrong(
+                f"{where}:",
+                f"AWS refuses you {error.operation_name} in {bucket}; allowed: its operators{named}",
+                "work in one of the roles that eps-dos-api:operators names, or have yours named there",
+            ) from None
         raise
 
 
-def _check_request(text: str) -> None:
-    if not re.fullmatch(r"[\x21-\x7e][\x20-\x7e]{0,99}", text):
-        raise _wrong(
-            "--request", f"is {text[:100]!r}; allowed: 1 to 100 printable ASCII characters", "--request CHG0012345"
-        )
+def _code(error: ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def _unreadable(path: Path, error: OSError) -> Problem:
+    return _problem(path, f"can't be read: {error.strerror or error}", "mend its rights, or leave it out")
+
+
+def _problem(path: Path, message: str, fix: str) -> Problem:
+    return Problem(where=f"{shown(str(path))}:", message=message, fix=fix)
 
 
 def _wrong(where: str, message: str, fix: str) -> ConfigError:
