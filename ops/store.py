@@ -116,5 +116,8 @@ def parsed(name: str, content: bytes) -> Mapping[str, Any]:
                 )
             ]
         )
-    document = json.loads(content)
+    try:
+        document = json.loads(content)
+    except RecursionError:
+        raise ValueError("is nested too deeply to be read") from None
     return document if isinstance(document, dict) else {}

@@ -72,6 +72,11 @@ def test_what_is_cut_short_is_no_json(content: bytes) -> None:
         parsed("a.json", content)
 
 
+def test_what_is_nested_without_end_is_told() -> None:
+    with pytest.raises(ValueError, match="is nested too deeply"):
+        parsed("a.json", b"[" * 200_000)
+
+
 def test_what_cannot_be_unpacked_here_is_named() -> None:
     with pytest.raises(ConfigError, match=r"backend: a\.json is compressed with zstd"):
         parsed("a.json", b"\x28\xb5\x2f\xfd00")
