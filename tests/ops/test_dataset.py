@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,10 @@ import pytest
 from infra import access, testdata
 from infra.environment import DatasetPlan, SupplierArea
 from infra.errors import ConfigError
-from ops import dataset
+from ops import cli, dataset
 from ops.aws import Aws
 from ops.dataset import Load, checked, copy, load, records
+from ops.place import Place
 from tests.infra.sample import environment, mirror
 from tests.ops.leftover_world import Emulator, aws_of, emulator, tags
 from tests.ops.leftover_world import bucket as make_bucket
@@ -435,3 +437,134 @@ def without_tls(document: access.Document) -> str:
     statements: Any = document["Statement"]
     assert statements[0]["Sid"] == "TlsOnly"
     return access.as_json({**document, "Statement": statements[1:]})
+
+
+CHECKOUT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def at_the_emulator(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> Aws:
+    """Commands in this process, with the stack files of the checkout and the emulator's AWS."""
+    monkeypatch.chdir(CHECKOUT)
+    monkeypatch.setattr(dataset, "place", lambda _in_lab: aws._place)
+    return aws
+
+
+def test_the_command_tells_each_change_and_how_many(
+    at_the_emulator: Aws, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.run(["dataset", "load", "int", str(data), "--request", REQUEST]) == 0
+    assert capsys.readouterr().out == (
+        "+ a.csv\n+ b/c.json\nint: 2 added, 0 changed, 0 removed, 0 unchanged\n"
+    )  # fmt: skip
+    (data / "a.csv").write_text("id\n")
+    (data / "b" / "c.json").rename(data / "d.json")
+    arguments = ["dataset", "load", "int", str(data), "--request", REQUEST, "--replace"]
+    assert cli.run([*arguments, "--dry-run"]) == 0
+    told = "+ d.json\n~ a.csv\n- b/c.json\nint: 1 added, 1 changed, 1 removed, 0 unchanged"
+    assert capsys.readouterr().out == f"{told}; nothing was done\n"
+    assert cli.run(arguments) == 0
+    assert capsys.readouterr().out == f"{told}\n"
+    assert cli.run(arguments) == 0
+    assert capsys.readouterr().out == "int: 0 added, 0 changed, 0 removed, 2 unchanged; nothing was done\n"
+
+
+def test_the_command_tells_programs_the_record(
+    at_the_emulator: Aws, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.run(["dataset", "load", "int", str(data), "--request", REQUEST, "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said.pop("dryRun") is False
+    assert [said] == [asdict(one) for one in records(at_the_emulator, BUCKET)]
+    assert cli.run(["dataset", "log", "int", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == [said]
+
+
+def test_the_log_has_the_newest_first_and_leaves_out_what_is_no_record(
+    at_the_emulator: Aws, data: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert cli.run(["dataset", "log", "int"]) == 0
+    assert capsys.readouterr().out == "none\n"
+    for hour, request in ((10, "CHG1"), (9, "CHG2"), (11, "CHG3")):
+        with monkeypatch.context() as patch:
+            patch.setattr(Aws, "now", lambda _, hour=hour: datetime(2026, 11, 24, hour, tzinfo=UTC))
+            (data / f"{request}.json").write_text("{}")
+            loaded(at_the_emulator, data, request=request)
+    for name, content in (("a.json", b"\xff"), ("b.json", b"[]"), ("c.json", b'{"request": "CHG4"}')):
+        at_the_emulator.s3.put_object(Bucket=BUCKET, Key=f"_loads/{name}", Body=content)
+    assert cli.run(["dataset", "log", "int"]) == 0
+    told = capsys.readouterr()
+    assert told.out.splitlines() == [
+        f"2026-11-24T{hour}:00:00Z  {request}: {counts} unchanged; from {data}, by {CALLER}"
+        for hour, request, counts in (
+            ("11", "CHG3", "1 added, 0 changed, 0 removed, 4"),
+            ("10", "CHG1", "3 added, 0 changed, 0 removed, 0"),
+            ("09", "CHG2", "1 added, 0 changed, 0 removed, 3"),
+        )
+    ]
+    assert told.err.splitlines() == [
+        f"s3://{BUCKET}/_loads/{name}: is no record of a load; left out" for name in ("a.json", "b.json", "c.json")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["live", "DATA", "--request", REQUEST], "live: answers from Live's dataset, eps-dos-api-live-dataset"),
+        (["nft", "DATA", "--request", REQUEST], "nft: answers from Live's dataset, eps-dos-api-live-dataset"),
+        (["int", "DATA", "--request", ""], "--request is ''; allowed: 1 to 100 printable ASCII characters"),
+        (["int", "DATA"], "--request"),
+        (["int", "nowhere", "--request", REQUEST], "nowhere: isn't there"),
+        (["..", "DATA", "--request", REQUEST], "stack name is '..'"),
+        (["a b", "DATA", "--request", REQUEST], "stack name is 'a b'"),
+    ],
+)
+def test_wrong_use_is_told_before_anything_is_started(
+    data: Path,
+    arguments: list[str],
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def started(_in_lab: bool) -> Place:
+        raise AssertionError("nothing is to be started")
+
+    monkeypatch.chdir(CHECKOUT)
+    monkeypatch.setattr(dataset, "place", started)
+    assert cli.run(["dataset", "load", *(str(data) if one == "DATA" else one for one in arguments)]) == 2
+    told = capsys.readouterr()
+    assert said in told.err
+    assert "Traceback" not in told.err
+    assert told.out == ""
+
+
+@pytest.mark.parametrize("command", [["load", "dev", "DATA", "--request", REQUEST], ["log", "dev"]])
+def test_an_environment_that_was_never_brought_up_is_told_with_what_brings_it_up(
+    at_the_emulator: Aws, data: Path, command: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.run(["dataset", *(str(data) if one == "DATA" else one for one in command)]) == 2
+    assert capsys.readouterr().err == (
+        "dev: there is no dataset eps-dos-api-dev-dataset yet\n    fix: eps-dos up dev\n"
+    )  # fmt: skip
+
+
+def test_an_interrupted_command_ends_as_interrupted_and_says_what_is_done(
+    at_the_emulator: Aws, data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    head = Path.read_bytes
+    reads: list[Path] = []
+
+    def interrupted(path: Path) -> bytes:
+        reads.append(path)
+        # Each is read once to be checked, and once to be sent.
+        if len(reads) == 4:
+            raise KeyboardInterrupt
+        return head(path)
+
+    monkeypatch.setattr(Path, "read_bytes", interrupted)
+    assert cli.run(["dataset", "load", "int", str(data), "--request", REQUEST]) == 130
+    told = capsys.readouterr()
+    assert told.err == (
+        "1 of 2 were done, and nothing is recorded yet; the same command does the rest and records it all\n"
+    )
+    assert told.out == ""
