@@ -12,6 +12,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
@@ -44,6 +45,8 @@ LARGEST_COPY_BYTES = 5 * 1024**3
 """That one request copies (Amazon S3 API, CopyObject); what is larger is copied in parts."""
 COPIED_PART_BYTES = 512 * 1024**2
 """Far from the 10,000 parts that an object may have (Amazon S3 guide, multipart upload limits)."""
+REQUESTS_AT_ONCE = 8
+"""As many as a client has connections for, and two to spare (botocore, max_pool_connections: 10)."""
 OURS = "the environment"
 """Of whom a message speaks where no name is given."""
 
@@ -248,7 +251,7 @@ def load(
             for key, (size, _) in _objects(aws, plan.bucket)
             if not any(key.startswith(area.prefix) for area in plan.supplier_areas)
         }
-        same = {key: _head(aws, plan.bucket, key) for key, file in files.items() if there.get(key) == file.size}
+        same = _heads(aws, plan.bucket, [key for key, file in files.items() if there.get(key) == file.size], tell)
         added, changed, surplus = testdata.changes(
             {key: file.sha256 for key, file in files.items()},
             {key: same[key].sha256 if key in same else "" for key in there},
@@ -286,7 +289,7 @@ def copy(aws: Aws, source_bucket: str, plan: DatasetPlan, request: str, tell: Te
 
     with _explained(OURS, plan.bucket, OURS, plan.operator_role_arns):
         there = dict(_objects(aws, plan.bucket))
-        same = {key: _head(aws, plan.bucket, key) for key, one in there.items() if wanted.get(key) == one}
+        same = _heads(aws, plan.bucket, [key for key, one in there.items() if wanted.get(key) == one], tell)
         return _Work(
             aws=aws, bucket=plan.bucket, request=request, source=f"s3://{source_bucket}",
             added=sorted(wanted.keys() - there.keys()),
@@ -424,6 +427,21 @@ def _objects(aws: Aws, bucket: str) -> Iterator[tuple[str, tuple[int, str]]]:
         for one in page.get("Contents", []):
             if not one["Key"].startswith(testdata.RECORDS):
                 yield one["Key"], (one["Size"], one["ETag"])
+
+
+def _heads(aws: Aws, bucket: str, keys: Sequence[str], tell: Tell) -> dict[str, Stored]:
+    """Return what S3 knows of each: a request for each, and none has to wait for another."""
+    _ = aws.s3  # made once, before threads ask for it
+    found: dict[str, Stored] = {}
+    with ThreadPoolExecutor(REQUESTS_AT_ONCE) as pool:
+        try:
+            for key, stored in zip(keys, pool.map(lambda one: _head(aws, bucket, one), keys), strict=True):
+                found[key] = stored
+                tell(f"compared {len(found)} of {len(keys)}")
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    return found
 
 
 def _head(aws: Aws, bucket: str, key: str) -> Stored:

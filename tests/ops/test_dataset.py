@@ -198,6 +198,22 @@ def test_after_an_interruption_the_same_command_does_the_rest_and_all_is_recorde
     assert loaded(aws, data).is_empty
 
 
+def test_an_interruption_while_it_compares_ends_it_at_once(aws: Aws, running: Emulator, data: Path) -> None:
+    for number in range(100):
+        (data / f"{number}.json").write_text("{}")
+    loaded(aws, data)
+    before, kept = running.ask("GET", "calls"), versions(aws)
+
+    def interrupt(what: str) -> None:
+        assert what == "compared 1 of 102"
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        loaded(aws, data, interrupt)
+    assert running.ask("GET", "calls")["s3.HeadObject"] - before.get("s3.HeadObject", 0) < 102
+    assert versions(aws) == kept
+
+
 def test_a_record_whose_first_answer_was_lost_counts_as_written(
     aws: Aws, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
