@@ -279,12 +279,15 @@ def copy(aws: Aws, source_bucket: str, plan: DatasetPlan, request: str, tell: Te
 
     def put(key: str) -> Stored:
         size, _ = wanted[key]
-        if size > LARGEST_COPY_BYTES:
-            _copy_in_parts(aws, source_bucket, plan.bucket, key)
-            return _head(aws, plan.bucket, key)
-        answer = aws.s3.copy_object(
-            Bucket=plan.bucket, Key=key, CopySource={"Bucket": source_bucket, "Key": key}, ChecksumAlgorithm="SHA256"
-        )
+        # AWS doesn't say which of the two it refuses.
+        with _explained(f"s3://{source_bucket}", f"it, or in {plan.bucket}", OURS, plan.operator_role_arns):
+            if size > LARGEST_COPY_BYTES:
+                _copy_in_parts(aws, source_bucket, plan.bucket, key)
+                return _head(aws, plan.bucket, key)
+            answer = aws.s3.copy_object(
+                Bucket=plan.bucket, Key=key, CopySource={"Bucket": source_bucket, "Key": key},
+                ChecksumAlgorithm="SHA256",
+            )  # fmt: skip
         return Stored(version=_version(answer), sha256=_hex(answer["CopyObjectResult"].get("ChecksumSHA256", "")))
 
     with _explained(OURS, plan.bucket, OURS, plan.operator_role_arns):
@@ -434,13 +437,10 @@ def _heads(aws: Aws, bucket: str, keys: Sequence[str], tell: Tell) -> dict[str, 
     _ = aws.s3  # made once, before threads ask for it
     found: dict[str, Stored] = {}
     with ThreadPoolExecutor(REQUESTS_AT_ONCE) as pool:
-        try:
-            for key, stored in zip(keys, pool.map(lambda one: _head(aws, bucket, one), keys), strict=True):
-                found[key] = stored
-                tell(f"compared {len(found)} of {len(keys)}")
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+        # What ends the loop early, such as Ctrl-C, ends `map`, which takes back what hasn't begun.
+        for key, stored in zip(keys, pool.map(lambda one: _head(aws, bucket, one), keys), strict=True):
+            found[key] = stored
+            tell(f"compared {len(found)} of {len(keys)}")
     return found
 
 
@@ -502,7 +502,7 @@ def _explained(where: str, bucket: str, stack: str, operators: Sequence[str] = (
             raise _wrong(
                 f"{where}:",
                 f"AWS refuses you {error.operation_name} in {bucket}; allowed: its operators{named}",
-                "work in one of the roles that eps-dos-api:operators names, or have yours named there",
+                "work in one of the roles that eps-dos-api:operators names, or have yours named there: docs/dataset.md",
             ) from None
         raise
 

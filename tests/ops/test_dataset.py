@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,6 +26,8 @@ from tests.ops.leftover_world import bucket as make_bucket
 
 PLAN = environment("int").dataset
 BUCKET = PLAN.bucket
+OPERATORS_RIGHTS = ("s3:ListBucket", "s3:GetObject", "s3:PutObject", "s3:DeleteObject")
+"""As docs/dataset.md gives them."""
 REQUEST = "CHG0012345"
 ACCOUNT = "123456789012"
 CALLER = f"arn:aws:iam::{ACCOUNT}:root"
@@ -360,7 +362,12 @@ def test_a_copy_has_the_current_data_without_the_records_and_a_record_of_its_own
     assert (done.request, done.source, [*done.added]) == ("made like int", f"s3://{BUCKET}", ["a.csv", "b/c.json"])
     assert done.added["a.csv"].sha256 == sha256(b"id\n1\n")
     assert [*records(aws, TEST.bucket)] == [done]
-    assert copy(aws, BUCKET, TEST, "made like int", lambda _: None).is_empty
+    again = copy(aws, BUCKET, TEST, "made like int", lambda _: None)
+    assert (again.is_empty, again.unchanged) == (True, 2)
+    (data / "a.csv").write_text("id\n2\n")
+    loaded(aws, data / "a.csv")
+    assert [*copy(aws, BUCKET, TEST, REQUEST, lambda _: None).changed] == ["a.csv"]
+    assert contents(aws, TEST.bucket)["a.csv"] == b"id\n2\n"
 
 
 def test_a_copy_is_taken_up_where_it_was_interrupted(aws: Aws, data: Path) -> None:
@@ -410,25 +417,24 @@ def test_a_source_that_isnt_there_is_told(aws: Aws) -> None:
         copy(aws, "nowhere", PLAN, REQUEST, lambda _: None)
 
 
-def as_role(aws: Aws, running: Emulator, name: str, monkeypatch: pytest.MonkeyPatch, *allowed: str) -> Aws:
-    """Return the clients of a role of the account that may do this by its own policy."""
-    trust = {
-        "Version": "2012-10-17",
-        "Statement": [
-            {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, "Action": "sts:AssumeRole"}
-        ],
-    }
-    arn = aws.iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
-    if allowed:
-        statement = {
-            "Effect": "Allow",
-            "Action": allowed,
-            "Resource": [f"arn:aws:s3:::{BUCKET}{end}" for end in ("", "/*")],
-        }
-        document = json.dumps({"Version": "2012-10-17", "Statement": statement})
-        aws.iam.put_role_policy(RoleName=name, PolicyName="dataset", PolicyDocument=document)
+def as_role(
+    aws: Aws, running: Emulator, name: str, monkeypatch: pytest.MonkeyPatch, allowed: Mapping[str, Sequence[str]]
+) -> Aws:
+    """Return the clients of a role that by its own policy may do in each bucket what is `allowed`."""
+    trust = {"Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, "Action": "sts:AssumeRole"}
+    arn = aws.iam.create_role(RoleName=name, AssumeRolePolicyDocument=policy(trust))["Role"]["Arn"]
+    rights = [
+        {"Effect": "Allow", "Action": [*actions], "Resource": [f"arn:aws:s3:::{one}", f"arn:aws:s3:::{one}/*"]}
+        for one, actions in allowed.items()
+    ]
+    if rights:
+        aws.iam.put_role_policy(RoleName=name, PolicyName="dataset", PolicyDocument=policy(*rights))
     made = aws_of(running, monkeypatch)
     return Aws(replace(made._plan, assume_role_arns=(arn,)), made._place)
+
+
+def policy(*statements: Mapping[str, object]) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": statements})
 
 
 def test_operators_may_load_and_remove_and_others_are_told_who_may(
@@ -436,9 +442,9 @@ def test_operators_may_load_and_remove_and_others_are_told_who_may(
 ) -> None:
     """By the bucket's policy as the program makes it, which the emulator evaluates."""
     plan = replace(PLAN, operator_role_arns=("operator",))
-    aws.s3.put_bucket_policy(Bucket=BUCKET, Policy=without_tls(access.dataset_policy(plan, ACCOUNT, "aws")))
-    operator = as_role(aws, running, "operator", monkeypatch, *access.READ_BUCKET, *access.WRITE_OBJECTS)
-    other = as_role(aws, running, "other", monkeypatch)
+    aws.s3.put_bucket_policy(Bucket=BUCKET, Policy=access.as_json(access.dataset_policy(plan, ACCOUNT, "aws")))
+    operator = as_role(aws, running, "operator", monkeypatch, {BUCKET: OPERATORS_RIGHTS})
+    other = as_role(aws, running, "other", monkeypatch, {})
     with pytest.raises(ConfigError, match=r"AWS refuses you ListObjectsV2 in .*; allowed: its operators \(operator\)"):
         loaded(other, data, plan=plan, stack="int")
     assert contents(aws) == {}
@@ -448,11 +454,24 @@ def test_operators_may_load_and_remove_and_others_are_told_who_may(
     assert [*loaded(operator, data, plan=plan, replace=True).removed] == ["a.csv"]
 
 
-def without_tls(document: access.Document) -> str:
-    """Return the policy without its first statement: the emulator is spoken to in the clear."""
-    statements: Any = document["Statement"]
-    assert statements[0]["Sid"] == "TlsOnly"
-    return access.as_json({**document, "Statement": statements[1:]})
+def test_who_copies_needs_to_read_the_one_and_its_tags_and_to_write_the_other(
+    aws: Aws, running: Emulator, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That it needs to read each object, the emulator doesn't ask."""
+    make_bucket(aws, TEST.bucket, tags("pr-7"), objects=0)
+    loaded(aws, data)
+    reading = ["s3:GetBucketTagging", "s3:ListBucket", "s3:GetObject"]
+    enough = {BUCKET: reading, TEST.bucket: OPERATORS_RIGHTS}
+    short = {
+        "tags": {**enough, BUCKET: reading[1:]},
+        "write": {**enough, TEST.bucket: ["s3:ListBucket"]},
+    }
+    for name, rights in short.items():
+        with pytest.raises(ConfigError, match=r"AWS refuses you (GetBucketTagging|CopyObject) in "):
+            copy(as_role(aws, running, name, monkeypatch, rights), BUCKET, TEST, REQUEST, lambda _: None)
+    assert contents(aws, TEST.bucket) == {}
+    copy(as_role(aws, running, "maker", monkeypatch, enough), BUCKET, TEST, REQUEST, lambda _: None)
+    assert contents(aws, TEST.bucket) == contents(aws)
 
 
 CHECKOUT = Path(__file__).parents[2]
