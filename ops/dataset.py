@@ -142,7 +142,7 @@ def load_(
     at = place(in_lab)
     from ops.aws import Aws
 
-    with progress(f"{stack}: loading {path}") as tell:
+    with progress(f"{stack}: loading {shown(str(path))}") as tell:
         done = load(
             Aws(environment.aws, at), environment.dataset, path, request, tell,
             files=files, stack=stack, replace=replace, dry_run=dry_run,
@@ -194,7 +194,7 @@ def checked(plan: DatasetPlan, source: Path, request: str, stack: str = OURS) ->
         problems += testdata.problems_of_files(sizes, plan.supplier_areas)
     found: dict[str, File] = {}
     # Otherwise it would take long to say that it is too much.
-    too_much = len(sizes) > testdata.MOST_FILES or sum(sizes.values()) > testdata.LARGEST_LOAD_BYTES
+    too_much = sum(sizes.values()) > testdata.LARGEST_LOAD_BYTES
     for name, size in sorted(sizes.items()):
         if too_much or size > testdata.LARGEST_FILE_BYTES or not name.endswith(testdata.KINDS):
             continue
@@ -376,7 +376,7 @@ class _Work:
         except BaseException:
             say(
                 f"{len(stored) + len(removed)} of {count} were done, and nothing is recorded yet; "
-                "the same command does the rest and records it all"
+                "the same command does the rest and records what is there"
             )
             raise
         return stored, removed
@@ -412,6 +412,10 @@ def _paths(source: Path) -> tuple[dict[str, Path], list[Problem]]:
         problems.append(_unreadable(Path(error.filename), error))
 
     for folder, folders, names in os.walk(source, onerror=closed):
+        if len(found) + len(problems) + len(names) > testdata.MOST_FILES:
+            # Perhaps it is the root of a disk: neither all of it is looked at, nor is all told that it isn't data.
+            said = f"holds more than {testdata.MOST_FILES} files"
+            return {}, [_problem(source, said, "name the folder with the test data, or split it")]
         for name in sorted((*folders, *names)):
             one = Path(folder) / name
             if one.is_symlink() or not (one.is_dir() or one.is_file()):

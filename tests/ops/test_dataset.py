@@ -294,6 +294,16 @@ def test_what_is_no_file_and_no_folder_with_one_is_refused(tmp_path: Path, made:
     assert len(raised.value.problems) == 1
 
 
+def test_a_folder_with_too_many_files_is_told_once(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (data / "b" / "not-data").write_text("")
+    monkeypatch.setattr(testdata, "MOST_FILES", 2)
+    with pytest.raises(ConfigError, match="data: holds more than 2 files") as raised:
+        checked(PLAN, data, REQUEST)
+    assert len(raised.value.problems) == 1
+    (data / "b" / "not-data").unlink()
+    assert len(checked(PLAN, data, REQUEST)) == 2
+
+
 def test_what_cant_be_read_is_told(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rights don't keep root from reading, which tests may run as."""
     read = Path.read_bytes
@@ -600,6 +610,6 @@ def test_an_interrupted_command_ends_as_interrupted_and_says_what_is_done(
     assert cli.run(["dataset", "load", "int", str(data), "--request", REQUEST]) == 130
     told = capsys.readouterr()
     assert told.err == (
-        "1 of 2 were done, and nothing is recorded yet; the same command does the rest and records it all\n"
+        "1 of 2 were done, and nothing is recorded yet; the same command does the rest and records what is there\n"
     )
     assert told.out == ""
