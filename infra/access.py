@@ -68,15 +68,18 @@ def service_permissions(
         },
     ]
     if service.certificate_secret_arn:
-        statements.append(
-            {
-                "Sid": "ReadCertificate",
-                "Effect": "Allow",
-                "Action": "secretsmanager:GetSecretValue",
-                "Resource": service.certificate_secret_arn,
-            }
-        )
+        statements.append(certificate_statement(service.certificate_secret_arn))
     return _document(statements)
+
+
+def certificate_statement(secret_arn: str) -> Statement:
+    """Return what lets the instances read their certificate, and no other secret."""
+    return {
+        "Sid": "ReadCertificate",
+        "Effect": "Allow",
+        "Action": "secretsmanager:GetSecretValue",
+        "Resource": secret_arn,
+    }
 
 
 def dataset_policy(dataset: DatasetPlan, account_id: str, partition: str) -> Document:

@@ -9,6 +9,7 @@ the graph is compared as a reference to that resource. Left out: what may differ
 import base64
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
@@ -35,6 +36,8 @@ UNKNOWN_MARKS = frozenset(
 
 STACK_TYPE = "pulumi:pulumi:Stack"
 """The type of the resource that stands for the stack itself."""
+
+PROVIDER_TYPES = "pulumi:providers:"
 
 RECORD_TYPE = "aws:route53/record:Record"
 
@@ -145,6 +148,9 @@ class Graph:
         types, name = urn.split("::")[-2:]
         if types == STACK_TYPE:
             return f"{STACK_TYPE}::<stack>"
+        if types.startswith(PROVIDER_TYPES):
+            # The program's own name for it, which a stack may happen to have, too.
+            return f"{types}::{name}"
         return f"{types}::{_without_stack(name, self.stack)}"
 
     @cached_property
@@ -165,9 +171,20 @@ class Graph:
         return found
 
     def normalised(self, value: Value) -> Value:
-        """Return `value` with JSON parsed, and with what identifies resources of this graph, or it, made references."""
+        """Return `value` with JSON parsed, and with what identifies resources of this graph, or it, made references.
+
+        The stack's own name is taken out where the program puts it (`OWN_NAMES`, `PREFIX`) and nowhere else: people may
+        have written the same word anywhere.
+        """
         if isinstance(value, Mapping):
-            return {str(key): self.normalised(item) for key, item in value.items() if item is not None}
+            tag = value.get("key")
+            return {
+                str(key): self._own_name(item)
+                if key in OWN_NAMES or (key == "value" and tag in OWN_NAMES)
+                else self.normalised(item)
+                for key, item in value.items()
+                if item is not None
+            }
         if isinstance(value, list | tuple):
             return [self.normalised(item) for item in value]
         if isinstance(value, bool) or not isinstance(value, int | float | str):
@@ -180,15 +197,46 @@ class Graph:
         # In one pass, because a reference may hold the stack's name too.
         return self._pattern.sub(lambda match: self.identities.get(match[0], "<stack>"), value)
 
+    def _own_name(self, value: Value) -> Value:
+        return _without_stack(value, self.stack) if isinstance(value, str) else self.normalised(value)
+
     @cached_property
     def _pattern(self) -> re.Pattern[str]:
         # The longest first, so that an ARN is one reference and not a name inside a text.
-        longest_first = sorted({*self.identities, self.stack} - {""}, key=len, reverse=True)
-        inside = "|".join(re.escape(identity) for identity in longest_first)
+        longest_first = sorted(set(self.identities) - {""}, key=len, reverse=True)
+        own = [_own_name_pattern(self.stack)] if self.stack else []
+        inside = "|".join([*(re.escape(identity) for identity in longest_first), *own])
         return re.compile(rf"(?<![A-Za-z0-9])(?:{inside})(?![A-Za-z0-9])" if inside else r"(?!)")
 
 
-IDENTIFYING = ("arn", "id", "allocationId", "publicIp", "prefixListId", "dnsName", "arnSuffix", "name", "bucket")
+PREFIX = "eps-dos-api"
+"""What the program puts before the stack's name where names are everybody's: `eps-dos-api-live-service`."""
+
+OWN_NAMES = frozenset({"Environment", "Name", "environment", "scheduledActionName"})
+"""Keys, of tags too, under which the program gives the stack's name, or a logical name, and nothing else."""
+
+
+def _own_name_pattern(stack: str) -> str:
+    return rf"(?<={PREFIX}[-/]){re.escape(stack)}"
+
+
+def without_own_name(text: str, stack: str) -> str:
+    """Return a text as the graph of `stack` has it, if it identifies no resource."""
+    return re.sub(rf"{_own_name_pattern(stack)}(?![A-Za-z0-9])", "<stack>", text)
+
+
+IDENTIFYING = (
+    "arn",
+    "id",
+    "allocationId",
+    "publicIp",
+    "prefixListId",
+    "dnsName",
+    "arnSuffix",
+    "name",
+    "bucket",
+    "zoneId",
+)
 """Outputs that tell one resource from all others; an earlier one gives the reference its name."""
 
 CLOUD_CONFIG_BASE64 = "I2Nsb3VkLWNvbmZpZw"
@@ -207,6 +255,14 @@ class Allowed:
     reason: str
     holds: Callable[[Value, Value], bool] | None = None
     """What the two values must satisfy; None: they may be anything."""
+    name: str = "*"
+    """The logical name, less the stack's: `<stack>-at-maximum`."""
+    must: bool = False
+    """What doesn't satisfy `holds` is a difference even where two values are equal: one isn't what it has to be."""
+    whole: bool = False
+    """A list there is one value: `holds` gets both lists, not an element that one has and the other hasn't."""
+    besides: tuple[str, ...] = ()
+    """Types that the pattern covers and that aren't meant."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -224,15 +280,18 @@ class Difference:
     @property
     def type(self) -> str:
         """The Pulumi type of the resource."""
-        return self.key.split("::")[0].rsplit("$", 1)[-1]
+        return _type_of(self.key)
 
 
-def compare(left: Graph, right: Graph, allowed: Sequence[Allowed] = ()) -> tuple[Difference, ...]:
+def compare(
+    left: Graph, right: Graph, allowed: Sequence[Allowed] = (), *, keyed: bool = False
+) -> tuple[Difference, ...]:
     """Return every difference of two graphs, in order of resource and property, each with the entry that allows it.
 
     Compared are inputs, parents, dependencies, protection, retention and ignored changes. An entry of `allowed` counts
     only if its condition holds for the two values; otherwise the difference stands as one that may not be. Lists are
-    compared without regard to order, which AWS's lists of ids, rules and entries don't have.
+    compared without regard to order, which AWS's lists of ids, rules and entries don't have; with `keyed`, those of
+    objects that have a name (`NAMING`) element by element: `entries.192.0.2.0/28.description`.
     """
     found: list[Difference] = []
     left_by_key, right_by_key = ({graph.key(one.urn): one for one in graph} for graph in (left, right))
@@ -240,29 +299,43 @@ def compare(left: Graph, right: Graph, allowed: Sequence[Allowed] = ()) -> tuple
         one, other = left_by_key.get(key), right_by_key.get(key)
         if one is None or other is None:
             present = (ABSENT, key) if one is None else (key, ABSENT)
-            found.append(Difference(key=key, path="", left=present[0], right=present[1]))
+            found.append(_judged(Difference(key=key, path="", left=present[0], right=present[1]), allowed))
             continue
-        found += [
-            Difference(key=key, path=path, left=a, right=b)
-            for path, a, b in differing(_compared(left, one), _compared(right, other))
+        both = _compared(left, one), _compared(right, other)
+        if keyed:
+            both = named_both(*both)
+        here = [entry for entry in allowed if _is_of(entry, key)]
+        whole = [entry.path for entry in here if entry.whole]
+        judged = [
+            _judged(Difference(key=key, path=path, left=a, right=b), here)
+            for path, a, b in differing(*both, whole=whole)
         ]
-    return tuple(replace(one, allowed=_permitting(one, allowed)) for one in found)
+        found += [*judged, *_not_as_it_must_be(key, both, here, judged)]
+    return tuple(found)
 
 
-def differing(left: Value, right: Value, path: str = "") -> Iterator[tuple[str, Value, Value]]:
+def differing(
+    left: Value, right: Value, path: str = "", whole: Sequence[str] = ()
+) -> Iterator[tuple[str, Value, Value]]:
     """Yield (path, left, right) wherever two normalised values differ: `healthCheck.interval`, `entries[]`.
 
     Elements of lists that only one side has are paired in order if both have equally many, so that one changed number
-    in a list of objects is one difference.
+    in a list of objects is one difference. Lists at paths that match one of `whole` are told as they are.
     """
+    # A list without elements has none with a name either (`named`).
+    left = {} if left == [] and isinstance(right, Mapping) else left
+    right = {} if right == [] and isinstance(left, Mapping) else right
     if isinstance(left, Mapping) and isinstance(right, Mapping):
         for key in sorted(left.keys() | right.keys()):
-            yield from differing(left.get(key, ABSENT), right.get(key, ABSENT), f"{path}.{key}" if path else key)
+            inside = f"{path}.{key}" if path else key
+            yield from differing(left.get(key, ABSENT), right.get(key, ABSENT), inside, whole)
     elif isinstance(left, list) and isinstance(right, list):
         only_left, only_right = _only_in_one(left, right)
-        if len(only_left) == len(only_right):
+        if (only_left or only_right) and any(_path_matches(path, pattern) for pattern in whole):
+            yield path, left, right
+        elif len(only_left) == len(only_right):
             for one, other in zip(only_left, only_right, strict=True):
-                yield from differing(one, other, f"{path}[]")
+                yield from differing(one, other, f"{path}[]", whole)
         else:
             yield from ((f"{path}[]", one, ABSENT) for one in only_left)
             yield from ((f"{path}[]", ABSENT, other) for other in only_right)
@@ -271,15 +344,121 @@ def differing(left: Value, right: Value, path: str = "") -> Iterator[tuple[str, 
         yield path, left, right
 
 
+def _not_as_it_must_be(
+    key: str, both: tuple[Value, Value], here: Sequence[Allowed], found: Sequence[Difference]
+) -> Iterator[Difference]:
+    """Yield what must be otherwise and hasn't been found yet: equal values, or an object whose parts all may be so."""
+    wrong = [one.path for one in found if one.allowed is None]
+    for entry in here:
+        for path, left, right in _values_at(entry.path, *both) if entry.must and entry.holds else ():
+            told = any(one.startswith(path) or path.startswith(one) for one in wrong)
+            if not told and entry.holds and not entry.holds(left, right):
+                yield Difference(key=key, path=path, left=left, right=right)
+
+
+def _values_at(
+    path: str, left: Value, right: Value, so_far: str = "", exact: bool = True
+) -> Iterator[tuple[str, Value, Value]]:
+    """Yield (path, left, right) of the values at `path`, where both have one; `*` as a part stands for any key.
+
+    That neither has one is told where both have what it would be in; behind a `*` nobody knows in which.
+    """
+    if not path:
+        yield so_far, left, right
+        return
+    if not isinstance(left, Mapping) or not isinstance(right, Mapping):
+        return
+    there = [key for key in left.keys() | right.keys() if path == key or path.startswith(f"{key}.")]
+    if so_far and not there and exact and not path.startswith("*"):
+        yield f"{so_far}.{path}", ABSENT, ABSENT
+    for key in sorted(left.keys() & right.keys()):
+        first, _, rest_of_any = path.partition(".")
+        if first == "*":
+            rest = rest_of_any
+        elif path == key or path.startswith(f"{key}."):
+            # A key may hold dots itself.
+            rest = path[len(key) + 1 :]
+        else:
+            continue
+        yield from _values_at(rest, left[key], right[key], f"{so_far}.{key}" if so_far else key, exact and first != "*")
+
+
+NAMING = ("Sid", "cidr", "key", "label", "subnetId", "resourceType", "deviceName", "deviceIndex", "path", "title")
+"""Properties by which people know the elements of a list; the first one that all have, each another, counts."""
+
+
+def named(value: Value) -> Value:
+    """Return `value`, normalised, with lists of objects that have names (`NAMING`) made mappings by name."""
+    if isinstance(value, Mapping):
+        return {key: named(item) for key, item in value.items()}
+    if not isinstance(value, list):
+        return value
+    if value and all(isinstance(one, Mapping) for one in value):
+        for naming in NAMING:
+            names = [_name_of(one, naming) for one in value]
+            if all(isinstance(name, str | float) for name in names) and len(set(map(str, names))) == len(names):
+                return {str(name): named(one) for name, one in zip(names, value, strict=True)}
+    return [named(one) for one in value]
+
+
+def named_both(left: Value, right: Value) -> tuple[Value, Value]:
+    """Return two normalised values as `named` does, lists that both have by the same property.
+
+    Where one side has a name twice, its second is `NAME#2`.
+    """
+    if isinstance(left, Mapping) and isinstance(right, Mapping):
+        pairs = {key: named_both(left.get(key, ABSENT), right.get(key, ABSENT)) for key in left.keys() | right.keys()}
+        return tuple(  # type: ignore[return-value]  # two
+            {key: pair[side] for key, pair in pairs.items() if pair[side] is not ABSENT} for side in (0, 1)
+        )
+    if not isinstance(left, list) or not isinstance(right, list):
+        return named(left), named(right)
+    for naming in NAMING if left and right else ():
+        names = [
+            [_name_of(one, naming) if isinstance(one, Mapping) else None for one in side] for side in (left, right)
+        ]
+        if all(isinstance(name, str | float) for side in names for name in side) and any(
+            len(set(side)) == len(side) for side in names
+        ):
+            return named_both(
+                *(
+                    dict(zip(_told_apart(given), side, strict=True))
+                    for given, side in zip(names, (left, right), strict=True)
+                )
+            )
+    return named(left), named(right)
+
+
+def _told_apart(names: Sequence[Value]) -> list[str]:
+    seen = Counter[Value]()
+    apart = []
+    for name in names:
+        seen[name] += 1
+        apart.append(str(name) if seen[name] == 1 else f"{name}#{seen[name]}")
+    return apart
+
+
+def _name_of(element: Mapping[str, Value], naming: str) -> Value:
+    # A dashboard's widget has its title among its properties.
+    properties = element.get("properties") if naming == "title" else element
+    return properties.get(naming) if isinstance(properties, Mapping) else None
+
+
 def _only_in_one(left: list[Value], right: list[Value]) -> tuple[list[Value], list[Value]]:
     rest = list(right)
     only_left = []
     for item in left:
-        if item in rest:
-            rest.remove(item)
-        else:
+        found = next((index for index, other in enumerate(rest) if same(item, other)), None)
+        if found is None:
             only_left.append(item)
+        else:
+            del rest[found]
     return sorted(only_left, key=_order), sorted(rest, key=_order)
+
+
+def same(left: Value, right: Value) -> bool:
+    """Return whether two normalised values are the same, as `differing` sees it."""
+    return next(differing(left, right), None) is None
 
 
 def _order(value: Value) -> str:
@@ -294,17 +473,28 @@ def _compared(graph: Graph, resource: Resource) -> Value:
         "protect": resource.protect,
         "retainOnDelete": resource.retain_on_delete,
         "ignoreChanges": sorted(resource.ignore_changes),
+        "provider": graph.key(resource.provider) if resource.provider else ABSENT,
     }
     return {**(inputs if isinstance(inputs, dict) else {}), "(options)": options}
 
 
-def _permitting(difference: Difference, allowed: Sequence[Allowed]) -> Allowed | None:
+def _judged(difference: Difference, allowed: Sequence[Allowed]) -> Difference:
+    """Return a difference with the entry that lets it be, if one does."""
     for entry in allowed:
-        if not fnmatchcase(difference.type, entry.type) or not _path_matches(difference.path, entry.path):
+        if not _is_of(entry, difference.key) or not _path_matches(difference.path, entry.path):
             continue
         if entry.holds is None or entry.holds(difference.left, difference.right):
-            return entry
-    return None
+            return replace(difference, allowed=entry)
+    return difference
+
+
+def _is_of(entry: Allowed, key: str) -> bool:
+    type_, name = _type_of(key), key.rsplit("::", 1)[-1]
+    return fnmatchcase(type_, entry.type) and type_ not in entry.besides and fnmatchcase(name, entry.name)
+
+
+def _type_of(key: str) -> str:
+    return key.split("::")[0].rsplit("$", 1)[-1]
 
 
 def _path_matches(path: str, pattern: str) -> bool:

@@ -95,7 +95,7 @@ def _own(random: Random, name: str, region: str, hosted_zone: str, cidr: str, mi
         },
         "healthCheck": _health_check(random),
         "dataset": {
-            "bucket": random.choice((f"eps-dos-api-{name}-dataset", "the-data", f"{name}-nft-data")),
+            "bucket": random.choice((f"eps-dos-api-{name}-dataset", f"the-{name}-data", f"{name}-nft-data")),
             "readers": [*mirrors, *_some(random, ("dos-report", "arn:aws:iam::210987654321:role/reader"), 2)],
         },
         "tags": _tags(random, complete=True),

@@ -84,7 +84,7 @@ def test_the_same_in_another_stack_is_no_difference() -> None:
 
 def test_a_short_stack_name_inside_a_word_is_left_alone() -> None:
     left = graph(resource("int-endpoint", stack="int", inputs={"x": "endpoint"}), stack="int")
-    assert left.normalised("endpoint of int") == "endpoint of <stack>"
+    assert left.normalised("endpoint of int") == "endpoint of int"
     assert left.key("urn:pulumi:int::p::t::int-endpoint") == "t::<stack>-endpoint"
 
 
