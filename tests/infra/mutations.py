@@ -268,3 +268,9 @@ def _with_inputs(
 def _with(graph: Graph, resource: Resource, changed: Resource, **facts: Any) -> Mutation:
     resources = [changed if one is resource else one for one in graph]
     return Mutation(graph=Graph.of(graph.stack, resources), resource=resource, **facts)
+
+
+def changed(graph: Graph, type_: str, name: str, path: Path, value: object) -> Graph:
+    """Return `graph` with another value at one place of one resource's inputs; None takes away what is there."""
+    resource = graph.one(type_, name)
+    return _with_inputs(graph, resource, path, lambda _: _GONE if value is None else value, what="value changed").graph
