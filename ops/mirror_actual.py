@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from infra.environment import Environment
-from infra.graph import ABSENT, Difference, Graph, Mark, Resource, Value, differing, plain_properties
-from infra.mirroring import differences
+from infra.graph import ABSENT, Difference, Graph, Mark, Resource, Value, differing, named, plain_properties
+from infra.mirroring import differences, shared_names
 from ops.review_redaction import Redactor
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def compared(live: Seen, mirror: Seen, environments: tuple[Environment, Environm
         Found(difference=one) for one in differences(decided(live.refreshed), decided(mirror.refreshed), environments)
     ]
     for seen in (live, mirror):
-        for change in changes(seen, [environments[0].dataset.bucket]):
+        for change in changes(seen, shared_names(environments)):
             _merge(found, change, seen)
         found += [Found(difference=one, note="in no state") for one in unknown(seen)]
     known = {_as_told(one.difference) for one in found}
@@ -161,7 +161,7 @@ def changes(seen: Seen, shared: Iterable[str] = ()) -> Iterator[Change]:
             state.normalised({name: value for name, value in one.outputs.items() if name in given})
             for one in (before, after)
         )
-        for path, one, other in differing(old, new):
+        for path, one, other in differing(named(old), named(new)):
             # `tags` has them, too.
             if not path.startswith("tagsAll"):
                 yield Change(key=key, path=path, deployed=one, actual=other)
