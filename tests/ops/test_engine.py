@@ -6,7 +6,7 @@ import json
 import os
 import socket
 import subprocess
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import boto3
@@ -112,16 +112,20 @@ def test_a_lock_says_who_has_it_and_whether_they_live(small_place: Place) -> Non
     )
     folder.mkdir(parents=True, exist_ok=True)
     holders = {
+        # Whoever has this number now began after the lock was taken.
+        "number-used-again": (os.getpid(), socket.gethostname(), True),
         "dead": (gone.pid, socket.gethostname(), True),
         "alive": (os.getpid(), socket.gethostname(), False),
         "elsewhere": (os.getpid(), "another-machine", None),
     }
+    now = datetime.now(UTC)
     for second, (name, (pid, host, _)) in enumerate(holders.items()):
+        taken = now + timedelta(seconds=second) if second else now - timedelta(days=300)
         content = {
             "pid": pid,
             "username": name,
             "hostname": host,
-            "timestamp": f"2026-11-01T10:00:0{second}.123456789Z",
+            "timestamp": f"{taken:%Y-%m-%dT%H:%M:%S}.123456789Z",
         }
         (folder / f"{name}.json").write_text(json.dumps(content))
     (folder / "half-written.json").write_text('{"pid": 1')
@@ -130,7 +134,7 @@ def test_a_lock_says_who_has_it_and_whether_they_live(small_place: Place) -> Non
         (name, dead) for name, (_, _, dead) in holders.items()
     ]
     (folder / "half-written.json").unlink()
-    with pytest.raises(PulumiError, match=r"up of dev failed:\nthe stack is currently locked by 3 lock\(s\)"):
+    with pytest.raises(PulumiError, match=r"up of dev failed:\nthe stack is currently locked by 4 lock\(s\)"):
         stack.up(quiet)
     stack.cancel()
     assert stack.locks() == ()
