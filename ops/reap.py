@@ -19,7 +19,7 @@ import typer
 from infra import ephemeral
 from infra.deciding import PERMANENT, stack_names
 from infra.ephemeral import Limits
-from infra.reaping import StackFacts, Verdict, in_words, settings_of, stamp, verdict
+from infra.reaping import StackFacts, Verdict, in_words, objection, settings_of, stamp, verdict
 from ops.lab import InLab, place
 from ops.place import Place, project_folder
 from ops.progress import progress, say
@@ -86,8 +86,12 @@ def overdue(found: Verdict, facts: StackFacts) -> bool:
 
 
 def judged(stacks: Iterable[StackFacts], committed: tuple[str, ...], limits: Limits, at: Place) -> tuple[Verdict, ...]:
-    """Return the verdict on each stack, by the clock of the AWS that it is in; asked once for each."""
+    """Return the verdict on each stack, by the clock of the AWS that it is in; asked once for each.
+
+    One whose AWS doesn't answer is refused, with what it said instead.
+    """
     from ops.aws import Aws
+    from ops.cli import explained
     from ops.ephemeral_ending import aws_plan
 
     clocks: dict[AwsPlan | None, datetime] = {}
@@ -103,7 +107,19 @@ def judged(stacks: Iterable[StackFacts], committed: tuple[str, ...], limits: Lim
                 say(f"note: this machine's clock is {in_words(skew)} from AWS's, which counts")
         return clocks[plan]
 
-    return tuple(verdict(one, now_for(one), committed, limits) for one in stacks)
+    def judge(facts: StackFacts) -> Verdict:
+        if objection(facts, committed) is not None:
+            # Whatever the time is.
+            return verdict(facts, datetime.now(UTC), committed, limits)
+        try:
+            now = now_for(facts)
+        # Whatever is wrong with where this one is, the others' time is over, too.
+        except Exception as error:  # noqa: BLE001
+            reason = f"is where nobody can be asked for the time: {explained(error)[0].splitlines()[0]}"
+            return Verdict(name=facts.name, decision="refuse", reason=reason)
+        return verdict(facts, now, committed, limits)
+
+    return tuple(judge(one) for one in stacks)
 
 
 def ended(names: Iterable[str], folder: Path, at: Place, parallel: int) -> tuple[Ending, ...]:
