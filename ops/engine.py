@@ -45,6 +45,11 @@ class PulumiError(Exception):
         self.events = tuple(events)
         super().__init__(f"pulumi {operation} of {stack} failed:\n" + "\n".join(self.messages))
 
+    @property
+    def refused_by_aws(self) -> bool:
+        """Whether it was at work, and an operation on a resource failed; else it never came to that."""
+        return any("resOpFailedEvent" in one for one in self.events)
+
 
 class NoSuchStackError(ConfigError):
     """The backend has no such stack."""

@@ -14,13 +14,16 @@ from infra.reaping import StackFacts, settings_of
 from infra.settings import NAMESPACE, own_of
 from ops import leftovers
 from ops.aws import Aws
-from ops.engine import StackHandle
+from ops.engine import PulumiError, StackHandle
 from ops.inventory import Subject
 from ops.leftovers import Leftover
 from ops.place import Place
 from ops.workfolder import write_stack_file
 
 Tell = Callable[[str], None]
+
+MESSAGE = "eps-dos ephemeral: its time is over, or it was not needed any more"
+"""In the stack's history, while there is one."""
 
 
 def destroy(facts: StackFacts, at: Place, stacks: Mapping[str, Mapping[str, Any]], tell: Tell) -> tuple[Leftover, ...]:
@@ -37,12 +40,24 @@ def destroy(facts: StackFacts, at: Place, stacks: Mapping[str, Mapping[str, Any]
         handle.cancel()
     if facts.pending:
         handle.forget_pending()
-    if facts.resources or facts.marks:
-        handle.destroy(tell, message="eps-dos ephemeral: its time is over, or it was not needed any more")
-    left: tuple[Leftover, ...] = ()
     settings = whole_settings(facts, stacks)
-    if settings is not None:
-        left = leftovers.remove(Aws(aws_plan(settings), at), subject(facts.name, settings), tell)
+
+    def remove_left() -> tuple[Leftover, ...]:
+        if settings is None:
+            return ()
+        return leftovers.remove(Aws(aws_plan(settings), at), subject(facts.name, settings), tell)
+
+    if facts.resources or facts.marks:
+        try:
+            handle.destroy(tell, message=MESSAGE)
+        except PulumiError as error:
+            if not error.refused_by_aws:
+                raise
+            # What a killed run made, and no state knows, can be in the way: a role isn't deleted that has a policy.
+            tell("removing what AWS has that the state doesn't know")
+            remove_left()
+            handle.destroy(tell, message=MESSAGE)
+    left = remove_left()
     if not left:
         tell("forgetting the stack")
         handle.remove()
