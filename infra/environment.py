@@ -14,6 +14,9 @@ from typing import Literal
 PORT = 443
 """The only port that is open, TCP; the API overview gives it for every environment."""
 
+LIFETIME = "eps-dos-api:infra:Lifetime"
+"""The type of the mark that an environment made for one test has in its state; a permanent one has none."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class AwsPlan:

@@ -12,8 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from infra import access
-from infra.components.lifetime import LIFETIME
-from infra.environment import AddressPlan, AwsPlan, Environment
+from infra.environment import LIFETIME, AddressPlan, AwsPlan, Environment
 from infra.graph import (
     ABSENT,
     RECORD_TYPE,

@@ -12,9 +12,8 @@ from datetime import UTC
 from pathlib import Path
 from typing import Any
 
-from infra.components.lifetime import LIFETIME
 from infra.deciding import load_environment
-from infra.environment import Environment
+from infra.environment import LIFETIME, Environment
 from infra.errors import ConfigError, Problem
 from infra.naming import check_stack_name
 from infra.reaping import LockFacts, StackFacts, settings_of

@@ -23,7 +23,6 @@ from infra.errors import ConfigError, Problem
 from infra.graph import ABSENT, Difference, Graph
 from infra.mirroring import CAPACITY_REASON, differences
 from infra.naming import check_stack_name
-from infra.recording import record
 from ops.lab import InLab, environment_of, place
 from ops.mirror_actual import GONE, Seen, Side, compared, decided, refreshed, told
 from ops.place import Place, project_folder
@@ -185,6 +184,9 @@ def _results(
     environments = (original, environment)
     if level in (None, Level.declared):
         with progress("recording both programs"):
+            # Slow to load, as the whole provider's SDK is.
+            from infra.recording import record
+
             graphs = (record(original), record(environment))
         yield _comparison(Level.declared, graphs, environments)
     if level is Level.declared:

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 
 import pulumi
 
-LIFETIME = "eps-dos-api:infra:Lifetime"
-"""The type of the mark; a permanent environment has none."""
+from infra.environment import LIFETIME
 
 
 @dataclass(frozen=True, kw_only=True)

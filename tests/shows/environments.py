@@ -76,8 +76,9 @@ class Environments:
     def export(self, stack: str) -> dict[str, Any]:
         """Return the stack's state, as `pulumi stack export` prints it; asked for anew after each command."""
         if stack not in self._exports:
-            exported = json.loads(self.pulumi("stack", "export", "--stack", stack).stdout)
-            self._exports[stack] = exported
+            # Nothing of the checkout is in it, so the lab's copy needs no renewal.
+            command = ["pulumi", "stack", "export", "--stack", stack, "--non-interactive"]
+            self._exports[stack] = json.loads(_run(command, self.checkout, self.inside).stdout)
         return self._exports[stack]
 
     def outputs(self, stack: str) -> dict[str, Any]:
@@ -135,11 +136,16 @@ class Environments:
     # Questions to AWS.
 
     @cached_property
+    def inside(self) -> Mapping[str, str]:
+        """The environment of a shell that has evaluated `eps-dos lab env`."""
+        changed = json.loads(self.eps_dos("lab", "env", "--json").stdout)
+        outside = {name: one for name, one in self.variables.items() if name not in changed["unset"]}
+        return {**outside, **changed["set"]}
+
+    @cached_property
     def endpoint(self) -> str:
         """Where the emulator is."""
-        exported = self.eps_dos("lab", "env").stdout
-        (line,) = [one for one in exported.splitlines() if "AWS_ENDPOINT_URL=" in one]
-        return line.split("=", 1)[1].strip("'\"")
+        return self.inside["AWS_ENDPOINT_URL"]
 
     def client(self, service: str) -> Any:
         """Return a client of the emulator."""

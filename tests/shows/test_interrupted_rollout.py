@@ -10,7 +10,7 @@ import os
 import signal
 import subprocess
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -39,13 +39,10 @@ class Up:
 
     def __init__(self, environments: Environments, log: Path) -> None:
         self.log = log
-        changed = json.loads(environments.eps_dos("lab", "env", "--json").stdout)
-        outside = {name: one for name, one in environments.variables.items() if name not in changed["unset"]}
-        variables: Mapping[str, str] = {**outside, **changed["set"]}
         command = ["pulumi", "up", "--stack", STACK, "--yes", "--skip-preview", "--non-interactive"]
         with log.open("wb") as output:
             self._process = subprocess.Popen(
-                command, env=variables, stdout=output, stderr=output, start_new_session=True
+                command, env=environments.inside, stdout=output, stderr=output, start_new_session=True
             )
 
     def said(self) -> str:
