@@ -209,8 +209,7 @@ def test_waiting_ends_when_nothing_settles(monkeypatch: pytest.MonkeyPatch, tmp_
     assert pauses == sorted(pauses)
 
 
-def lock(pid: int, hostname: str) -> Lock:
-    taken = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
+def lock(pid: int, hostname: str, taken: datetime = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)) -> Lock:
     return Lock(path="a.json", pid=pid, username="ann", hostname=hostname, taken=taken)
 
 
@@ -224,4 +223,4 @@ def test_a_lock_whose_holder_is_gone_is_named_with_what_removes_it() -> None:
     elsewhere = str(UpError("nft", 255, [lock(1, "another")], in_lab=True))
     assert "by ann@another, process 1, if it is gone\n    fix: eps-dos lab pulumi cancel --yes --stack nft" in elsewhere
     # Somebody who is at work is nobody's to unlock.
-    assert str(UpError("nft", 255, [lock(os.getpid(), here)])) == str(UpError("nft", 255))
+    assert str(UpError("nft", 255, [lock(os.getpid(), here, datetime.now(UTC))])) == str(UpError("nft", 255))

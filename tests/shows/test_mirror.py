@@ -165,7 +165,7 @@ def zones_apart(environments: Environments) -> Iterator[None]:
         ),
         (no_scaling_policy, {("Policy", "")}),
         (role_that_may_write_lives_dataset, {("Role", "inlinePolicies.by-hand")}),
-        (role_that_is_not_kept_from_writing, {("RolePolicy", "policy.Statement[]")}),
+        (role_that_is_not_kept_from_writing, {("RolePolicy", "policy.Statement.NeverWriteDataset")}),
         (higher_maximum_in_live, {("Group", "maxSize")}),
         (zones_apart, {("LoadBalancer", "enableCrossZoneLoadBalancing")}),
     ],
@@ -176,7 +176,9 @@ def test_what_was_changed_by_hand_is_named_and_nothing_else(
     expected: set[tuple[str, str]],
 ) -> None:
     with change(environments):
-        assert drift(environments) == (1, expected)
+        found = drift(environments)
+    # Undone by now, so that what isn't as expected here is nothing that the next finds.
+    assert found == (1, expected)
 
 
 def test_once_undone_nft_is_live_again(environments: Environments) -> None:
