@@ -65,7 +65,10 @@ def test_files_are_unpacked_by_what_is_in_them() -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b'{"a": ', b"\xff", gzip.compress(b'{"a": 1}')[:-9], gzip.compress(b'{"a": ')], ids=repr
+    "content",
+    [b"", b'{"a": ', b"\xff", gzip.compress(b'{"a": 1}')[:-9], gzip.compress(b'{"a": ')],
+    # By name: what is packed has the time in it, and two processes would collect two cases.
+    ids=["nothing", "text", "no text", "packed", "packed text"],
 )
 def test_what_is_cut_short_is_no_json(content: bytes) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - of whatever kind: it is shown to nobody but as it is
