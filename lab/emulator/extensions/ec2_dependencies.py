@@ -1,9 +1,10 @@
 # ruff: noqa: ANN401  # moto's objects: their types say less than their names
 """What can't be deleted because something else needs it, and addresses.
 
-Rules: EC2 API reference (DeleteSecurityGroup, DeleteSubnet, DeleteVpc, DeleteVpcEndpoints, DetachInternetGateway,
-ReleaseAddress, AllocateAddress) and its list of error codes (DependencyViolation, InvalidIPAddress.InUse,
-AddressLimitExceeded, VpcLimitExceeded). moto deletes all of them, and allocates addresses that are loopback's.
+Rules: EC2 API reference (DeleteSecurityGroup, DeleteSubnet, DeleteRouteTable, DeleteVpc, DeleteVpcEndpoints,
+DetachInternetGateway, ReleaseAddress, AllocateAddress) and its list of error codes (DependencyViolation,
+InvalidIPAddress.InUse, AddressLimitExceeded, VpcLimitExceeded). moto deletes all of them, and allocates addresses that
+are loopback's.
 
 An interface that was made with an instance ends with it (EC2 User Guide, "Delete on termination" of network
 interfaces; InstanceNetworkInterfaceSpecification). moto keeps it.
@@ -85,6 +86,15 @@ class Dependencies(EC2Backend):
         if len(self.vpcs) >= quotas.value(quotas.VPCS):
             raise EC2ClientError("VpcLimitExceeded", "The maximum number of VPCs has been reached.")
         return super().create_vpc(*args, **settings)
+
+    def delete_route_table(self, route_table_id: str) -> None:
+        """DeleteRouteTable: only subnets keep it; of a gateway endpoint, what it was to that table goes with it.
+
+        To moto it is still the endpoint's, which then can't be deleted for a table that isn't there.
+        """
+        super().delete_route_table(route_table_id)
+        for endpoint in self.vpc_end_points.values():
+            endpoint.route_table_ids = [one for one in endpoint.route_table_ids or [] if one != route_table_id]
 
     def delete_vpc_endpoints(self, vpce_ids: list[str] | None = None) -> None:
         """DeleteVpcEndpoints: they are gone, and their interfaces with them."""

@@ -52,6 +52,18 @@ def test_a_subnet_stays_while_an_endpoint_is_in_it_and_goes_after(ec2: Any, netw
         ec2.describe_vpc_endpoints(VpcEndpointIds=[endpoint_id])
 
 
+def test_a_route_table_goes_before_its_gateway_endpoint_and_keeps_it_from_nothing(ec2: Any, network: Network) -> None:
+    table = ec2.create_route_table(VpcId=network.vpc_id)["RouteTable"]["RouteTableId"]
+    made = ec2.create_vpc_endpoint(
+        VpcId=network.vpc_id, ServiceName="com.amazonaws.eu-west-2.s3", VpcEndpointType="Gateway", RouteTableIds=[table]
+    )
+    endpoint_id = made["VpcEndpoint"]["VpcEndpointId"]
+    ec2.delete_route_table(RouteTableId=table)
+    (left,) = ec2.describe_vpc_endpoints(VpcEndpointIds=[endpoint_id])["VpcEndpoints"]
+    assert left["RouteTableIds"] == []
+    assert ec2.delete_vpc_endpoints(VpcEndpointIds=[endpoint_id])["Unsuccessful"] == []
+
+
 def test_a_subnet_stays_while_an_instance_is_in_it_and_goes_after(ec2: Any, network: Network) -> None:
     instance_id = run_instance(ec2, make_image(ec2), network.subnet_ids[0])
     with pytest.raises(ClientError, match="DependencyViolation"):
