@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -11,7 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -298,6 +299,15 @@ def until(holds: Callable[[], bool], each_time: Callable[[], None] = lambda: Non
         assert time.monotonic() < give_up
         each_time()
         time.sleep(0.1)
+
+
+def kill_session(leader: int) -> None:
+    """Kill every process of a session: the engine's plugins are in process groups of their own."""
+    listed = _run(["ps", "-e", "-o", "pid=,sess="], CHECKOUT, os.environ).stdout
+    for pid, session in (line.split() for line in listed.splitlines()):
+        if int(session) == leader:
+            with suppress(ProcessLookupError):
+                os.kill(int(pid), signal.SIGKILL)
 
 
 @contextmanager

@@ -6,20 +6,21 @@ On the real engine and the emulator; what only decides is tested beside `infra.e
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from infra.environment import LIFETIME
 from lab.control import Control
 from ops.backend import LOCKS
-from tests.shows.environments import CHECKOUT, Environments, until
+from tests.shows.environments import CHECKOUT, Environments, kill_session, until
 
 pytestmark = pytest.mark.engine
 
@@ -107,8 +108,14 @@ def requests(environments: Environments) -> int:
     return Control(environments.endpoint).health().requests
 
 
+def lock_of(pid: int) -> str:
+    """Return what the backend has of a lock that a process of this machine takes now."""
+    moment = time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime())
+    return json.dumps({"pid": pid, "username": "ci", "hostname": os.uname().nodename, "timestamp": moment})
+
+
 def begin(environments: Environments, *arguments: str) -> subprocess.Popen[str]:
-    """Begin a command as the leader of its own process group, so that all of it can be killed."""
+    """Begin a command in a session of its own, so that all of it can be killed."""
     return subprocess.Popen(
         [str(Path(sys.executable).with_name("eps-dos")), *arguments],
         cwd=environments.checkout,
@@ -125,8 +132,58 @@ def killed_after(environments: Environments, calls: int, *arguments: str) -> Non
     limit = requests(environments) + calls
     process = begin(environments, "ephemeral", *arguments)
     until(lambda: process.poll() is not None or requests(environments) >= limit)
-    os.killpg(process.pid, signal.SIGKILL)
+    kill_session(process.pid)
     process.communicate()
+
+
+@contextmanager
+def odd_ones_beside(environments: Environments, expired: str) -> Iterator[Mapping[str, str]]:
+    """Give stacks that are like an expired one but for one thing each, with the reason why each stays.
+
+    They are in the backend alone; that nobody touched them shows at the end.
+    """
+    backend = environments.checkout / ".lab" / "backend"
+    states = backend / ".pulumi" / "stacks" / "eps-dos-api"
+    text = (states / f"{expired}.json").read_text()
+    locks = backend.joinpath(*LOCKS.split("/"), "eps-dos-api", "held")
+
+    def edited(edit: Callable[[dict[str, Any]], object]) -> str:
+        document = json.loads(text)
+        for one in document["checkpoint"]["latest"]["resources"]:
+            edit(one)
+        return json.dumps(document)
+
+    def undated(resource: dict[str, Any]) -> None:
+        if resource["type"] == LIFETIME:
+            resource["inputs"]["settings"]["eps-dos-api:ephemeral"]["expiresAt"] = "on Friday"
+
+    # As the type of nothing, the mark is none.
+    unmarked = text.replace(LIFETIME, "eps-dos-api:infra:Nothing")
+    guarded = edited(lambda one: one.update(protect=one["type"] == "aws:ec2/vpc:Vpc"))
+    content = {
+        "guarded": (guarded, "holds what is protected: guarded-vpc"),
+        "held": (text, "is being changed by ci on"),
+        "live-2": (text, "has a name that no environment made for one test may have"),
+        "undated": (edited(undated), "has an expiry that can't be read, or none"),
+        "unmarked": (unmarked, "doesn't say in its state that it was made for one test"),
+    }
+    files = {states / f"{name}.json": state.replace(expired, name) for name, (state, _) in content.items()}
+    # Its resources are tagged as the other's.
+    files[states / "strange.json"] = text
+    for file, state in files.items():
+        file.write_text(state)
+    locks.mkdir(parents=True)
+    (locks / "someone.json").write_text(lock_of(os.getpid()))
+    try:
+        yield {
+            **{name: reason for name, (_, reason) in content.items()},
+            "strange": f"holds what is tagged as {expired}'s",
+        }
+        assert {file: file.read_text() for file in files} == files
+    finally:
+        for file in files:
+            file.unlink(missing_ok=True)
+        shutil.rmtree(locks)
 
 
 def test_of_three_exactly_the_expired_goes(environments: Environments) -> None:
@@ -149,11 +206,15 @@ def test_of_three_exactly_the_expired_goes(environments: Environments) -> None:
     )["ScheduledUpdateGroupActions"]
     assert (action["DesiredCapacity"], f"{action['StartTime']:%Y-%m-%dT%H:%M:%SZ}") == (3, starts)
 
-    assert decisions(environments) == {
-        "int": "stay", "live": "stay", "long": "stay", "short": "reap", "window": "stay",
-    }  # fmt: skip
-    reaped = environments.eps_dos("ephemeral", "reap")
-    assert "gone    short: expired at" in reaped.stderr
+    with odd_ones_beside(environments, "short") as odd:
+        stay = dict.fromkeys(("int", "live", "long", "window"), "stay")
+        assert decisions(environments) == {**stay, **dict.fromkeys(odd, "refuse"), "short": "reap"}
+        reaped = environments.eps_dos("ephemeral", "reap", check=False)
+        assert "gone    short: expired at" in reaped.stderr
+        for name, reason in odd.items():
+            assert f"refuse  {name}: {reason}" in reaped.stderr
+        # Somebody has to look at all that say they were made for a test, and may be over their time.
+        assert (reaped.returncode, reaped.stdout) == (1, "1 gone, 5 still there; 4 stay\n")
     assert [one["name"] for one in listed(environments)] == ["long", "window"]
     assert environments.inventory("short") == {}
     for name in ("long", "window"):
@@ -238,10 +299,13 @@ def test_of_two_creates_at_once_one_is_made(environments: Environments) -> None:
     environments.eps_dos("ephemeral", "destroy", "twin", "--yes")
 
 
-def test_a_create_killed_at_any_point_leaves_nothing_behind(environments: Environments) -> None:
+def test_killed_at_any_point_nothing_is_left_behind(environments: Environments) -> None:
     first = requests(environments)
     environments.eps_dos("ephemeral", "create", "killed", "--like", "int", "--ttl", "1h")
     whole = requests(environments) - first
+    killed_after(environments, 60, "destroy", "killed", "--yes")
+    (halved,) = listed(environments)
+    assert halved["state"] == "interrupted"
     environments.eps_dos("ephemeral", "destroy", "killed", "--yes")
     before = account(environments)
     for point in range(POINTS):
@@ -260,16 +324,25 @@ def test_a_create_killed_at_any_point_leaves_nothing_behind(environments: Enviro
         assert listed(environments) == [], point
 
 
-def test_a_destroy_that_was_killed_is_taken_up(environments: Environments) -> None:
-    environments.eps_dos("ephemeral", "create", "halved", "--like", "int", "--ttl", "1h")
-    killed_after(environments, 60, "destroy", "halved", "--yes")
-    (halved,) = listed(environments)
-    assert halved["state"] == "interrupted"
-    environments.eps_dos("ephemeral", "destroy", "halved", "--yes")
-
-
-def test_what_no_longer_loads_still_goes(environments: Environments) -> None:
+def test_a_living_lock_keeps_it_and_a_dead_one_throttling_edits_and_broken_files_do_not(
+    environments: Environments,
+) -> None:
     environments.eps_dos("ephemeral", "create", "old", "--like", "int", "--ttl", "1s")
+    backend = environments.checkout.joinpath(".lab", "backend", *LOCKS.split("/"), "eps-dos-api", "old")
+    backend.mkdir(parents=True, exist_ok=True)
+    lock = backend / "someone.json"
+    lock.write_text(lock_of(os.getpid()))
+    reaped = environments.eps_dos("ephemeral", "reap", check=False)
+    assert reaped.returncode == 1
+    assert "refuse  old: is being changed by ci on" in reaped.stderr
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    lock.write_text(lock_of(gone.pid))
+    # A tag says nothing about when it goes.
+    ec2 = environments.client("ec2")
+    (vpc,) = ec2.describe_vpcs(Filters=[{"Name": "tag:Environment", "Values": ["old"]}])["Vpcs"]
+    ec2.create_tags(Resources=[vpc["VpcId"]], Tags=[{"Key": "ExpiresAt", "Value": "2099-01-01T00:00:00Z"}])
+    Control(environments.endpoint).throttle("ec2", "*", 3)
     try:
         (environments.checkout / "__main__.py").write_text("raise RuntimeError('written for another Pulumi')\n")
         (environments.checkout / "Pulumi.int.yaml").write_text("config: [broken")
@@ -280,33 +353,24 @@ def test_what_no_longer_loads_still_goes(environments: Environments) -> None:
         environments.undo_edits()
 
 
-def test_a_held_lock_is_respected_a_dead_one_is_not(environments: Environments) -> None:
-    environments.eps_dos("ephemeral", "create", "locked", "--like", "int", "--ttl", "1s")
-    backend = environments.checkout.joinpath(".lab", "backend", *LOCKS.split("/"), "eps-dos-api", "locked")
-    backend.mkdir(parents=True, exist_ok=True)
-
-    def lock(pid: int) -> None:
-        content = {
-            "pid": pid, "username": "ci", "hostname": os.uname().nodename,
-            "timestamp": time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime()),
-        }  # fmt: skip
-        (backend / "someone.json").write_text(json.dumps(content))
-
-    lock(os.getpid())
-    reaped = environments.eps_dos("ephemeral", "reap", check=False)
-    assert reaped.returncode == 1
-    assert "refuse  locked: is being changed by ci on" in reaped.stderr
-    gone = subprocess.Popen(["true"])
-    gone.wait()
-    lock(gone.pid)
-    environments.eps_dos("ephemeral", "reap")
-
-
-def test_throttling_and_an_expiry_edited_by_hand(environments: Environments) -> None:
-    environments.eps_dos("ephemeral", "create", "busy", "--like", "int", "--ttl", "1s")
-    # A tag says nothing about when it goes.
-    ec2 = environments.client("ec2")
-    (vpc,) = ec2.describe_vpcs(Filters=[{"Name": "tag:Environment", "Values": ["busy"]}])["Vpcs"]
-    ec2.create_tags(Resources=[vpc["VpcId"]], Tags=[{"Key": "ExpiresAt", "Value": "2099-01-01T00:00:00Z"}])
-    Control(environments.endpoint).throttle("ec2", "*", 3)
+def test_while_the_backend_is_gone_nothing_is_lost(environments: Environments) -> None:
+    backend = environments.checkout / ".lab" / "backend"
+    away = backend.with_name("away")
+    enough = requests(environments) + 60
+    making = begin(environments, "ephemeral", "create", "unkept", "--like", "int", "--ttl", "1s")
+    until(lambda: requests(environments) >= enough)
+    backend.rename(away)
+    # A file, since Pulumi would make the folder anew.
+    backend.touch()
+    try:
+        said = making.communicate()[1]
+        assert making.returncode == 3
+        assert "eps-dos ephemeral destroy unkept" in said
+        assert "Traceback" not in said
+        refused = environments.eps_dos("ephemeral", "reap", check=False)
+        assert (refused.returncode, refused.stdout) == (3, "")
+        assert "Traceback" not in refused.stderr
+    finally:
+        backend.unlink()
+        away.rename(backend)
     environments.eps_dos("ephemeral", "reap")

@@ -6,8 +6,6 @@ One stack, in order, in a lab where time is let pass by the tests, so that each 
 from __future__ import annotations
 
 import json
-import os
-import signal
 import subprocess
 import urllib.request
 from collections.abc import Iterator
@@ -16,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.shows.environments import Environments, sampled, until
+from tests.shows.environments import Environments, kill_session, sampled, until
 
 pytestmark = pytest.mark.engine
 
@@ -55,10 +53,7 @@ class Up:
 
     def kill(self) -> None:
         """End all of it at once, the engine, its plugins and the program: a machine that is switched off."""
-        listed = subprocess.run(["ps", "-e", "-o", "pid=,sess="], capture_output=True, text=True, check=True).stdout
-        for pid, session in (line.split() for line in listed.splitlines()):
-            if int(session) == self._process.pid:
-                os.kill(int(pid), signal.SIGKILL)
+        kill_session(self._process.pid)
         self._process.wait()
 
     def end(self, environments: Environments) -> int:
