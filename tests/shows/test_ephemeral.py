@@ -342,7 +342,7 @@ def test_a_living_lock_keeps_it_and_a_dead_one_throttling_edits_and_broken_files
     ec2 = environments.client("ec2")
     (vpc,) = ec2.describe_vpcs(Filters=[{"Name": "tag:Environment", "Values": ["old"]}])["Vpcs"]
     ec2.create_tags(Resources=[vpc["VpcId"]], Tags=[{"Key": "ExpiresAt", "Value": "2099-01-01T00:00:00Z"}])
-    Control(environments.endpoint).throttle("ec2", "*", 3)
+    Control(environments.endpoint).throttle("ec2", "DeleteSubnet", 3)
     try:
         (environments.checkout / "__main__.py").write_text("raise RuntimeError('written for another Pulumi')\n")
         (environments.checkout / "Pulumi.int.yaml").write_text("config: [broken")
