@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,6 +32,12 @@ def small_lab(tmp_path: Path, engine: Engine) -> Iterator[LabCopy]:
     """The lab of a small project that needs no AWS, not started: for tests of the lab itself."""
     with small(tmp_path) as made:
         yield made
+
+
+def pytest_configure() -> None:
+    """Let what the tests start be interrupted: a shell that starts them in the background has Ctrl-C ignored by all."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 LONGEST_FIRST = ("tests/shows/test_ephemeral.py", "tests/shows/test_releases.py", "tests/shows/")

@@ -109,8 +109,6 @@ def test_an_interrupted_command_exits_130(unstarted_lab: LabCopy, number: signal
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
-            # Where the tests are started in the background, Ctrl-C is ignored, also by what they start.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - no other thread here
         )
         assert waiting.stderr is not None
         assert "waiting for another command" in waiting.stderr.readline()
