@@ -35,9 +35,15 @@ def small_lab(tmp_path: Path, engine: Engine) -> Iterator[LabCopy]:
 
 
 def pytest_configure() -> None:
-    """Let what the tests start be interrupted: a shell that starts them in the background has Ctrl-C ignored by all."""
+    """Let what the tests start be interrupted and hung up.
+
+    A shell that starts the tests in the background, or nohup, has that ignored by all that they start. What has a
+    handler here is at its default there.
+    """
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) == signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, lambda _number, _frame: None)
 
 
 LONGEST_FIRST = ("tests/shows/test_ephemeral.py", "tests/shows/test_releases.py", "tests/shows/")
