@@ -65,6 +65,19 @@ def plan(*events: Json, stack: str = "live", errors: Sequence[str] = ()) -> Plan
     return read_plan(stack, None, events, errors)
 
 
+def large_plan(steps: int) -> Plan:
+    """Return a plan of so many steps, of several kinds."""
+    types = ("aws:ec2/eip:Eip", "aws:autoscaling/group:Group", "aws:ec2/subnet:Subnet", "aws:iam/role:Role")
+    events = []
+    for index in range(steps):
+        old = state({"name": f"n{index}", "size": index, "tags": {"Owner": "a", "Name": f"n{index}"}})
+        new = state({"name": f"n{index}", "size": index + 1, "tags": {"Owner": "b", "Name": f"n{index}"}})
+        operation = ("update", "create", "delete", "replace", "same")[index % 5]
+        events.append(step(operation, types[index % 4], f"live-{index}", old if operation != "create" else None,
+                           new if operation != "delete" else None))  # fmt: skip
+    return plan(*events)
+
+
 def reviewed(
     made: Plan,
     published: Mapping[str, str] | None = None,

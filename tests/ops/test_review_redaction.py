@@ -109,7 +109,15 @@ def test_what_the_process_itself_holds_is_hidden_whatever_it_looks_like() -> Non
              "Bearer ", "SG.", "=", "token", "AKIA", "{", "a1B"]
 )  # fmt: skip
 def test_searching_takes_no_longer_than_the_text_is_long(unit: str) -> None:
-    text = (unit * LONGEST_SCANNED)[: LONGEST_SCANNED - 1] + "!"
-    started = time.process_time()
-    Redactor().text(text)
-    assert time.process_time() - started < 1
+    """Eight times the text: eight times the time, and not the 64 times of a pattern that starts over at each letter."""
+
+    def seconds(length: int) -> float:
+        shortest = float("inf")
+        for ending in "!?.":  # what was searched once is remembered
+            text = (unit * length)[: length - 1] + ending
+            started = time.process_time()
+            Redactor().text(text)
+            shortest = min(shortest, time.process_time() - started)
+        return shortest
+
+    assert seconds(LONGEST_SCANNED) < 30 * seconds(LONGEST_SCANNED // 8)
