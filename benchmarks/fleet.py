@@ -30,7 +30,7 @@ from infra.ephemeral import Lifetime, Wish
 from infra.reaping import stamp, verdict
 from infra.recording import PROJECT, record
 from infra.yamlfile import read_mapping
-from ops import fleet, store
+from ops import backend, fleet, store
 
 CHECKOUT = Path(__file__).parents[1]
 SIZES = (250, 500, 1000)
@@ -92,7 +92,7 @@ def states(sample: str, count: int) -> Iterator[tuple[str, bytes]]:
         name = f"pr-{number:05}"
         expires_at = EXPIRED if number % 2 else ALIVE
         text = sample.replace(SAMPLE, name).replace(stamp(EXPIRED), stamp(expires_at))
-        yield f"{fleet.STACKS}/{PROJECT}/{name}.json", text.encode()
+        yield f"{backend.STACKS}/{PROJECT}/{name}.json", text.encode()
 
 
 @contextmanager

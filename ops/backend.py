@@ -1,14 +1,15 @@
-"""Who is changing a stack: the locks of a backend that is a folder or a bucket.
+"""Who is changing a stack, or was when it died: the locks of a backend that is a folder or a bucket, and broken files.
 
-Pulumi prints them only when they are in the way, and never says whether their holder is still alive. The layout is that
-of Pulumi's own backends (pkg/backend/diy: `.pulumi/locks/organization/PROJECT/STACK/ID.json`). Left out: Pulumi Cloud,
-whose locks end by themselves.
+Pulumi prints locks only when they are in the way, and never says whether their holder is still alive. The layout is
+that of Pulumi's own backends (pkg/backend/diy: `.pulumi/locks/organization/PROJECT/STACK/ID.json`). Left out: Pulumi
+Cloud, whose locks end by themselves.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,12 +18,16 @@ from pathlib import Path
 from typing import Any
 
 from infra.yamlfile import read_mapping
-from ops.store import opened
+from ops.store import folder_of, opened
 
 CLOCK_TICK_SECONDS = 2.0
 """A process and its lock are dated by different clocks."""
 
 LOCKS = ".pulumi/locks/organization"
+STACKS = ".pulumi/stacks"
+
+_UNFINISHED = re.compile(r"\.(json|pulumi-tags)(\.gz|\.zst)?(\.bak)?(?P<kind>\.attrs|\.[0-9a-f]+\.tmp)")
+"""What a folder has beside a stack's files, after the stack's name: a description, and a file that is being written."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,3 +110,31 @@ def parsed_lock(path: str, text: str) -> Lock | None:
     except (ValueError, KeyError, TypeError):
         # Half written: its holder is at it.
         return None
+
+
+def mend(url: str, project: str, stack: str) -> tuple[str, ...]:
+    """Remove what somebody who was killed while writing the stack's files left cut short; return the names of those.
+
+    A folder has a description beside each file (NAME.attrs), and Pulumi writes it in place, other than the file itself
+    (gocloud.dev/blob/fileblob: setAttrs, Close). One that is cut short makes a whole file unreadable: "failed to load
+    checkpoint: EOF". Without one it is read; type and checksum are all that is in there. The caller has made sure that
+    nobody is at work. In other kinds of backend each file is written at once, and there is nothing to do.
+    """
+    root = folder_of(url)
+    if root is None:
+        return ()
+    broken = []
+    for path in sorted((root / STACKS / project).glob("*")):
+        kind = _UNFINISHED.fullmatch(path.name.removeprefix(stack)) if path.name.startswith(stack) else None
+        if kind is not None and not (kind["kind"] == ".attrs" and _is_json(path)):
+            path.unlink(missing_ok=True)
+            broken.append(path.name)
+    return tuple(broken)
+
+
+def _is_json(path: Path) -> bool:
+    try:
+        json.loads(path.read_bytes())
+    except ValueError:
+        return False
+    return True

@@ -226,6 +226,10 @@ class StackHandle:
         """Remove all locks. Whoever still holds one goes on without: make sure that nobody does."""
         self._run(["cancel", "--yes", "--stack", self.name])
 
+    def mend(self) -> tuple[str, ...]:
+        """Remove what a killed run left cut short of its files; return their names. Nobody may be changing it."""
+        return backend.mend(backend_url(self.place), self._project, self.name)
+
     @cached_property
     def _project(self) -> str:
         return backend.project_name(self.place.folder)

@@ -34,6 +34,8 @@ def destroy(facts: StackFacts, at: Place, stacks: Mapping[str, Mapping[str, Any]
     PulumiError if Pulumi can't destroy it, botocore's errors if AWS can't be asked.
     """
     handle = StackHandle(facts.name, at)
+    for name in handle.mend():
+        tell(f"removing {name}, which a run that is dead left cut short")
     write_stack_file(at, facts.name, settings_of(facts) or {}, handle.export().get("deployment"))
     if facts.locks:
         tell("removing the lock of a run that is dead")

@@ -23,7 +23,6 @@ from ops.engine import PulumiError, StackHandle, backend_url, stack_names
 from ops.place import Place
 from ops.store import AT_ONCE, Store, opened, parsed
 
-STACKS = ".pulumi/stacks"
 STATES = (".json", ".json.gz")
 TAGS = ".pulumi-tags"
 
@@ -42,7 +41,7 @@ def read(place: Place) -> tuple[StackFacts, ...]:
 
 def from_store(store: Store, project: str, only: str | None = None) -> tuple[StackFacts, ...]:
     """Return all stacks of `project` that a folder or a bucket holds, or the one called `only`, by name."""
-    folder = f"{STACKS}/{project}/"
+    folder = f"{backend.STACKS}/{project}/"
     files = store.names(folder)
     states = {name: path for path in files if (name := _stack(path.removeprefix(folder)))}
     if only is not None:

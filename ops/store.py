@@ -88,12 +88,16 @@ class Bucket:
 
 def opened(url: str) -> Store | None:
     """Return the files of the backend at `url`, as `pulumi whoami --json` gives it; None for other kinds of backend."""
+    folder = folder_of(url)
+    if folder is not None:
+        return Folder(folder)
+    return Bucket(url) if urlsplit(url).scheme == "s3" else None
+
+
+def folder_of(url: str) -> Path | None:
+    """Return the folder that the backend at `url` is; None for other kinds of backend."""
     parts = urlsplit(url)
-    if parts.scheme == "file":
-        return Folder(Path(unquote(parts.path)))
-    if parts.scheme == "s3":
-        return Bucket(url)
-    return None
+    return Path(unquote(parts.path)) if parts.scheme == "file" else None
 
 
 def parsed(name: str, content: bytes) -> Mapping[str, Any]:

@@ -13,9 +13,10 @@ import boto3
 import pytest
 
 from infra.errors import ConfigError
-from ops.backend import locks
+from ops.backend import locks, mend
 from ops.engine import NoSuchStackError, PulumiError, StackHandle
 from ops.place import Place
+from ops.store import folder_of
 
 pytestmark = pytest.mark.engine
 
@@ -160,5 +161,28 @@ def test_a_bucket_keeps_stacks_and_locks_as_a_folder_does(small_place: Place, mo
     assert stack.locks() == ()
 
 
-def test_another_kind_of_backend_has_no_locks_to_see() -> None:
+@pytest.mark.parametrize("cut_short", ["", '{"user.content_type":'])
+def test_what_somebody_killed_while_writing_left_is_mended(small_place: Place, cut_short: str) -> None:
+    stack = StackHandle("dev", small_place)
+    stack.create()
+    stack.up(quiet)
+    folder = folder_of(os.environ["PULUMI_BACKEND_URL"])
+    assert folder is not None
+    stacks = folder / ".pulumi" / "stacks" / "eps-dos-api"
+    (stacks / "dev.json.attrs").write_text(cut_short)
+    (stacks / "dev.json.18bc0f1a2.tmp").write_text('{"version": 3')
+    # Somebody else's.
+    (stacks / "dev.eu.json.attrs").write_text("")
+    whole = {one: one.read_bytes() for one in stacks.iterdir() if not one.name.startswith("dev.json.")}
+    # Whenever the engine says something else, the reason to mend is gone.
+    with pytest.raises(PulumiError, match="EOF"):
+        stack.export()
+    assert stack.mend() == ("dev.json.18bc0f1a2.tmp", "dev.json.attrs")
+    assert stack.export()["deployment"]["resources"]
+    assert stack.mend() == ()
+    assert {one: one.read_bytes() for one in whole} == whole
+
+
+def test_in_another_kind_of_backend_there_are_no_locks_to_see_and_nothing_to_mend() -> None:
     assert locks("https://api.pulumi.com", "eps-dos-api", "dev") == ()
+    assert mend("https://api.pulumi.com", "eps-dos-api", "dev") == ()

@@ -7,20 +7,19 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from infra.environment import LIFETIME
 from lab.control import Control
-from ops.backend import LOCKS
-from tests.shows.environments import CHECKOUT, Environments, kill_session, until
+from ops.backend import LOCKS, STACKS
+from tests.labs import EPS_DOS
+from tests.shows.environments import Environments, kill_session, until
 
 pytestmark = pytest.mark.engine
 
@@ -31,7 +30,6 @@ POINTS = 10
 @pytest.fixture(scope="module")
 def environments(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environments]:
     with Environments.started(tmp_path_factory.mktemp("ephemeral")) as made:
-        shutil.copy2(CHECKOUT / "ephemeral-limits.yaml", made.checkout)
         for stack in ("live", "int"):
             made.pulumi("up", "--stack", stack, "--yes")
         yield made
@@ -117,9 +115,9 @@ def lock_of(pid: int) -> str:
 def begin(environments: Environments, *arguments: str) -> subprocess.Popen[str]:
     """Begin a command in a session of its own, so that all of it can be killed."""
     return subprocess.Popen(
-        [str(Path(sys.executable).with_name("eps-dos")), *arguments],
+        [EPS_DOS, *arguments],
         cwd=environments.checkout,
-        env=dict(environments.variables),
+        env=environments.environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -328,9 +326,9 @@ def test_a_living_lock_keeps_it_and_a_dead_one_throttling_edits_and_broken_files
     environments: Environments,
 ) -> None:
     environments.eps_dos("ephemeral", "create", "old", "--like", "int", "--ttl", "1s")
-    backend = environments.checkout.joinpath(".lab", "backend", *LOCKS.split("/"), "eps-dos-api", "old")
-    backend.mkdir(parents=True, exist_ok=True)
-    lock = backend / "someone.json"
+    stored = environments.checkout / ".lab" / "backend"
+    lock = stored / LOCKS / "eps-dos-api" / "old" / "someone.json"
+    lock.parent.mkdir(parents=True, exist_ok=True)
     lock.write_text(lock_of(os.getpid()))
     reaped = environments.eps_dos("ephemeral", "reap", check=False)
     assert reaped.returncode == 1
@@ -338,6 +336,8 @@ def test_a_living_lock_keeps_it_and_a_dead_one_throttling_edits_and_broken_files
     gone = subprocess.Popen(["true"])
     gone.wait()
     lock.write_text(lock_of(gone.pid))
+    # What it was writing when it died.
+    (stored / STACKS / "eps-dos-api" / "old.json.attrs").write_text("")
     # A tag says nothing about when it goes.
     ec2 = environments.client("ec2")
     (vpc,) = ec2.describe_vpcs(Filters=[{"Name": "tag:Environment", "Values": ["old"]}])["Vpcs"]
