@@ -10,7 +10,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
+from infra.ephemeral import LIMITS
 from lab.project import FILES, FOLDERS
 from lab.session import Lab
 
@@ -80,16 +82,23 @@ class LabCopy:
         return self.eps_dos("lab", "pulumi", *arguments, "--non-interactive", check=check)
 
 
-@contextmanager
-def copied(folder: Path) -> Iterator[LabCopy]:
-    """Give the lab of a copy of this checkout, not started, and stop it afterwards."""
-    for pattern in FILES:
+Copy = TypeVar("Copy", bound=LabCopy)
+
+
+def copy_checkout(folder: Path) -> None:
+    """Copy into `folder` what Pulumi and `eps-dos` read of this checkout."""
+    for pattern in (*FILES, LIMITS, ".gitignore"):
         for path in ROOT.glob(pattern):
             shutil.copy2(path, folder / path.name)
     for name in FOLDERS:
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy2(ROOT / ".gitignore", folder)
-    with _stopped_afterwards(LabCopy(checkout=folder)) as made:
+
+
+@contextmanager
+def copied(folder: Path) -> Iterator[LabCopy]:
+    """Give the lab of a copy of this checkout, not started, and stop it afterwards."""
+    copy_checkout(folder)
+    with stopped_afterwards(LabCopy(checkout=folder)) as made:
         yield made
 
 
@@ -99,12 +108,13 @@ def small(folder: Path) -> Iterator[LabCopy]:
     for name, text in SMALL_PROJECT.items():
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(text)
-    with _stopped_afterwards(LabCopy(checkout=folder)) as made:
+    with stopped_afterwards(LabCopy(checkout=folder)) as made:
         yield made
 
 
 @contextmanager
-def _stopped_afterwards(made: LabCopy) -> Iterator[LabCopy]:
+def stopped_afterwards(made: Copy) -> Iterator[Copy]:
+    """Give `made`, and stop its lab whatever happens."""
     try:
         yield made
     finally:

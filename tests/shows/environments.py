@@ -3,10 +3,8 @@
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections import Counter
@@ -22,19 +20,16 @@ import boto3
 
 from infra.graph import STACK_TYPE, Graph, Resource, compare
 from infra.rules import GROUP, TAGGABLE
+from tests.labs import LabCopy, copy_checkout, stopped_afterwards
 
 LONGEST_WAIT_SECONDS = 300.0
 STACKS = ("live", "nft", "int", "dev")
-CHECKOUT = Path(__file__).parents[2]
-COPIED = ("__main__.py", "infra", "policy", "Pulumi.yaml", "releases.yaml", "suppliers.yaml", ".gitignore")
 
 
-@dataclass(frozen=True)
-class Environments:
-    """A copy of the checkout with its lab. Commands go through `eps-dos`, as a person's would."""
+@dataclass(frozen=True, kw_only=True)
+class Environments(LabCopy):
+    """A copy of the checkout with its lab, and environments in it."""
 
-    checkout: Path
-    variables: Mapping[str, str]
     _exports: dict[str, dict[str, Any]] = field(default_factory=dict)
     _clients: dict[str, Any] = field(default_factory=dict)
 
@@ -47,28 +42,20 @@ class Environments:
         """
         checkout = folder / "checkout"
         checkout.mkdir()
-        for name in (*COPIED, *(file.name for file in CHECKOUT.glob("Pulumi.*.yaml"))):
-            source = CHECKOUT / name
-            copy = shutil.copytree if source.is_dir() else shutil.copy2
-            copy(source, checkout / name)
+        copy_checkout(checkout)
         for command in (["init", "--quiet"], ["add", "--all"], ["commit", "--quiet", "--message", "as it was"]):
             _run(["git", "-c", "user.name=t", "-c", "user.email=t@example.invalid", *command], checkout, os.environ)
-        made = cls(checkout, {**os.environ, "EPS_DOS_LAB_PACE": str(pace), "EPS_DOS_LAB": "1"})
-        try:
+        made = cls(checkout=checkout, variables={"EPS_DOS_LAB_PACE": str(pace), "EPS_DOS_LAB": "1"})
+        with stopped_afterwards(made):
             made.eps_dos("lab", "start")
             yield made
-        finally:
-            made.eps_dos("lab", "stop", check=False)
 
-    def eps_dos(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+    def eps_dos(
+        self, *arguments: str, check: bool = True, variables: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
         """Run `eps-dos` in the checkout; with `check`, fail with what it printed unless it exits with 0."""
         self._exports.clear()
-        command = [str(Path(sys.executable).with_name("eps-dos")), *arguments]
-        return _run(command, self.checkout, self.variables, check=check)
-
-    def pulumi(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        """Run plain `pulumi` in the lab."""
-        return self.eps_dos("lab", "pulumi", *arguments, "--non-interactive", check=check)
+        return super().eps_dos(*arguments, check=check, variables=variables)
 
     def up(self, stack: str) -> None:
         """Bring `stack` up, and wait until each zone has a healthy target."""
@@ -140,7 +127,7 @@ class Environments:
     def inside(self) -> Mapping[str, str]:
         """The environment of a shell that has evaluated `eps-dos lab env`."""
         changed = json.loads(self.eps_dos("lab", "env", "--json").stdout)
-        outside = {name: one for name, one in self.variables.items() if name not in changed["unset"]}
+        outside = {name: one for name, one in self.environment.items() if name not in changed["unset"]}
         return {**outside, **changed["set"]}
 
     @cached_property
@@ -303,7 +290,7 @@ def until(holds: Callable[[], bool], each_time: Callable[[], None] = lambda: Non
 
 def kill_session(leader: int) -> None:
     """Kill every process of a session: the engine's plugins are in process groups of their own."""
-    listed = _run(["ps", "-e", "-o", "pid=,sess="], CHECKOUT, os.environ).stdout
+    listed = _run(["ps", "-e", "-o", "pid=,sess="], Path.cwd(), os.environ).stdout
     for pid, session in (line.split() for line in listed.splitlines()):
         if int(session) == leader:
             with suppress(ProcessLookupError):
@@ -330,11 +317,9 @@ def sampled(look: Callable[[], int]) -> Iterator[list[int]]:
         sampling.result()
 
 
-def _run(
-    command: Sequence[str], folder: Path, variables: Mapping[str, str], *, check: bool = True
-) -> subprocess.CompletedProcess[str]:
+def _run(command: Sequence[str], folder: Path, variables: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
     done = subprocess.run(command, cwd=folder, env=dict(variables), capture_output=True, text=True, check=False)
-    if check and done.returncode != 0:
+    if done.returncode != 0:
         raise AssertionError(f"{' '.join(command)} exited with {done.returncode}\n{done.stdout}\n{done.stderr}")
     return done
 

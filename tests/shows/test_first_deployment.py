@@ -11,7 +11,6 @@ import json
 import os
 import re
 import shlex
-import shutil
 import socket
 import struct
 import subprocess
@@ -32,12 +31,11 @@ import pytest
 
 from lab.emulator import quotas
 from lab.engine.setup import Engine
-from lab.project import FILES, FOLDERS
 from lab.provider import write_executable
+from tests.labs import ROOT, copy_checkout
 
 pytestmark = pytest.mark.engine
 
-ROOT = Path(__file__).parents[2]
 REGION, ACCOUNT, STACK = "eu-west-2", "123456789012", "live"
 NEW_ACCOUNT = {code: one.aws_default for code, one in quotas.QUOTAS.items()}
 COMMANDS = ("aws", "eps-dos", "pulumi")
@@ -124,11 +122,7 @@ def account(tmp_path_factory: pytest.TempPathFactory, engine: Engine) -> Iterato
     folder = tmp_path_factory.mktemp("first")
     checkout = folder / "checkout"
     checkout.mkdir()
-    for pattern in FILES:
-        for path in ROOT.glob(pattern):
-            shutil.copy2(path, checkout / path.name)
-    for name in FOLDERS:
-        shutil.copytree(ROOT / name, checkout / name, ignore=shutil.ignore_patterns("__pycache__"))
+    copy_checkout(checkout)
     (checkout / ".venv").symlink_to(sys.prefix)
     (checkout / "certificate.json").write_text('{"certificate": "...", "key": "..."}')
     commands = folder / "bin"
