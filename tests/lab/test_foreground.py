@@ -68,7 +68,7 @@ def test_without_a_terminal_a_signal_is_passed_on_once(number: signal.Signals, w
     assert runner.stdout.readline() == "ready\n"
     (os.killpg if whole_group else os.kill)(runner.pid, number)
     assert runner.stdout.read() == f"got {int(number)}\ncode 7\n"
-    assert runner.wait(10) == 0
+    assert runner.wait(60) == 0
 
 
 def test_ctrl_c_on_a_terminal_reaches_the_command_once() -> None:
@@ -76,7 +76,7 @@ def test_ctrl_c_on_a_terminal_reaches_the_command_once() -> None:
     if runner == 0:
         os.execv(sys.executable, [sys.executable, "-c", RUNNER])  # noqa: S606 - no shell on purpose
     printed = b""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     pressed = False
     while not printed.endswith(b"code 7\r\n") and time.monotonic() < deadline:
         printed += os.read(terminal, 1024)

@@ -154,7 +154,7 @@ def test_two_starts_at_once_make_one_lab(small_lab: LabCopy) -> None:
     starts = [
         subprocess.Popen([EPS_DOS, "lab", "start"], cwd=small_lab.checkout, env=small_lab.environment) for _ in range(3)
     ]
-    assert [start.wait(60) for start in starts] == [0, 0, 0]
+    assert [start.wait(300) for start in starts] == [0, 0, 0]
     assert len(emulators_of(small_lab)) == 1
 
 

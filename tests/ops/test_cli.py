@@ -113,5 +113,5 @@ def test_an_interrupted_command_exits_130(unstarted_lab: LabCopy, number: signal
         assert waiting.stderr is not None
         assert "waiting for another command" in waiting.stderr.readline()
         os.kill(waiting.pid, number)
-        assert waiting.wait(10) == 130
+        assert waiting.wait(60) == 130
         assert "Traceback" not in waiting.stderr.read()

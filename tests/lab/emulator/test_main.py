@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-WAIT_SECONDS = 30
+WAIT_SECONDS = 120
 
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -246,7 +246,7 @@ def test_the_host_does_not_outlive_the_engine() -> None:
     assert engine.stdout.readline()
     engine.kill()
     # The pipe ends when its last holder, the host, has ended.
-    engine.communicate(timeout=10)
+    engine.communicate(timeout=60)
 
 
 def start_host() -> subprocess.Popen[str]:

@@ -240,7 +240,7 @@ def test_a_cache_that_cannot_be_written_is_said(machine: Machine, monkeypatch: p
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 120
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.02)
@@ -270,7 +270,7 @@ def test_interrupted_it_ends_what_it_started_and_leaves_nothing(
     wait_until((machine.home / "building").exists)
     wait_until(lambda: any(machine.engines.glob(".*/bin/half-done")))
     process.send_signal(number)
-    _, said = process.communicate(timeout=20)
+    _, said = process.communicate(timeout=120)
     assert process.returncode == code
     assert "Traceback" not in said
     assert left_in(machine) == ["lock"]
@@ -291,7 +291,7 @@ def test_two_at_a_time_build_once(machine: Machine) -> None:
     assert second.stderr is not None
     assert second.stderr.readline().startswith("engine: waiting for another process that sets up the Pulumi CLI")
     (machine.home / "go-on").touch()
-    answers = [process.communicate(timeout=30)[0] for process in (first, second)]
+    answers = [process.communicate(timeout=120)[0] for process in (first, second)]
     assert answers[0] == answers[1] != ""
     assert (first.returncode, second.returncode, machine.builds) == (0, 0, 1)
 
@@ -313,7 +313,7 @@ def test_one_that_was_killed_leaves_no_lock_and_no_rest(machine: Machine) -> Non
 def test_a_command_line_says_what_is_wrong_without_traceback(machine: Machine) -> None:
     """`python -m lab.engine` exits with 3, "it could not be done"."""
     process = machine.start()
-    answer, said = process.communicate(timeout=30)
+    answer, said = process.communicate(timeout=120)
     assert (process.returncode, answer) == (3, "")
     assert "Traceback" not in said
     assert "    fix: install Go 1.26 or newer" in said
