@@ -30,7 +30,8 @@ def environments(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environme
     with Environments.started(tmp_path_factory.mktemp("environments")) as made:
         # The first preview of all, when nothing has an id yet, must satisfy the policies too.
         made.pulumi("preview", "--stack", "live")
-        for stack in STACKS:
+        # NFT brings up the Live that it mirrors.
+        for stack in ("nft", "int", "dev"):
             made.up(stack)
         yield made
 

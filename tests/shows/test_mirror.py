@@ -26,9 +26,8 @@ LEVELS = ["declared", "state", "actual"]
 
 @pytest.fixture(scope="module")
 def environments(tmp_path_factory: pytest.TempPathFactory, engine: object) -> Iterator[Environments]:
-    """Live and its mirror, up."""
+    """NFT and the Live that it mirrors, up."""
     with Environments.started(tmp_path_factory.mktemp("mirror")) as made:
-        made.up(LIVE)
         made.up(NFT)
         yield made
 
