@@ -52,7 +52,7 @@ def health_of(port: int) -> Any:
         return json.load(answer)
 
 
-def test_it_says_where_it_answers_and_ends_promptly(tmp_path: Path) -> None:
+def test_it_says_where_it_answers_and_ends_when_told(tmp_path: Path) -> None:
     with started(tmp_path) as (process, ready):
         assert (ready["pid"], ready["port"] > 0) == (process.pid, True)
         health = health_of(ready["port"])

@@ -177,8 +177,8 @@ def test_a_policy_pack_that_does_not_start_fails_the_preview(project: Project, t
 
 
 @pytest.mark.engine
-def test_an_interrupted_preview_ends_promptly_with_the_program(project: Project, tmp_path: Path) -> None:
-    """Ctrl-C reaches the program, and the host doesn't make the engine wait until it is killed (5 s)."""
+def test_an_interrupted_preview_ends_with_the_program(project: Project, tmp_path: Path) -> None:
+    """Ctrl-C reaches the program. Whether the engine kills a slow host (after 5 s) is not seen: nothing is timed."""
     started = tmp_path / "started"
     project.program(
         f"import os, pathlib, time\npathlib.Path({str(started)!r}).write_text(str(os.getpid()))\ntime.sleep(600)"
@@ -225,8 +225,8 @@ def test_about_tells_which_python_programs_run_on(project: Project) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_the_host_says_its_port_and_ends_at_once_when_told(number: signal.Signals) -> None:
-    """The engine waits five seconds for it at the end of every command, if it is slow."""
+def test_the_host_says_its_port_and_ends_when_told(number: signal.Signals) -> None:
+    """By itself, with exit code 0. The engine waits for it at the end of every command, at most five seconds."""
     host = start_host()
     assert host.stdout is not None
     assert int(host.stdout.readline()) > 1024

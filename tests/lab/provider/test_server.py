@@ -162,7 +162,7 @@ def test_a_throttled_call_is_tried_again(client: Client, emulator: RunningEmulat
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_it_ends_at_once(client: Client, number: signal.Signals) -> None:
+def test_it_ends_when_told(client: Client, number: signal.Signals) -> None:
     client.configure()
     client.process.send_signal(number)
     assert client.process.wait(timeout=60) == 0
