@@ -17,15 +17,15 @@ from functools import lru_cache
 from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any
 
-import boto3
 import grpc
 import pulumi
-from botocore.config import Config
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, Resource, ResourceProvider, UpdateResult
 
 from infra.environment import AwsPlan, RolloutPlan
 
 if TYPE_CHECKING:
+    import boto3
+    from botocore.config import Config
     from mypy_boto3_autoscaling import AutoScalingClient
     from mypy_boto3_autoscaling.type_defs import AutoScalingGroupTypeDef, RefreshPreferencesTypeDef
     from mypy_boto3_elbv2 import ElasticLoadBalancingv2Client
@@ -41,7 +41,7 @@ SESSION_SECONDS = 1200
 """After so long roles are assumed anew: they are given for an hour at most when one assumes another (IAM guide, role
 chaining), and a large group takes longer."""
 
-RETRIES = Config(retries={"mode": "standard", "max_attempts": 10})
+ATTEMPTS = 10
 """A call that fails for a moment mustn't fail a deployment that goes on without us (boto3 guide, retries)."""
 
 
@@ -340,21 +340,30 @@ def _target(props: Mapping[str, Any]) -> Target:
 
 
 def _client(props: Mapping[str, Any]) -> "AutoScalingClient":
-    return _session(props).client("autoscaling", config=RETRIES)
+    return _session(props).client("autoscaling", config=_patient())
 
 
 def _balancing(props: Mapping[str, Any]) -> "ElasticLoadBalancingv2Client":
-    return _session(props).client("elbv2", config=RETRIES)
+    return _session(props).client("elbv2", config=_patient())
 
 
-def _session(props: Mapping[str, Any]) -> boto3.Session:
+def _patient() -> "Config":
+    # As boto3 below: slow to load, and a preview needs neither.
+    from botocore.config import Config
+
+    return Config(retries={"mode": "standard", "max_attempts": ATTEMPTS})
+
+
+def _session(props: Mapping[str, Any]) -> "boto3.Session":
     """Return a session with the rights of the stack's provider: its profile, then its roles, one after the other."""
     period = int(time.monotonic() // SESSION_SECONDS)
     return _session_of(props["profile"] or None, props["region"], tuple(props["assumeRoleArns"]), period)
 
 
 @lru_cache(maxsize=1)
-def _session_of(profile: str | None, region: str, role_arns: tuple[str, ...], _period: int) -> boto3.Session:
+def _session_of(profile: str | None, region: str, role_arns: tuple[str, ...], _period: int) -> "boto3.Session":
+    import boto3
+
     session = boto3.Session(profile_name=profile, region_name=region)
     for arn in role_arns:
         granted = session.client("sts").assume_role(RoleArn=arn, RoleSessionName="eps-dos-api-rollout")["Credentials"]
