@@ -57,9 +57,15 @@ class Environments(LabCopy):
         self._exports.clear()
         return super().eps_dos(*arguments, check=check, variables=variables)
 
-    def up(self, stack: str) -> None:
-        """Bring `stack` up, and wait until each zone has a healthy target."""
-        self.eps_dos("up", stack)
+    def up(self, *stacks: str) -> None:
+        """Bring stacks up in this order by plain Pulumi, and wait until all instances that they are to have serve.
+
+        What a preview would say first is not asked: a third of the time.
+        """
+        for stack in stacks:
+            self.pulumi("up", "--stack", stack, "--yes", "--skip-preview")
+        groups = {one["AutoScalingGroupName"]: one["DesiredCapacity"] for one in map(self.group, stacks)}
+        until(lambda: all(self.in_service(group) >= count for group, count in groups.items()))
 
     def export(self, stack: str) -> dict[str, Any]:
         """Return the stack's state, as `pulumi stack export` prints it; asked for anew after each command."""

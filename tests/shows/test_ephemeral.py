@@ -30,8 +30,7 @@ POINTS = 10
 @pytest.fixture(scope="module")
 def environments(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environments]:
     with Environments.started(tmp_path_factory.mktemp("ephemeral")) as made:
-        for stack in ("live", "int"):
-            made.pulumi("up", "--stack", stack, "--yes", "--skip-preview")
+        made.up("live", "int")
         yield made
 
 

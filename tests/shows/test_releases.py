@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.shows.environments import Environments, sampled, until
+from tests.shows.environments import Environments, sampled
 
 pytestmark = pytest.mark.engine
 
@@ -24,10 +24,8 @@ INSTANCES = {"dev": 3, "int": 3, "nft": 3, "live": 6}
 def environments(tmp_path_factory: pytest.TempPathFactory, engine: object) -> Iterator[Environments]:
     """All four, up: dev on 1.3.0, the others on Live's 1.4.0. The catalogue's newest is 1.5.0."""
     with Environments.started(tmp_path_factory.mktemp("releases")) as made:
-        for stack in ("live", "nft", "int", "dev"):
-            deploy(made, stack)
-        groups = {made.outputs(stack)["autoScalingGroup"]: count for stack, count in INSTANCES.items()}
-        until(lambda: all(made.in_service(group) == count for group, count in groups.items()))
+        made.up("live", "nft", "int", "dev")
+        assert {stack: len(members(made, stack)) for stack in INSTANCES} == INSTANCES
         yield made
 
 
