@@ -300,7 +300,9 @@ class TargetGroups(ELBv2Backend):
             )
 
     def _instance(self, instance_id: str) -> Any:
-        return ec2_backends[self.account_id][self.region_name].get_instance_by_id(instance_id)
+        # moto's own look-up copies all reservations, with their tags; this is asked for each target at each request.
+        reservations = list(ec2_backends[self.account_id][self.region_name].reservations.values())
+        return next((one for known in reservations for one in known.instances if one.id == instance_id), None)
 
     def _group(self, arn: str) -> FakeTargetGroup:
         group = self.target_groups.get(arn)
