@@ -8,13 +8,14 @@ Left out: what a preview means (`infra.graph`), and plain Pulumi with its output
 from __future__ import annotations
 
 import json
+import shutil
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -234,11 +235,6 @@ class StackHandle:
     def _project(self) -> str:
         return backend.project_name(self.place.folder)
 
-    @cached_property
-    def _command(self) -> PulumiCommand:
-        # From PATH, where the place's engine comes first.
-        return PulumiCommand()
-
     def _change(self, operation: str, options: list[str], tell: Tell) -> Outcome:
         _, events = self._operate(operation, options, tell)
         summary: Json = next((one["summaryEvent"] for one in reversed(events) if "summaryEvent" in one), {})
@@ -251,7 +247,7 @@ class StackHandle:
     def _operate(self, operation: str, options: list[str], tell: Tell) -> tuple[CommandResult, tuple[Json, ...]]:
         with _event_log(tell) as log:
             try:
-                result = self._command.run(
+                result = _pulumi().run(
                     [operation, "--stack", self.name, *options, "--event-log", str(log.path)],
                     str(self.place.folder),
                     # Without it the engine has no --event-log.
@@ -266,7 +262,7 @@ class StackHandle:
 
     def _run(self, arguments: list[str]) -> CommandResult:
         try:
-            return self._command.run(arguments, str(self.place.folder), _here(self.place))
+            return _pulumi().run(arguments, str(self.place.folder), _here(self.place))
         except StackNotFoundError:
             raise NoSuchStackError(self.name) from None
         except CommandError as error:
@@ -286,9 +282,20 @@ def stack_names(place: Place, project: str) -> tuple[str, ...]:
 
 def _asked(place: Place, arguments: list[str]) -> str:
     try:
-        return str(PulumiCommand().run(arguments, str(place.folder), _here(place)).stdout)
+        return str(_pulumi().run(arguments, str(place.folder), _here(place)).stdout)
     except CommandError as error:
         raise PulumiError("the backend", " ".join(arguments[:2]), _said(error)) from error
+
+
+def _pulumi() -> PulumiCommand:
+    # On PATH, where the place's engine comes first.
+    return _pulumi_at(shutil.which("pulumi"))
+
+
+@cache
+def _pulumi_at(_cli: str | None) -> PulumiCommand:
+    # Making one runs the CLI, to ask for its version.
+    return PulumiCommand()
 
 
 def _here(place: Place) -> dict[str, str]:

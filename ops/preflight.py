@@ -190,13 +190,11 @@ def _checks(aws: Aws, environment: Environment, at: Place, resolver: tuple[str, 
 
 def _backend_url(at: Place) -> str | None:
     """Return where stacks are kept; None if nobody is logged in."""
-    from pulumi.automation import CommandError
-
-    from ops.release_look import backend_url
+    from ops.engine import PulumiError, backend_url
 
     try:
         return backend_url(at)
-    except CommandError:
+    except PulumiError:
         return None
 
 

@@ -5,12 +5,9 @@ Left out: what the instances really run (`release status` reads it), and every d
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-
-from pulumi.automation import PulumiCommand
 
 from infra.deciding import load_environment, stack_names
 from infra.environment import Environment
@@ -22,7 +19,7 @@ from infra.settings import NAMESPACE, PromotionSettings
 from infra.yamlfile import read_mapping
 from ops.aws import Aws
 from ops.backend import project_name
-from ops.engine import NoSuchStackError, StackHandle
+from ops.engine import NoSuchStackError, StackHandle, backend_url
 from ops.place import Place
 from ops.release_history import deployments, released
 
@@ -100,12 +97,6 @@ def image_ids(aws: Aws, owner: str, names: Iterable[str]) -> dict[str, str]:
     )
     images = sorted((one for page in pages for one in page["Images"]), key=lambda one: one.get("CreationDate", ""))
     return {one["Name"]: one["ImageId"] for one in images}
-
-
-def backend_url(at: Place) -> str:
-    """Return where stacks are kept."""
-    printed = PulumiCommand().run(["whoami", "--json"], str(at.folder), {}).stdout
-    return str(json.loads(printed)["url"])
 
 
 def _stage(environment: Environment, release: str | None) -> Stage:
