@@ -16,8 +16,8 @@ import boto3
 import pytest
 
 from infra.errors import ConfigError
-from ops.backend import Lock
-from ops.up import UpError, wanted
+from ops.backend import LOCKS, STACKS, Lock
+from ops.up import InTheWay, UpError, wanted
 from tests.labs import LabCopy
 
 
@@ -182,6 +182,33 @@ def test_a_program_that_fails_ends_with_one_sentence_and_exit_3(int_up: LabCopy)
     assert "Traceback" not in failed.stderr + failed.stdout
 
 
+@pytest.mark.engine
+@pytest.mark.xdist_group("lab-int")
+def test_a_state_that_a_killed_run_left_unreadable_is_mended_and_the_next_up_is_fine(int_up: LabCopy) -> None:
+    backend = int_up.checkout / ".lab" / "backend"
+    description = backend / STACKS / "eps-dos-api" / "int.json.attrs"
+    description.write_text("")
+    at_work = backend / LOCKS / "eps-dos-api" / "int" / "a.json"
+    now = datetime.now(UTC).isoformat()
+    at_work.parent.mkdir(parents=True, exist_ok=True)
+    at_work.write_text(
+        json.dumps({"pid": os.getpid(), "username": "ann", "hostname": socket.gethostname(), "timestamp": now})
+    )
+    try:
+        # Whoever has the lock may be about to write it.
+        left_alone = int_up.eps_dos("up", "--lab", "int")
+        assert description.read_text() == ""
+    finally:
+        at_work.unlink()
+    assert (left_alone.returncode, "cut short" in left_alone.stderr) == (3, False)
+    mended = int_up.eps_dos("up", "--lab", "int")
+    assert mended.returncode == 3
+    assert mended.stderr.endswith(
+        "removed int.json.attrs, which a run that is dead left cut short\n    fix: the same command again\n"
+    )
+    assert table(int_up)[0] == 0
+
+
 def test_waiting_ends_when_nothing_settles(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Targets that never get healthy are told after the time that they have, and no later."""
     from dataclasses import replace
@@ -217,10 +244,11 @@ def test_a_lock_whose_holder_is_gone_is_named_with_what_removes_it() -> None:
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
     here = socket.gethostname()
-    gone = str(UpError("nft", 255, [lock(ended.pid, here)]))
+    gone = str(UpError("nft", 255, InTheWay([lock(ended.pid, here)])))
     assert f"nft is locked since 2026-11-24 09:30 by ann@{here}, process {ended.pid}, which is gone\n" in gone
     assert "    fix: pulumi cancel --yes --stack nft, then again; a rollout that goes on is joined" in gone
-    elsewhere = str(UpError("nft", 255, [lock(1, "another")], in_lab=True))
+    elsewhere = str(UpError("nft", 255, InTheWay([lock(1, "another")]), in_lab=True))
     assert "by ann@another, process 1, if it is gone\n    fix: eps-dos lab pulumi cancel --yes --stack nft" in elsewhere
     # Somebody who is at work is nobody's to unlock.
-    assert str(UpError("nft", 255, [lock(os.getpid(), here, datetime.now(UTC))])) == str(UpError("nft", 255))
+    working = InTheWay([lock(os.getpid(), here, datetime.now(UTC))])
+    assert str(UpError("nft", 255, working)) == str(UpError("nft", 255))
