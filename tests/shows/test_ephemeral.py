@@ -112,11 +112,16 @@ def lock_of(pid: int) -> str:
 
 
 def begin(environments: Environments, *arguments: str) -> subprocess.Popen[str]:
-    """Begin a command in a session of its own, so that all of it can be killed."""
+    """Begin a command in a session of its own, so that all of it can be killed.
+
+    What it has for the time being stays behind then, so not in this machine's folder for such.
+    """
+    scratch = environments.checkout.parent / "scratch"
+    scratch.mkdir(exist_ok=True)
     return subprocess.Popen(
         [EPS_DOS, *arguments],
         cwd=environments.checkout,
-        env=environments.environment,
+        env={**environments.environment, "TMPDIR": str(scratch)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
