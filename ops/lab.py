@@ -10,6 +10,7 @@ import json
 import os
 import shlex
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -45,7 +46,12 @@ InLab = Annotated[
 
 def here() -> Lab:
     """Return the lab of the project that the working directory is in. Raises ConfigError if it is in none."""
-    checkout = project_folder(Path.cwd())
+    return _lab_of(project_folder(Path.cwd()))
+
+
+@cache
+def _lab_of(checkout: Path) -> Lab:
+    # One for all of a command, since each looks for its engine, and asks that for its version.
     return Lab(checkout / LAB_FOLDER, checkout)
 
 

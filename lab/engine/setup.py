@@ -16,7 +16,6 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -306,21 +305,7 @@ def _cannot_write(where: Path, error: OSError) -> EngineError:
 
 
 def _version_of(cli: Path) -> Version:
-    """Ask a CLI for its version, once as long as its file is the same. Raises as `_asked_version` does."""
-    try:
-        file = cli.stat()
-    except OSError:
-        return _asked_version(cli)
-    return _known_version(cli, file.st_ino, file.st_mtime_ns)
-
-
-@lru_cache
-def _known_version(cli: Path, _inode: int, _changed_nanoseconds: int) -> Version:
-    return _asked_version(cli)
-
-
-def _asked_version(cli: Path) -> Version:
-    """Run a CLI for its version. Raises EngineError if it doesn't start or says something else."""
+    """Ask a CLI for its version. Raises EngineError if it doesn't start or says something else."""
     try:
         # The program asked is the one that the user would run.
         answer = subprocess.run(  # noqa: S603
