@@ -8,7 +8,6 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -31,22 +30,17 @@ HEALTHY_WITHIN_SECONDS = 600.0
 POLL_SECONDS, LONGEST_POLL_SECONDS = 1.0, 10.0
 
 
-@dataclass(frozen=True)
-class InTheWay:
-    """What a run that is dead, or another that lives, has left of a stack in its backend."""
-
-    locks: Sequence[Lock] = ()
-    mended: Sequence[str] = ()
-    """Names of files that it had left cut short. They are gone."""
-
-
 class UpError(Exception):
-    """Pulumi could not bring a stack up; it has said why. `found` is what its last attempt found in the way."""
+    """Pulumi could not bring a stack up; it has said why.
 
-    def __init__(self, stack: str, code: int, found: InTheWay | None = None, *, in_lab: bool = False) -> None:
+    `locks` are those that its last attempt found in the way, `mended` names files that a dead run had left cut short.
+    """
+
+    def __init__(
+        self, stack: str, code: int, locks: Sequence[Lock] = (), mended: Sequence[str] = (), *, in_lab: bool = False
+    ) -> None:
         text = f"pulumi up of {stack} failed (exit code {code}), as it says above"
         command = f"{'eps-dos lab ' if in_lab else ''}pulumi cancel --yes --stack {stack}"
-        locks, mended = (found.locks, found.mended) if found else ((), ())
         if mended:
             text += f"\nremoved {', '.join(mended)}, which a run that is dead left cut short"
             # Where there is a lock, its remedy ends with it.
@@ -81,7 +75,7 @@ def up(
         confirmed = ["--yes"] if in_lab else []
         code = run_pulumi(["up", "--stack", environment.name, *confirmed], at)
         if code != 0:
-            raise UpError(environment.name, code, _in_the_way(environment.name, at), in_lab=in_lab)
+            raise UpError(environment.name, code, *_in_the_way(environment.name, at), in_lab=in_lab)
     reports = [settled(environment, at) for environment in environments]
     if for_programs:
         typer.echo(as_json(reports))
@@ -92,18 +86,21 @@ def up(
     raise typer.Exit(0 if all(one.passed for one in reports) else 1)
 
 
-def _in_the_way(stack: str, at: Place) -> InTheWay:
-    """Return what was in the way of an `up` that failed; what was cut short is mended if nobody can be at work."""
+def _in_the_way(stack: str, at: Place) -> tuple[Sequence[Lock], Sequence[str]]:
+    """Return the locks that an `up` that failed met, and the files cut short that it met and that are gone now.
+
+    Those are left where somebody may be at work.
+    """
     # Slow to load, and not needed where all is well.
     from ops.engine import NoSuchStackError, PulumiError, StackHandle
 
     handle = StackHandle(stack, at)
     try:
         locks = handle.locks()
-        return InTheWay(locks, handle.mend() if all(one.holder_is_dead() for one in locks) else ())
+        return locks, handle.mend() if all(one.holder_is_dead() for one in locks) else ()
     except (NoSuchStackError, PulumiError):
         # Pulumi has said what is wrong, and that isn't a lock.
-        return InTheWay()
+        return (), ()
 
 
 def wanted(stack: str, folder: Path, *, with_foundation: bool) -> list[Environment]:

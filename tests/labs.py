@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -80,6 +82,12 @@ class LabCopy:
     def pulumi(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run plain `pulumi` in the lab."""
         return self.eps_dos("lab", "pulumi", *arguments, "--non-interactive", check=check)
+
+
+def lock_of(pid: int) -> str:
+    """Return what the backend has of a lock that a process of this machine takes now."""
+    moment = time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime())
+    return json.dumps({"pid": pid, "username": "ci", "hostname": os.uname().nodename, "timestamp": moment})
 
 
 Copy = TypeVar("Copy", bound=LabCopy)

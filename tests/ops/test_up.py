@@ -17,8 +17,8 @@ import pytest
 
 from infra.errors import ConfigError
 from ops.backend import LOCKS, STACKS, Lock
-from ops.up import InTheWay, UpError, wanted
-from tests.labs import LabCopy
+from ops.up import UpError, wanted
+from tests.labs import LabCopy, lock_of
 
 
 def edit(folder: Path, name: str, old: str, new: str) -> None:
@@ -189,11 +189,8 @@ def test_a_state_that_a_killed_run_left_unreadable_is_mended_and_the_next_up_is_
     description = backend / STACKS / "eps-dos-api" / "int.json.attrs"
     description.write_text("")
     at_work = backend / LOCKS / "eps-dos-api" / "int" / "a.json"
-    now = datetime.now(UTC).isoformat()
     at_work.parent.mkdir(parents=True, exist_ok=True)
-    at_work.write_text(
-        json.dumps({"pid": os.getpid(), "username": "ann", "hostname": socket.gethostname(), "timestamp": now})
-    )
+    at_work.write_text(lock_of(os.getpid()))
     try:
         # Whoever has the lock may be about to write it.
         left_alone = int_up.eps_dos("up", "--lab", "int")
@@ -244,11 +241,10 @@ def test_a_lock_whose_holder_is_gone_is_named_with_what_removes_it() -> None:
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
     here = socket.gethostname()
-    gone = str(UpError("nft", 255, InTheWay([lock(ended.pid, here)])))
+    gone = str(UpError("nft", 255, [lock(ended.pid, here)]))
     assert f"nft is locked since 2026-11-24 09:30 by ann@{here}, process {ended.pid}, which is gone\n" in gone
     assert "    fix: pulumi cancel --yes --stack nft, then again; a rollout that goes on is joined" in gone
-    elsewhere = str(UpError("nft", 255, InTheWay([lock(1, "another")]), in_lab=True))
+    elsewhere = str(UpError("nft", 255, [lock(1, "another")], in_lab=True))
     assert "by ann@another, process 1, if it is gone\n    fix: eps-dos lab pulumi cancel --yes --stack nft" in elsewhere
     # Somebody who is at work is nobody's to unlock.
-    working = InTheWay([lock(os.getpid(), here, datetime.now(UTC))])
-    assert str(UpError("nft", 255, working)) == str(UpError("nft", 255))
+    assert str(UpError("nft", 255, [lock(os.getpid(), here, datetime.now(UTC))])) == str(UpError("nft", 255))
