@@ -32,7 +32,7 @@ def environments(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environme
         made.pulumi("preview", "--stack", "live")
         # NFT brings up the Live that it mirrors.
         for stack in ("nft", "int", "dev"):
-            made.eps_dos("up", stack)
+            made.up(stack)
         yield made
 
 

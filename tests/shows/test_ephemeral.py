@@ -18,7 +18,7 @@ import pytest
 from infra.environment import LIFETIME
 from lab.control import Control
 from ops.backend import LOCKS, STACKS
-from tests.labs import EPS_DOS
+from tests.labs import EPS_DOS, lock_of
 from tests.shows.environments import Environments, kill_session, until
 
 pytestmark = pytest.mark.engine
@@ -30,7 +30,7 @@ POINTS = 10
 @pytest.fixture(scope="module")
 def environments(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environments]:
     with Environments.started(tmp_path_factory.mktemp("ephemeral")) as made:
-        made.up("live", "int")
+        made.deploy_all("live", "int")
         yield made
 
 
@@ -105,23 +105,15 @@ def requests(environments: Environments) -> int:
     return Control(environments.endpoint).health().requests
 
 
-def lock_of(pid: int) -> str:
-    """Return what the backend has of a lock that a process of this machine takes now."""
-    moment = time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime())
-    return json.dumps({"pid": pid, "username": "ci", "hostname": os.uname().nodename, "timestamp": moment})
-
-
 def begin(environments: Environments, *arguments: str) -> subprocess.Popen[str]:
     """Begin a command in a session of its own, so that all of it can be killed.
 
-    What it has for the time being stays behind then, so not in this machine's folder for such.
+    What a killed command leaves of its temporary files, it leaves beside the checkout and not in this machine's folder.
     """
-    scratch = environments.checkout.parent / "scratch"
-    scratch.mkdir(exist_ok=True)
     return subprocess.Popen(
         [EPS_DOS, *arguments],
         cwd=environments.checkout,
-        env={**environments.environment, "TMPDIR": str(scratch)},
+        env={**environments.environment, "TMPDIR": str(environments.checkout.parent)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

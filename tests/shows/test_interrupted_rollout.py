@@ -26,7 +26,7 @@ OLD, NEW, NEXT = "1.3.0", "1.4.0", "1.5.0"
 def environments(tmp_path_factory: pytest.TempPathFactory, engine: object) -> Iterator[Environments]:
     """Dev, up, where time passes as it does here: a rollout takes ten minutes, however busy this machine is."""
     with Environments.started(tmp_path_factory.mktemp("interrupted"), pace=1) as made:
-        made.pulumi("up", "--stack", STACK, "--yes", "--skip-preview")
+        made.deploy(STACK)
         group = made.outputs(STACK)["autoScalingGroup"]
         until(lambda: made.in_service(group) == INSTANCES, each_time=lambda: let_pass(made, 30))
         yield made

@@ -28,7 +28,7 @@ LEVELS = ["declared", "state", "actual"]
 def environments(tmp_path_factory: pytest.TempPathFactory, engine: object) -> Iterator[Environments]:
     """NFT and the Live that it mirrors, up."""
     with Environments.started(tmp_path_factory.mktemp("mirror")) as made:
-        made.up(LIVE, NFT)
+        made.deploy_all(LIVE, NFT)
         yield made
 
 

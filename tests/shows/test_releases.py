@@ -24,14 +24,9 @@ INSTANCES = {"dev": 3, "int": 3, "nft": 3, "live": 6}
 def environments(tmp_path_factory: pytest.TempPathFactory, engine: object) -> Iterator[Environments]:
     """All four, up: dev on 1.3.0, the others on Live's 1.4.0. The catalogue's newest is 1.5.0."""
     with Environments.started(tmp_path_factory.mktemp("releases")) as made:
-        made.up("live", "nft", "int", "dev")
+        made.deploy_all("live", "nft", "int", "dev")
         assert {stack: len(members(made, stack)) for stack in INSTANCES} == INSTANCES
         yield made
-
-
-def deploy(environments: Environments, stack: str) -> str:
-    """Run a plain `pulumi up`, and return what it said."""
-    return environments.pulumi("up", "--stack", stack, "--yes", "--skip-preview").stdout
 
 
 def files(environments: Environments) -> dict[str, bytes]:
@@ -71,7 +66,7 @@ def rolled_out(environments: Environments, stack: str) -> None:
     """Deploy NEW to `stack`; all of it runs it then, and at no moment was there less in service than before."""
     group = environments.outputs(stack)["autoScalingGroup"]
     with sampled(lambda: environments.in_service(group)) as seen:
-        said = deploy(environments, stack)
+        said = environments.deploy(stack)
     assert f"rollout of {NEW}: Successful, 100 % of the instances replaced" in said
     assert len(seen) > 10
     assert min(seen) >= INSTANCES[stack]
@@ -165,13 +160,13 @@ def test_live_takes_it_and_nothing_else_moves(environments: Environments) -> Non
 def test_a_change_of_capacity_starts_no_rollout(environments: Environments) -> None:
     had, ran = refreshes(environments, "nft"), members(environments, "nft")
     environments.edit("nft", "scale: 0.5", "scale: 0.75")
-    deploy(environments, "nft")
+    environments.deploy("nft")
     group = environments.group("nft")
     assert (group["MinSize"], group["MaxSize"]) == (5, 9)
     assert refreshes(environments, "nft") == had
     assert ran <= members(environments, "nft")
     environments.edit("nft", "scale: 0.75", "scale: 0.5")
-    deploy(environments, "nft")
+    environments.deploy("nft")
     assert refreshes(environments, "nft") == had
 
 
@@ -188,7 +183,7 @@ def test_the_same_version_with_a_patched_image_is_a_rollout_under_the_same_gates
     group = environments.outputs("nft")["autoScalingGroup"]
     had = refreshes(environments, "nft")
     with sampled(lambda: environments.in_service(group)) as seen:
-        deploy(environments, "nft")
+        environments.deploy("nft")
     assert min(seen) >= INSTANCES["nft"]
     assert environments.images("nft") == {patched}
     assert len(refreshes(environments, "nft")) == len(had) + 1

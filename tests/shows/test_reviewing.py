@@ -102,7 +102,7 @@ def test_publishing_protects_and_retains_the_addresses_and_changes_nothing_else(
     lines = [f'    {zone}: "{address}"' for zone, address in sorted(addresses.items())]
     assert written == "\n".join([before.rstrip("\n"), "  eps-dos-api:virtualIps:", *lines, ""])
     assert planned(environments) == {(EIP, "protect"), (EIP, "retainOnDelete")}
-    environments.pulumi("up", "--stack", "live", "--yes", "--skip-preview")
+    environments.deploy("live")
     assert planned(environments) == set()
     assert environments.outputs("live")["virtualIps"] == addresses
 

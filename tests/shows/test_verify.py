@@ -23,7 +23,7 @@ STACK, RELEASE, EARLIER = "int", "1.4.0", "1.3.0"
 def environments(tmp_path_factory: pytest.TempPathFactory, engine: object) -> Iterator[Environments]:
     """Int, up, its addresses published."""
     with Environments.started(tmp_path_factory.mktemp("verify")) as made:
-        made.up(STACK)
+        made.deploy_all(STACK)
         made.publish(STACK)
         yield made
 
