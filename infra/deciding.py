@@ -363,6 +363,10 @@ def _unfit_together(
         if schedule.desired > settings.capacity.maximum:
             wrong("schedules", f"sets {schedule.desired} at {schedule.name}; allowed: at most the maximum, "
                   f"{settings.capacity.maximum}", f"edit {_file(stack)}")  # fmt: skip
+    desired = [schedule.desired for schedule in settings.schedules]
+    if desired and not any(desired):
+        wrong("schedules", "set 0 and never more; allowed: with one to 0, one that raises it again",
+              f"edit {_file(stack)}")  # fmt: skip
     if settings.release not in {"live", "live+1"} and mirrored:
         wrong("release", f"is {settings.release}; allowed in a mirror: live, live+1", set_("release", "live"))
     if stack == LIVE and settings.release in {"live", "live+1"}:

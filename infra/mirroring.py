@@ -35,6 +35,7 @@ POLICY_TYPE = "aws:s3/bucketPolicy:BucketPolicy"
 PROVIDER_TYPE = "pulumi:providers:aws"
 ROLLOUT_TYPE = "pulumi-python:*"
 TEMPLATE_TYPE = "aws:ec2/launchTemplate:LaunchTemplate"
+SCALING_POLICY_TYPE = "aws:autoscaling/policy:Policy"
 SCHEDULE_TYPE = "aws:autoscaling/schedule:Schedule"
 ZONE_ID = re.compile(r"Z[A-Z0-9]{1,31}")
 IMAGE_ID = re.compile(r"ami-[0-9a-f]+")
@@ -165,6 +166,8 @@ def _capacity(live: Environment, mirror: Environment) -> Iterable[Allowed]:
         empty = "no instance is a state that was asked for, until the test's time has come"
         said = _is(("breaching", "notBreaching"))
         yield Allowed(type=alarm, name="<stack>-empty-*", path="treatMissingData", reason=empty, holds=said, must=True)
+        scales_in = "targetTrackingConfiguration.disableScaleIn"
+        yield Allowed(type=SCALING_POLICY_TYPE, path=scales_in, reason=empty, holds=_is((False, True)), must=True)
     windows = sorted({one.name for one in scaled.schedules} - {one.name for one in own.schedules})
     window = "its instances run from a time on"
     for schedule in windows:

@@ -51,6 +51,7 @@ INGRESS = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"
 EGRESS = "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule"
 LAUNCH_TEMPLATE = "aws:ec2/launchTemplate:LaunchTemplate"
 GROUP = "aws:autoscaling/group:Group"
+SCALING_POLICY = "aws:autoscaling/policy:Policy"
 BUCKET = "aws:s3/bucket:Bucket"
 
 
@@ -246,6 +247,14 @@ def _names_fit(graph: Graph) -> Iterator[Finding]:
             yield resource, f"would have a name of {length} characters; AWS takes {limit}"
 
 
+def _scaling_keeps_to_the_schedule(graph: Graph) -> Iterator[Finding]:
+    empty = {group.urn for group in graph.of_type(GROUP) if group.inputs.get("minSize") == 0}
+    for policy in graph.of_type(SCALING_POLICY):
+        tracking = _mapping(policy.inputs.get("targetTrackingConfiguration"))
+        if tracking and not empty.isdisjoint(policy.dependencies) and tracking.get("disableScaleIn") is not True:
+            yield policy, "scales in below what a schedule sets, since the group's minimum is 0; set disableScaleIn"
+
+
 RULES: tuple[Rule, ...] = (
     Rule(
         name="tagged",
@@ -312,6 +321,12 @@ RULES: tuple[Rule, ...] = (
         source="ELB API: CreateLoadBalancer, CreateTargetGroup; IAM quotas; S3 bucket naming; EC2 and CloudWatch APIs",
         findings=_names_fit,
         alone=True,
+    ),
+    Rule(
+        name="scaling-keeps-to-the-schedule",
+        description="Where a schedule may empty the group, target tracking only adds instances.",
+        source="EC2 Auto Scaling guide: scheduled scaling (what it sets, other policies change), DisableScaleIn",
+        findings=_scaling_keeps_to_the_schedule,
     ),
 )
 

@@ -100,6 +100,8 @@ class Service(pulumi.ComponentResource):
                     predefined_metric_type="ASGAverageCPUUtilization"
                 ),
                 target_value=float(args.plan.capacity.target_cpu_percent),
+                # A schedule sets the desired capacity and no minimum: scaling in would undo it within the hour.
+                disable_scale_in=args.plan.capacity.may_be_empty,
             ),
             opts=child,
         )

@@ -66,6 +66,8 @@ WRONGLY_ACCEPTED: list[tuple[str, str, dict[str, Any], str]] = [
     ("a mirror's tags are keys and values, not dropped", "nft", {"tags": ["a"]}, "tags"),
     ("Live's data may be read by whom Live names", "nft", {}, "dataset.readers"),
     ("the names of two scheduled actions are two", "dev", {"schedules": [SCHEDULE, SCHEDULE]}, "schedules"),
+    ("what a schedule empties, a schedule fills again", "dev", {"schedules": [{**SCHEDULE, "desired": 0}]},
+     "schedules set 0 and never more"),
     ("a recurrence has one line", "dev", {"schedules": [{**SCHEDULE, "recurrence": "0 7 * * 1-5\n"}]},
      "schedules[0].recurrence"),
     ("account ids are digits from 0 to 9", "live", {"imageOwner": "١٢٣٤٥٦٧٨٩٠١٢"}, "imageOwner"),

@@ -1,5 +1,6 @@
 """The whole program, recorded: what is created for an environment, and how it hangs together."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from infra.environment import AddressPlan, Capacity, SchedulePlan
 from infra.graph import Graph, compare
 from infra.recording import record
+from infra.rules import SCALING_POLICY, violations
 from tests.infra.sample import ZONES, environment, mirror
 
 GROUP = "aws:autoscaling/group:Group"
@@ -139,6 +141,17 @@ def test_schedules_set_the_desired_capacity_only() -> None:
     graph = record(environment("dev", service=replace(sample.service, schedules=(evening,))))
     inputs = graph.one("aws:autoscaling/schedule:Schedule", "dev-evening").inputs
     assert (inputs["minSize"], inputs["maxSize"], inputs["desiredCapacity"]) == (-1, -1, 0)
+
+
+@pytest.mark.parametrize(("minimum", "only_out"), [(0, True), (1, False)])
+def test_where_a_schedule_may_set_the_number_target_tracking_only_adds_to_it(minimum: int, only_out: bool) -> None:
+    sample = environment("dev")
+    capacity = Capacity(minimum=minimum, maximum=6, target_cpu_percent=50)
+    graph = record(environment("dev", service=replace(sample.service, capacity=capacity)))
+    tracking = graph.one(SCALING_POLICY, "dev-cpu").inputs["targetTrackingConfiguration"]
+    assert isinstance(tracking, Mapping)
+    assert tracking["disableScaleIn"] is only_out
+    assert violations(graph) == ()
 
 
 def test_the_service_waits_for_the_way_in_and_for_aws_endpoints(live: Graph) -> None:

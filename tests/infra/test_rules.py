@@ -74,6 +74,7 @@ ONE_FAULT: list[tuple[str, str, str, dict[str, Any], str]] = [
      "may be spoken to without TLS"),
     ("imds-v2", TEMPLATE, "live-service", {"metadataOptions": {"httpTokens": "optional"}}, "without a token"),
     ("names-fit", "aws:lb/loadBalancer:LoadBalancer", "live-lb", {"name": "x" * 33}, "33 characters; AWS takes 32"),
+    ("scaling-keeps-to-the-schedule", rules.GROUP, "live-service", {"minSize": 0}, "scales in below what a schedule"),
 ]  # fmt: skip
 
 
