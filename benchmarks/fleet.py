@@ -30,7 +30,8 @@ from infra.ephemeral import Lifetime, Wish
 from infra.reaping import stamp, verdict
 from infra.recording import PROJECT, record
 from infra.yamlfile import read_mapping
-from ops import backend, fleet, store
+from ops.stacks import fleet, store
+from ops.stacks import locks as backend
 
 CHECKOUT = Path(__file__).parents[1]
 SIZES = (250, 500, 1000)

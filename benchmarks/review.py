@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from ops.review_markdown import as_markdown
-from tests.ops.review_plans import large_plan, reviewed, whole
+from ops.review.markdown import as_markdown
+from tests.ops.review.plans import large_plan, reviewed, whole
 
 STEPS = (1_000, 2_000)
 REPEATS = 3

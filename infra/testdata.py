@@ -1,7 +1,7 @@
 """Test data: what may be put into a dataset, told before anything is.
 
 The form of a record isn't given by the API overview and so isn't looked at; a file must be whole, and one of its kind.
-Left out: reading and uploading (`ops.dataset`).
+Left out: reading and uploading (`ops.dataset.command`).
 """
 
 import csv

@@ -1,140 +1,188 @@
-"""Who is changing a stack, or was when it died: the locks of a backend that is a folder or a bucket, and broken files.
+"""`eps-dos backend init`: a bucket of S3 that keeps the states of all stacks, made once and safe to make again.
 
-Pulumi prints locks only when they are in the way, and never says whether their holder is still alive. The layout is
-that of Pulumi's own backends (pkg/backend/diy: `.pulumi/locks/organization/PROJECT/STACK/ID.json`). Left out: Pulumi
-Cloud, whose locks end by themselves.
+Versioned, since a state that was overwritten is what brings a stack back; encrypted; private; TLS only; owner's objects
+only. Pulumi logs in to it by its URL. Left out: who may use it, and the key that encrypts secrets, which
+`pulumi stack init --secrets-provider` names.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import re
-import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import urlsplit
 
-from infra.yamlfile import read_mapping
-from ops.store import folder_of, opened
+import typer
+from botocore.exceptions import ClientError
 
-CLOCK_TICK_SECONDS = 2.0
-"""A process and its lock are dated by different clocks."""
+from infra.environment import AwsPlan
+from infra.errors import ConfigError, Problem
+from ops.lab.command import InLab, place
+from ops.output.progress import say
 
-LOCKS = ".pulumi/locks/organization"
-STACKS = ".pulumi/stacks"
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
-_UNFINISHED = re.compile(r"\.(json|pulumi-tags)(\.gz|\.zst)?(\.bak)?(?P<kind>\.attrs|\.[0-9a-f]+\.tmp)")
-"""What a folder has beside a stack's files, after the stack's name: a description, and a file that is being written."""
+app = typer.Typer(help="Where the states of stacks are kept.", no_args_is_help=True)
+
+PRIVATE = {"BlockPublicAcls": True, "IgnorePublicAcls": True, "BlockPublicPolicy": True, "RestrictPublicBuckets": True}
+ENCRYPTED = {"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]}
+OWNERSHIP = {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
+FIRST_REGION = "us-east-1"
+"""The one region that CreateBucket takes no location for (Amazon S3 API)."""
+AWS_HOSTS = (".amazonaws.com", ".amazonaws.com.cn")
+"""Where AWS's own S3 is (AWS General Reference, Amazon S3 endpoints)."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Lock:
-    """Who took the lock of a stack, where and when."""
+class Step:
+    """One property of the bucket: what it is called, whether it is so, and the call that makes it so."""
 
-    path: str
-    """Within the backend."""
-    pid: int
-    username: str
-    hostname: str
-    taken: datetime
+    name: str
+    holds: Callable[[], bool]
+    make: Callable[[], object]
 
-    def holder_is_dead(self) -> bool | None:
-        """Whether the process that took it is gone; None if it is another machine's, where that can't be seen."""
-        if self.hostname != socket.gethostname():
-            return None
-        try:
-            os.kill(self.pid, 0)
-        except (ProcessLookupError, OverflowError):
-            # No process has a number larger than the system's.
-            return True
-        except PermissionError:
+
+@app.command()
+def init(
+    bucket: Annotated[str, typer.Option("--bucket", help="The bucket's name, unique in all of AWS.", metavar="NAME")],
+    region: Annotated[str, typer.Option("--region", help="Where it is kept.")] = "eu-west-2",
+    profile: Annotated[str | None, typer.Option("--profile", help="Of the AWS configuration files.")] = None,
+    in_lab: InLab = False,
+) -> None:
+    """Make the bucket that keeps the states of all stacks, or mend what it lacks. Prints the URL to log in to."""
+    at = place(in_lab)
+    # Slow to load, and not needed to say what is wrong with a command.
+    from ops.aws.clients import Aws
+
+    s3 = Aws(AwsPlan(region=region, profile=profile), at).s3
+    for name in made(s3, bucket, region):
+        say(f"{bucket}: {name}")
+    typer.echo(url(bucket, region, s3.meta.endpoint_url))
+
+
+def made(s3: S3Client, bucket: str, region: str) -> Iterator[str]:
+    """Make what is missing and yield its name, step by step.
+
+    Raises ConfigError if the bucket is another account's, or elsewhere; botocore's errors if a call fails.
+    """
+    if not _exists(s3, bucket, region):
+        location: Any = {} if region == FIRST_REGION else {
+            "CreateBucketConfiguration": {"LocationConstraint": region}
+        }  # fmt: skip
+        s3.create_bucket(Bucket=bucket, ObjectOwnership="BucketOwnerEnforced", **location)
+        yield "made"
+    for step in steps(s3, bucket):
+        if not step.holds():
+            step.make()
+            yield step.name
+
+
+def steps(s3: S3Client, bucket: str) -> tuple[Step, ...]:
+    """Return what the bucket must be, in the order in which it is made so."""
+    statement = tls_only(bucket, s3.meta.partition)
+    block: Any = PRIVATE
+    encryption: Any = ENCRYPTED
+    ownership: Any = OWNERSHIP
+
+    def policy() -> dict[str, Any]:
+        answer = _unless(lambda: s3.get_bucket_policy(Bucket=bucket), "NoSuchBucketPolicy")
+        return dict(json.loads(answer["Policy"])) if answer else {"Version": "2012-10-17", "Statement": []}
+
+    def with_tls_only() -> str:
+        # What a team has added stays.
+        others = [one for one in policy()["Statement"] if one.get("Sid") != statement["Sid"]]
+        return json.dumps({**policy(), "Statement": [statement, *others]})
+
+    def blocked() -> bool:
+        answer = _unless(lambda: s3.get_public_access_block(Bucket=bucket), "NoSuchPublicAccessBlockConfiguration")
+        return answer is not None and dict(answer["PublicAccessBlockConfiguration"]) == PRIVATE
+
+    def encrypted() -> bool:
+        missing = "ServerSideEncryptionConfigurationNotFoundError"
+        return _unless(lambda: s3.get_bucket_encryption(Bucket=bucket), missing) is not None
+
+    def owned() -> bool:
+        answer = _unless(lambda: s3.get_bucket_ownership_controls(Bucket=bucket), "OwnershipControlsNotFoundError")
+        return answer is not None and [dict(one) for one in answer["OwnershipControls"]["Rules"]] == OWNERSHIP["Rules"]
+
+    return (
+        Step(name="private", holds=blocked,
+             make=lambda: s3.put_public_access_block(Bucket=bucket, PublicAccessBlockConfiguration=block)),
+        Step(name="only its owner's objects", holds=owned,
+             make=lambda: s3.put_bucket_ownership_controls(Bucket=bucket, OwnershipControls=ownership)),
+        Step(name="versioned", holds=lambda: s3.get_bucket_versioning(Bucket=bucket).get("Status") == "Enabled",
+             make=lambda: s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})),
+        Step(name="encrypted", holds=encrypted,
+             make=lambda: s3.put_bucket_encryption(Bucket=bucket, ServerSideEncryptionConfiguration=encryption)),
+        Step(name="TLS only", holds=lambda: statement in policy()["Statement"],
+             make=lambda: s3.put_bucket_policy(Bucket=bucket, Policy=with_tls_only())),
+    )  # fmt: skip
+
+
+def missing(s3: S3Client, bucket: str) -> list[str]:
+    """Return what the bucket isn't and must be."""
+    return [step.name for step in steps(s3, bucket) if not step.holds()]
+
+
+def tls_only(bucket: str, partition: str) -> dict[str, Any]:
+    """Return the statement that refuses requests without TLS (Amazon S3 guide, security best practices)."""
+    arn = f"arn:{partition}:s3:::{bucket}"
+    return {
+        "Sid": "TlsOnly",
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:*",
+        "Resource": [arn, f"{arn}/*"],
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }
+
+
+def url(bucket: str, region: str, endpoint: str) -> str:
+    """Return what `pulumi login` takes. `endpoint` is where S3 is asked: AWS's own, or the lab's or another's."""
+    host = urlsplit(endpoint).hostname or ""
+    if host.endswith(AWS_HOSTS):
+        return f"s3://{bucket}?region={region}"
+    return f"s3://{bucket}?region={region}&endpoint={endpoint}&s3ForcePathStyle=true"
+
+
+def _exists(s3: S3Client, bucket: str, region: str) -> bool:
+    try:
+        head = s3.head_bucket(Bucket=bucket)
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        if code in {"404", "NoSuchBucket"}:
             return False
-        return self._is_another()
-
-    def _is_another(self) -> bool:
-        """Whether the process of that number began after the lock was taken, and so is another; where that is seen."""
-        began = _began(self.pid)
-        return began is not None and began > self.taken.timestamp() + CLOCK_TICK_SECONDS
-
-
-def _began(pid: int) -> float | None:
-    """Return when a process began, in seconds of the epoch; None where there is no /proc (proc(5), stat: starttime)."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-        system = Path("/proc/stat").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return None
-    booted = next((int(line.split()[1]) for line in system if line.startswith("btime ")), None)
-    return None if booted is None else booted + int(fields[19]) / os.sysconf("SC_CLK_TCK")
-
-
-def project_name(folder: Path) -> str:
-    """Return the name of the project in `folder`. Raises ConfigError if its Pulumi.yaml can't be read."""
-    return str(read_mapping(folder / "Pulumi.yaml").get("name", ""))
-
-
-def locks(url: str, project: str, stack: str) -> tuple[Lock, ...]:
-    """Return the locks of `stack` in the backend at `url`, the oldest first; none for other kinds of backend.
-
-    Raises botocore's errors if a bucket can't be read.
-    """
-    store = opened(url)
-    if store is None:
-        return ()
-    found = []
-    for name in store.names(f"{LOCKS}/{project}/{stack}/"):
-        try:
-            lock = parsed_lock(name, store.read(name).decode())
-        except FileNotFoundError:
-            # Given back between the two.
-            continue
-        if lock is not None:
-            found.append(lock)
-    return tuple(sorted(found, key=lambda one: one.taken))
-
-
-def parsed_lock(path: str, text: str) -> Lock | None:
-    """Return the lock that the file at `path` is; None while it is being written."""
-    try:
-        content: Mapping[str, Any] = json.loads(text)
-        return Lock(
-            path=path,
-            pid=int(content["pid"]),
-            username=str(content["username"]),
-            hostname=str(content["hostname"]),
-            taken=datetime.fromisoformat(content["timestamp"]),
+        if code in {"403", "AccessDenied", "301", "PermanentRedirect"}:
+            raise ConfigError(
+                [
+                    Problem(
+                        where="--bucket",
+                        message=f"is {bucket}, which is another account's, or is elsewhere than in {region}",
+                        fix="eps-dos backend init --bucket ANOTHER-NAME",
+                    )
+                ]
+            ) from None
+        raise
+    there = head["ResponseMetadata"]["HTTPHeaders"].get("x-amz-bucket-region", region)
+    if there != region:
+        raise ConfigError(
+            [
+                Problem(
+                    where="--region",
+                    message=f"is {region}, and {bucket} is in {there}",
+                    fix=f"eps-dos backend init --bucket {bucket} --region {there}",
+                )
+            ]
         )
-    except (ValueError, KeyError, TypeError):
-        # Half written: its holder is at it.
-        return None
-
-
-def mend(url: str, project: str, stack: str) -> tuple[str, ...]:
-    """Remove what somebody who was killed while writing the stack's files left cut short; return the names of those.
-
-    A folder has a description beside each file (NAME.attrs), and Pulumi writes it in place, other than the file itself
-    (gocloud.dev/blob/fileblob: setAttrs, Close). One that is cut short makes a whole file unreadable: "failed to load
-    checkpoint: EOF". Without one it is read; type and checksum are all that is in there. The caller has made sure that
-    nobody is at work. In other kinds of backend each file is written at once, and there is nothing to do.
-    """
-    root = folder_of(url)
-    if root is None:
-        return ()
-    broken = []
-    for path in sorted((root / STACKS / project).glob("*")):
-        kind = _UNFINISHED.fullmatch(path.name.removeprefix(stack)) if path.name.startswith(stack) else None
-        if kind is not None and not (kind["kind"] == ".attrs" and _is_json(path)):
-            path.unlink(missing_ok=True)
-            broken.append(path.name)
-    return tuple(broken)
-
-
-def _is_json(path: Path) -> bool:
-    try:
-        json.loads(path.read_bytes())
-    except ValueError:
-        return False
     return True
+
+
+def _unless(ask: Callable[[], Any], code: str) -> Any:  # noqa: ANN401 - AWS's answer
+    try:
+        return ask()
+    except ClientError as error:
+        if error.response["Error"]["Code"] == code:
+            return None
+        raise

@@ -17,23 +17,19 @@ from typing import NoReturn
 import typer
 
 from infra.errors import ConfigError
-from ops import (
-    backend_bucket,
-    dataset,
-    docs,
-    drift,
-    ephemeral,
-    lab,
-    mirror,
-    preflight,
-    release,
-    review,
-    up,
-    verify,
-    vips,
-)
-from ops.lab import LabError, WrongUse
-from ops.progress import say
+from ops import backend, up, vips
+from ops.dataset import command as dataset
+from ops.docs import command as docs
+from ops.drift import command as drift
+from ops.ephemeral import command as ephemeral
+from ops.lab import command as lab
+from ops.lab.command import LabError, WrongUse
+from ops.mirror import command as mirror
+from ops.output.progress import say
+from ops.preflight import command as preflight
+from ops.release import command as release
+from ops.review import command as review
+from ops.verify import command as verify
 
 OK, NO, WRONG, COULD_NOT, INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -59,7 +55,7 @@ app.command()(review.review)
 app.command()(up.up)
 app.command()(verify.verify)
 app.command()(preflight.preflight)
-app.add_typer(backend_bucket.app, name="backend")
+app.add_typer(backend.app, name="backend")
 
 
 def main() -> NoReturn:
@@ -104,8 +100,8 @@ def explained(error: Exception) -> tuple[str, int]:
     # Slow to load, and needed only once something has gone wrong there.
     from botocore.exceptions import BotoCoreError, ClientError
 
-    from ops.engine import PulumiError
-    from ops.ephemeral_making import RefusalError
+    from ops.ephemeral.making import RefusalError
+    from ops.stacks.engine import PulumiError
 
     if isinstance(error, RefusalError):
         return str(error), NO

@@ -16,13 +16,13 @@ import typer
 from infra.deciding import load_environment
 from infra.environment import Environment
 from infra.naming import check_stack_name
-from ops.lab import InLab, place, run_pulumi
-from ops.place import Place, project_folder
-from ops.progress import progress, say
-from ops.report import Report, as_json, show
+from ops.lab.command import InLab, place, run_pulumi
+from ops.output.progress import progress, say
+from ops.output.report import Report, as_json, show
+from ops.stacks.place import Place, project_folder
 
 if TYPE_CHECKING:
-    from ops.backend import Lock
+    from ops.stacks.locks import Lock
 
 HEALTHY_WITHIN_SECONDS = 600.0
 """How long instances have to start and to pass their health checks."""
@@ -92,7 +92,7 @@ def _in_the_way(stack: str, at: Place) -> tuple[Sequence[Lock], Sequence[str]]:
     Those are left where somebody may be at work.
     """
     # Slow to load, and not needed where all is well.
-    from ops.engine import NoSuchStackError, PulumiError, StackHandle
+    from ops.stacks.engine import NoSuchStackError, PulumiError, StackHandle
 
     handle = StackHandle(stack, at)
     try:
@@ -122,10 +122,10 @@ def settled(
 ) -> Report:
     """Return what AWS has of `environment`, as soon as nothing fails that time may heal, or time is up."""
     # Slow to load, and not needed to say what is wrong with a configuration.
-    from ops.aws import Aws
-    from ops.deployed import SETTLING, Promised, report
-    from ops.engine import StackHandle
-    from ops.inventory import Subject, read
+    from ops.aws.clients import Aws
+    from ops.aws.inventory import Subject, read
+    from ops.stacks.engine import StackHandle
+    from ops.verify.promises import SETTLING, Promised, report
 
     aws = Aws(environment.aws, at)
     give_up = clock() + HEALTHY_WITHIN_SECONDS

@@ -17,10 +17,10 @@ import typer
 
 from infra.errors import ConfigError, Problem
 from infra.naming import check_stack_name
-from ops.lab import InLab, place
-from ops.place import project_folder
-from ops.progress import progress, say
-from ops.stackfile import StackFile
+from ops.lab.command import InLab, place
+from ops.output.progress import progress, say
+from ops.stacks.place import project_folder
+from ops.stacks.stackfile import StackFile
 
 KEY = "virtualIps"
 
@@ -75,7 +75,7 @@ def publish(
     # Whatever is wrong with it is said before anything is started.
     file = StackFile(checkout / f"Pulumi.{stack}.yaml")
     at = place(in_lab)
-    from ops.engine import StackHandle
+    from ops.stacks.engine import StackHandle
 
     with progress(f"{stack}: reading its addresses"):
         deployed = StackHandle(stack, at).outputs().get(KEY)

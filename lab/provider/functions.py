@@ -15,8 +15,8 @@ from typing import Any
 
 from lab.provider import schema
 from lab.provider.connection import Connection
-from lab.provider.engine import search
 from lab.provider.errors import ProviderError
+from lab.provider.lifecycle import search
 from lab.provider.schema import Problem
 
 Arguments = Mapping[str, Any]

@@ -19,12 +19,12 @@ from google.protobuf import any_pb2, empty_pb2
 from google.rpc import status_pb2  # type: ignore[import-untyped]  # generated
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 
-from lab.provider import engine, functions, schema
+from lab.provider import functions, lifecycle, schema
 from lab.provider.changes import Change, Kind
 from lab.provider.connection import CONFIGURATION, Connection, connect, decoded
-from lab.provider.engine import Autonaming, Differences
 from lab.provider.errors import PartialError, ProviderError, RefusedError
 from lab.provider.functions import FUNCTIONS
+from lab.provider.lifecycle import Autonaming, Differences
 from lab.provider.model import Resource
 from lab.provider.rows import ROWS
 from lab.provider.schema import Problem
@@ -144,7 +144,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
             row = _row(request.urn)
             news, secrets = decode(request.news)
             olds, _ = decode(request.olds)
-            checked = engine.check(
+            checked = lifecycle.check(
                 row, _name(request.urn), news, olds, self._connected(), request.randomSeed, _autonaming(request)
             )
             return provider_pb2.CheckResponse(
@@ -163,7 +163,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
             before, _ = decode(request.old_inputs)
             news, _ = decode(request.news)
             return _diff_response(
-                engine.diff(_row(request.urn), before or state, state, news, list(request.ignoreChanges))
+                lifecycle.diff(_row(request.urn), before or state, state, news, list(request.ignoreChanges))
             )
 
         return _answered(context, run)
@@ -177,9 +177,9 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
             row = _row(request.urn)
             inputs, secrets = decode(request.properties)
             if request.preview:
-                return provider_pb2.CreateResponse(properties=encode(engine.planned_create(row, inputs), secrets))
+                return provider_pb2.CreateResponse(properties=encode(lifecycle.planned_create(row, inputs), secrets))
             try:
-                work = engine.create(row, self._connected(), inputs, request.timeout)
+                work = lifecycle.create(row, self._connected(), inputs, request.timeout)
             except PartialError as error:
                 _abort_partial(context, error, inputs, secrets)
             return provider_pb2.CreateResponse(id=work.id, properties=encode(work.state, secrets))
@@ -194,7 +194,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         def run() -> provider_pb2.ReadResponse:
             state, secrets = decode(request.properties)
             before, input_secrets = decode(request.inputs)
-            found = engine.read(_row(request.urn), self._connected(), request.id, before, state)
+            found = lifecycle.read(_row(request.urn), self._connected(), request.id, before, state)
             if found is None:
                 return provider_pb2.ReadResponse()
             outputs, inputs = found
@@ -219,11 +219,13 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
             before = before or state
             ignored = list(request.ignoreChanges)
             if request.preview:
-                changes = engine.diff(row, before, state, news, ignored).changes
-                planned = engine.planned_update(row, before, state, news, changes)
+                changes = lifecycle.diff(row, before, state, news, ignored).changes
+                planned = lifecycle.planned_update(row, before, state, news, changes)
                 return provider_pb2.UpdateResponse(properties=encode(planned, secrets))
             try:
-                work = engine.update(row, self._connected(), request.id, before, state, news, ignored, request.timeout)
+                work = lifecycle.update(
+                    row, self._connected(), request.id, before, state, news, ignored, request.timeout
+                )
             except PartialError as error:
                 _abort_partial(context, error, news, secrets)
             return provider_pb2.UpdateResponse(properties=encode(work.state, secrets))
@@ -238,7 +240,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         def run() -> empty_pb2.Empty:
             state, _ = decode(request.properties)
             before, _ = decode(request.old_inputs)
-            engine.delete(_row(request.urn), self._connected(), request.id, before, state, request.timeout)
+            lifecycle.delete(_row(request.urn), self._connected(), request.id, before, state, request.timeout)
             return empty_pb2.Empty()
 
         return _answered(context, run)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from ops.lab import place
-from ops.place import Place
+from ops.lab.command import place
+from ops.stacks.place import Place
 from tests.labs import LabCopy, copied
 
 

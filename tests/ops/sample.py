@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from infra.environment import Environment
-from ops.deployed import Promised
-from ops.inventory import (
+from ops.aws.inventory import (
     Address,
     Bucket,
     Entry,
@@ -22,6 +21,7 @@ from ops.inventory import (
     Target,
     TargetGroup,
 )
+from ops.verify.promises import Promised
 from tests.infra.sample import ZONES, environment
 
 ADDRESSES = dict(zip(ZONES, ("192.0.2.11", "192.0.2.12", "192.0.2.13"), strict=True))

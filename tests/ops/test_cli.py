@@ -14,7 +14,7 @@ from lab import exclusive
 from lab.engine.errors import EngineError
 from lab.errors import LabError, WrongUse
 from ops import cli
-from ops.engine import NoSuchStackError, PulumiError
+from ops.stacks.engine import NoSuchStackError, PulumiError
 from tests.labs import EPS_DOS, LabCopy
 
 

@@ -16,7 +16,7 @@ import boto3
 import pytest
 
 from infra.errors import ConfigError
-from ops.backend import LOCKS, STACKS, Lock
+from ops.stacks.locks import LOCKS, STACKS, Lock
 from ops.up import UpError, wanted
 from tests.labs import LabCopy, lock_of
 
@@ -210,9 +210,9 @@ def test_waiting_ends_when_nothing_settles(monkeypatch: pytest.MonkeyPatch, tmp_
     """Targets that never get healthy are told after the time that they have, and no later."""
     from dataclasses import replace
 
-    import ops.engine
-    import ops.inventory
-    from ops.place import Place
+    import ops.aws.inventory
+    import ops.stacks.engine
+    from ops.stacks.place import Place
     from ops.up import HEALTHY_WITHIN_SECONDS, settled
     from tests.infra.sample import environment
     from tests.ops import sample
@@ -220,8 +220,8 @@ def test_waiting_ends_when_nothing_settles(monkeypatch: pytest.MonkeyPatch, tmp_
     found = sample.inventory()
     sick = tuple(replace(one, state="unhealthy") for one in found.target_groups[0].targets)
     found = replace(found, target_groups=(replace(found.target_groups[0], targets=sick),))
-    monkeypatch.setattr(ops.inventory, "read", lambda _aws, _subject: found)
-    monkeypatch.setattr(ops.engine.StackHandle, "outputs", lambda _self: {"virtualIps": sample.ADDRESSES})
+    monkeypatch.setattr(ops.aws.inventory, "read", lambda _aws, _subject: found)
+    monkeypatch.setattr(ops.stacks.engine.StackHandle, "outputs", lambda _self: {"virtualIps": sample.ADDRESSES})
     at = Place(
         folder=tmp_path, checkout=tmp_path, cli=tmp_path, version="0", in_lab=True, check_endpoint=lambda one: one
     )

@@ -9,7 +9,7 @@ import pytest
 
 from infra.errors import ConfigError
 from ops import cli, vips
-from ops.place import Place
+from ops.stacks.place import Place
 from ops.vips import Publication, publications
 
 STACK_FILE = """\
@@ -60,7 +60,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         return Place(folder=tmp_path, checkout=tmp_path, cli=tmp_path, version="", in_lab=False, check_endpoint=str)
 
     monkeypatch.setattr(vips, "place", place)
-    monkeypatch.setattr("ops.engine.StackHandle", Deployed)
+    monkeypatch.setattr("ops.stacks.engine.StackHandle", Deployed)
     return tmp_path
 
 

@@ -17,7 +17,7 @@ import pytest
 
 from infra.environment import LIFETIME
 from lab.control import Control
-from ops.backend import LOCKS, STACKS
+from ops.stacks.locks import LOCKS, STACKS
 from tests.labs import EPS_DOS, lock_of
 from tests.shows.environments import Environments, kill_session, until
 

@@ -11,7 +11,6 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from lab.provider.engine import described
 from lab.provider.forms import (
     PLAIN,
     Form,
@@ -25,6 +24,7 @@ from lab.provider.forms import (
     Unchanged,
     nested,
 )
+from lab.provider.lifecycle import described
 from lab.provider.model import NOT_SENT, Call, Look, Name, Property, Resource, Update
 from lab.provider.rows import tagging
 from lab.provider.work import Work

@@ -9,10 +9,10 @@ from __future__ import annotations
 import zlib
 from typing import Any
 
-from lab.provider.engine import described
 from lab.provider.errors import ProviderError
 from lab.provider.forms import Policy as PolicyDocument
 from lab.provider.forms import SetOf
+from lab.provider.lifecycle import described
 from lab.provider.model import NOT_SENT, Call, Look, Property, Resource, Update, Waiting
 from lab.provider.rows import tagging
 from lab.provider.work import Work, code_of

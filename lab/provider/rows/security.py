@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lab.provider.changes import Change
-from lab.provider.engine import described
 from lab.provider.errors import ProviderError
 from lab.provider.forms import SetOf, Synonyms, nested
+from lab.provider.lifecycle import described
 from lab.provider.model import NOT_SENT, Call, Look, Name, Property, Resource, Step, Tagging, Update
 from lab.provider.rows import tagging
 from lab.provider.work import Work

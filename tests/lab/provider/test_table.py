@@ -9,9 +9,9 @@ import pytest
 from botocore import xform_name
 
 from lab.provider import make_schema, schema
-from lab.provider.engine import parameter_of
 from lab.provider.forms import Form, ListOf, Nested, Only, Single
 from lab.provider.functions import FUNCTIONS
+from lab.provider.lifecycle import parameter_of
 from lab.provider.model import NOT_SENT, SPREAD, Call, Look, Resource
 from lab.provider.rows import ROWS
 

@@ -1,0 +1,131 @@
+"""AWS as a stack's own settings reach it: region, profile, roles; in the lab, this machine and nothing else."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, TypeVar
+
+import boto3
+from botocore.client import BaseClient
+from botocore.config import Config
+
+from infra.environment import AwsPlan
+from ops.stacks.place import Place
+
+if TYPE_CHECKING:
+    # Stubs of clients, which only the development environment has.
+    from mypy_boto3_autoscaling import AutoScalingClient
+    from mypy_boto3_cloudwatch import CloudWatchClient
+    from mypy_boto3_ec2 import EC2Client
+    from mypy_boto3_elbv2 import ElasticLoadBalancingv2Client
+    from mypy_boto3_iam import IAMClient
+    from mypy_boto3_logs import CloudWatchLogsClient
+    from mypy_boto3_route53 import Route53Client
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+    from mypy_boto3_service_quotas import ServiceQuotasClient
+    from mypy_boto3_sns import SNSClient
+    from mypy_boto3_sts import STSClient
+
+Client = TypeVar("Client", bound=BaseClient)
+
+# Standard: throttled and interrupted calls are tried again, with growing pauses (boto3 guide, retries).
+CONFIG = Config(retries={"mode": "standard", "max_attempts": 5}, connect_timeout=10, read_timeout=60)
+
+
+class Aws:
+    """Clients for one stack, each made when it is first asked for.
+
+    Each raises what `place.check_endpoint` raises if it would speak to somebody it may not, before its first call.
+    """
+
+    def __init__(self, plan: AwsPlan, place: Place) -> None:
+        self.region = plan.region
+        self._plan = plan
+        self._place = place
+
+    @cached_property
+    def session(self) -> boto3.Session:
+        """The rights of the stack's provider: its profile, then its roles, one after the other."""
+        session = boto3.Session(profile_name=self._plan.profile, region_name=self._plan.region)
+        for arn in self._plan.assume_role_arns:
+            sts = self._checked(session.client("sts", config=CONFIG))
+            granted = sts.assume_role(RoleArn=arn, RoleSessionName="eps-dos")["Credentials"]
+            session = boto3.Session(
+                aws_access_key_id=granted["AccessKeyId"],
+                aws_secret_access_key=granted["SecretAccessKey"],
+                aws_session_token=granted["SessionToken"],
+                region_name=self._plan.region,
+            )
+        return session
+
+    def now(self) -> datetime:
+        """Return the time by AWS's clock, which is the same for everybody; UTC. Raises botocore's errors."""
+        answer = self.sts.get_caller_identity()["ResponseMetadata"]["HTTPHeaders"]
+        return parsedate_to_datetime(answer["date"]).astimezone(UTC)
+
+    def _checked(self, client: Client) -> Client:
+        self._place.check_endpoint(client.meta.endpoint_url)
+        return client
+
+    @cached_property
+    def ec2(self) -> EC2Client:
+        """Amazon EC2: networks, addresses, instances, images."""
+        return self._checked(self.session.client("ec2", config=CONFIG))
+
+    @cached_property
+    def elbv2(self) -> ElasticLoadBalancingv2Client:
+        """Elastic Load Balancing."""
+        return self._checked(self.session.client("elbv2", config=CONFIG))
+
+    @cached_property
+    def autoscaling(self) -> AutoScalingClient:
+        """EC2 Auto Scaling."""
+        return self._checked(self.session.client("autoscaling", config=CONFIG))
+
+    @cached_property
+    def s3(self) -> S3Client:
+        """Amazon S3."""
+        return self._checked(self.session.client("s3", config=CONFIG))
+
+    @cached_property
+    def iam(self) -> IAMClient:
+        """Identity and access."""
+        return self._checked(self.session.client("iam", config=CONFIG))
+
+    @cached_property
+    def route53(self) -> Route53Client:
+        """Route 53."""
+        return self._checked(self.session.client("route53", config=CONFIG))
+
+    @cached_property
+    def cloudwatch(self) -> CloudWatchClient:
+        """CloudWatch: alarms, dashboards."""
+        return self._checked(self.session.client("cloudwatch", config=CONFIG))
+
+    @cached_property
+    def logs(self) -> CloudWatchLogsClient:
+        """CloudWatch Logs."""
+        return self._checked(self.session.client("logs", config=CONFIG))
+
+    @cached_property
+    def sns(self) -> SNSClient:
+        """Amazon SNS."""
+        return self._checked(self.session.client("sns", config=CONFIG))
+
+    @cached_property
+    def sts(self) -> STSClient:
+        """Who is asking."""
+        return self._checked(self.session.client("sts", config=CONFIG))
+
+    @cached_property
+    def secretsmanager(self) -> SecretsManagerClient:
+        """AWS Secrets Manager."""
+        return self._checked(self.session.client("secretsmanager", config=CONFIG))
+
+    @cached_property
+    def service_quotas(self) -> ServiceQuotasClient:
+        """What the account may have at most."""
+        return self._checked(self.session.client("service-quotas", config=CONFIG))

@@ -1,0 +1,381 @@
+"""What of an environment can be left over in AWS, kind by kind: how it is found, and how it ends.
+
+Every type that the program makes is here, or ends with one that is: rules with their group, listeners with their load
+balancer, policies and schedules with their scaling group, subscriptions with their topic, inline policies with their
+role. In the order of `FINDERS` nothing is asked to go before what needs it. Left out: whether anything may be removed,
+and how often it is tried (`leftovers`).
+
+Things are found by their tags. By name alone only what has no tags, and what was made in one call and would have been
+tagged in the next; and then only under a name that no other environment has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from botocore.exceptions import ClientError
+
+from infra.access import service_role_name
+from ops.aws import inventory
+from ops.aws.clients import Aws
+from ops.aws.inventory import PROJECT, Subject, comparable_name, is_of, tagged, tags_of, unless
+
+if TYPE_CHECKING:
+    # Stubs, which only the development environment has.
+    from mypy_boto3_ec2.type_defs import FilterTypeDef
+
+
+@dataclass(frozen=True, kw_only=True)
+class Leftover:
+    """Something of an environment that AWS still has."""
+
+    kind: str
+    id: str
+    """An id, an ARN or a name: what AWS's API takes."""
+    by: Literal["tags", "name"]
+    """How it was recognised."""
+    reason: str = ""
+    """Why it is still there, in AWS's words where AWS refused."""
+
+    def __str__(self) -> str:
+        why = f": {self.reason}" if self.reason else ""
+        return f"{self.kind} {self.id} (by its {self.by}){why}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """A leftover with the way to end it; None: it ends without being told, as its reason says."""
+
+    leftover: Leftover
+    end: Callable[[], object] | None
+
+
+class Kept(Exception):  # noqa: N818 - no error: a decision
+    """Something isn't ended, because it may be somebody else's. Says why."""
+
+
+Finder: TypeAlias = Callable[[Aws, Subject], Iterable[Found]]
+
+
+def _tagged(kind: str, id_: str, end: Callable[[], object]) -> Found:
+    return Found(leftover=Leftover(kind=kind, id=id_, by="tags"), end=end)
+
+
+def _named(kind: str, id_: str, end: Callable[[], object]) -> Found:
+    return Found(leftover=Leftover(kind=kind, id=id_, by="name"), end=end)
+
+
+def _ending(kind: str, id_: str, reason: str) -> Found:
+    return Found(leftover=Leftover(kind=kind, id=id_, by="tags", reason=reason), end=None)
+
+
+def _check_each(operation: str, failures: Iterable[Mapping[str, Any]]) -> None:
+    """Raise the first of the failures that an operation for many things answers with, instead of failing."""
+    for one in failures:
+        raise ClientError({"Error": {"Code": one.get("Code", ""), "Message": one.get("Message", "")}}, operation)
+
+
+def _records(aws: Aws, subject: Subject) -> Iterator[Found]:
+    name = f"dos-{subject.environment}.{subject.hosted_zone}".lower()
+    if subject.dns_name.lower() != name:
+        return
+    for one in inventory.read_records(aws, subject):
+        if one.type == "A" and one.alias_target and _leads_here(aws, subject, one.alias_target):
+            yield _named("record", one.name, partial(_delete_alias, aws, one.zone_id, one.name, one.alias_target))
+
+
+def _leads_here(aws: Aws, subject: Subject, target: str) -> bool:
+    for page in aws.elbv2.get_paginator("describe_load_balancers").paginate():
+        for one in page["LoadBalancers"]:
+            if comparable_name(one["DNSName"]) == target:
+                (told,) = aws.elbv2.describe_tags(ResourceArns=[one["LoadBalancerArn"]])["TagDescriptions"]
+                return is_of(tags_of(told["Tags"]), subject.environment)
+    # One that isn't there any more is this environment's by its name: it could also be in another region or account.
+    return target.startswith(f"{subject.environment}-lb-") and f".elb.{aws.region}." in target
+
+
+def _delete_alias(aws: Aws, zone_id: str, name: str, target: str) -> None:
+    listed = aws.route53.list_resource_record_sets(HostedZoneId=zone_id, StartRecordName=name, StartRecordType="A")
+    for one in listed["ResourceRecordSets"]:
+        alias = comparable_name(one.get("AliasTarget", {}).get("DNSName", ""))
+        if (comparable_name(one["Name"]), one["Type"], alias) == (name, "A", target):
+            aws.route53.change_resource_record_sets(
+                HostedZoneId=zone_id, ChangeBatch={"Changes": [{"Action": "DELETE", "ResourceRecordSet": one}]}
+            )
+
+
+def _scaling_groups(aws: Aws, subject: Subject) -> Iterator[Found]:
+    for one in inventory.read_scaling_groups(aws, subject.environment):
+        # Forced: its instances go with it, and an instance refresh doesn't hold it up (DeleteAutoScalingGroup).
+        end = partial(aws.autoscaling.delete_auto_scaling_group, AutoScalingGroupName=one.name, ForceDelete=True)
+        yield _tagged("scaling group", one.name, end)
+
+
+def _instances(aws: Aws, subject: Subject) -> Iterator[Found]:
+    groups = inventory.read_scaling_groups(aws, subject.environment)
+    members = {member.id: group.name for group in groups for member in group.members}
+    there: list[FilterTypeDef] = [
+        {"Name": "instance-state-name", "Values": ["pending", "running", "shutting-down", "stopping", "stopped"]}
+    ]
+    pages = aws.ec2.get_paginator("describe_instances").paginate(Filters=[*tagged(subject.environment), *there])
+    for one in (one for page in pages for reservation in page["Reservations"] for one in reservation["Instances"]):
+        id_ = one["InstanceId"]
+        if one["State"]["Name"] == "shutting-down":
+            yield _ending("instance", id_, "is shutting down")
+        elif id_ in members:
+            # The group would only replace it.
+            yield _ending("instance", id_, f"ends with its scaling group {members[id_]}")
+        else:
+            yield _tagged("instance", id_, partial(aws.ec2.terminate_instances, InstanceIds=[id_]))
+
+
+def _load_balancers(aws: Aws, subject: Subject) -> Iterator[Found]:
+    for one in inventory.read_load_balancers(aws, subject.environment):
+        yield _tagged("load balancer", one.arn, partial(aws.elbv2.delete_load_balancer, LoadBalancerArn=one.arn))
+
+
+def _target_groups(aws: Aws, subject: Subject) -> Iterator[Found]:
+    for one in inventory.read_target_groups(aws, subject.environment):
+        yield _tagged("target group", one.arn, partial(aws.elbv2.delete_target_group, TargetGroupArn=one.arn))
+
+
+def _endpoints(aws: Aws, subject: Subject) -> Iterator[Found]:
+    pages = aws.ec2.get_paginator("describe_vpc_endpoints").paginate(Filters=tagged(subject.environment))
+    for one in (one for page in pages for one in page["VpcEndpoints"]):
+        state = one["State"].lower()
+        if state == "deleting":
+            yield _ending("endpoint", one["VpcEndpointId"], "is being deleted")
+        elif state != "deleted":
+            yield _tagged("endpoint", one["VpcEndpointId"], partial(_delete_endpoint, aws, one["VpcEndpointId"]))
+
+
+def _delete_endpoint(aws: Aws, id_: str) -> None:
+    answer = aws.ec2.delete_vpc_endpoints(VpcEndpointIds=[id_])
+    _check_each("DeleteVpcEndpoints", (one.get("Error", {}) for one in answer.get("Unsuccessful", [])))
+
+
+def _flow_logs(aws: Aws, subject: Subject) -> Iterator[Found]:
+    # Without an s, unlike everywhere else (DescribeFlowLogs).
+    flow_logs = aws.ec2.get_paginator("describe_flow_logs")
+    pages = flow_logs.paginate(Filter=tagged(subject.environment))  # type: ignore[call-arg]  # the stub's mistake
+    for one in (one for page in pages for one in page["FlowLogs"]):
+        yield _tagged("flow log", one["FlowLogId"], partial(_delete_flow_log, aws, one["FlowLogId"]))
+
+
+def _delete_flow_log(aws: Aws, id_: str) -> None:
+    answer = aws.ec2.delete_flow_logs(FlowLogIds=[id_])
+    _check_each("DeleteFlowLogs", (one.get("Error", {}) for one in answer.get("Unsuccessful", [])))
+
+
+def _launch_templates(aws: Aws, subject: Subject) -> Iterator[Found]:
+    for one in inventory.read_launch_templates(aws, subject.environment):
+        yield _tagged("launch template", one.id, partial(aws.ec2.delete_launch_template, LaunchTemplateId=one.id))
+
+
+def _alarms(aws: Aws, subject: Subject) -> Iterator[Found]:
+    # Composite ones first: what they refer to can't go before them (DeleteAlarms).
+    for one in sorted(inventory.read_alarms(aws, subject.environment), key=lambda alarm: not alarm.composite):
+        if one.composite:
+            yield _tagged("composite alarm", one.name, partial(_delete_composite, aws, one.name))
+        else:
+            yield _tagged("alarm", one.name, partial(aws.cloudwatch.delete_alarms, AlarmNames=[one.name]))
+
+
+def _delete_composite(aws: Aws, name: str) -> None:
+    try:
+        aws.cloudwatch.delete_alarms(AlarmNames=[name])
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "ValidationError":
+            # Another refers to it, perhaps in a circle. AWS's own way out: a rule that refers to none (DeleteAlarms).
+            aws.cloudwatch.put_composite_alarm(AlarmName=name, AlarmRule="FALSE", ActionsEnabled=False)
+        raise
+
+
+def _dashboard(aws: Aws, subject: Subject) -> Iterator[Found]:
+    name = f"{PROJECT}-{subject.environment}"
+    # The error by code or by name, as the protocol is that botocore speaks (GetDashboard).
+    absent = ("ResourceNotFound", "DashboardNotFoundError")
+    if unless(lambda: aws.cloudwatch.get_dashboard(DashboardName=name), *absent) is not None:
+        yield _named("dashboard", name, partial(aws.cloudwatch.delete_dashboards, DashboardNames=[name]))
+
+
+def _topics(aws: Aws, subject: Subject) -> Iterator[Found]:
+    for arn in (one["TopicArn"] for page in aws.sns.get_paginator("list_topics").paginate() for one in page["Topics"]):
+        # Tags are a call per topic; those of others are left out by name.
+        if arn.rpartition(":")[2].startswith(inventory.name_prefixes(subject.environment)):
+            tags = tags_of(aws.sns.list_tags_for_resource(ResourceArn=arn)["Tags"])
+            if is_of(tags, subject.environment):
+                yield _tagged("topic", arn, partial(aws.sns.delete_topic, TopicArn=arn))
+
+
+def _volumes(aws: Aws, subject: Subject) -> Iterator[Found]:
+    pages = aws.ec2.get_paginator("describe_volumes").paginate(Filters=tagged(subject.environment))
+    for one in (one for page in pages for one in page["Volumes"]):
+        if one["State"] in ("in-use", "deleting"):
+            yield _ending("volume", one["VolumeId"], "ends with its instance")
+        else:
+            yield _tagged("volume", one["VolumeId"], partial(aws.ec2.delete_volume, VolumeId=one["VolumeId"]))
+
+
+def _interfaces(aws: Aws, subject: Subject) -> Iterator[Found]:
+    pages = aws.ec2.get_paginator("describe_network_interfaces").paginate(Filters=tagged(subject.environment))
+    for one in (one for page in pages for one in page["NetworkInterfaces"]):
+        id_ = one["NetworkInterfaceId"]
+        if one["Status"] != "available":
+            yield _ending("network interface", id_, "ends with what it is attached to")
+        else:
+            yield _tagged("network interface", id_, partial(aws.ec2.delete_network_interface, NetworkInterfaceId=id_))
+
+
+def _addresses(aws: Aws, subject: Subject) -> Iterator[Found]:
+    for one in inventory.read_addresses(aws, subject.environment):
+        end = partial(aws.ec2.release_address, AllocationId=one.allocation_id)
+        yield _tagged("Elastic IP", one.allocation_id, end)
+
+
+def _gateways(aws: Aws, subject: Subject) -> Iterator[Found]:
+    own = {one.id for one in inventory.read_vpcs(aws, subject.environment)}
+    pages = aws.ec2.get_paginator("describe_internet_gateways").paginate(Filters=tagged(subject.environment))
+    for one in (one for page in pages for one in page["InternetGateways"]):
+        attached = [attachment["VpcId"] for attachment in one.get("Attachments", [])]
+        end = partial(_delete_gateway, aws, one["InternetGatewayId"], attached, own)
+        yield _tagged("internet gateway", one["InternetGatewayId"], end)
+
+
+def _delete_gateway(aws: Aws, id_: str, attached: Iterable[str], own: set[str]) -> None:
+    for vpc_id in attached:
+        if vpc_id not in own:
+            raise Kept(f"is attached to {vpc_id}, which isn't this environment's")
+        aws.ec2.detach_internet_gateway(InternetGatewayId=id_, VpcId=vpc_id)
+    aws.ec2.delete_internet_gateway(InternetGatewayId=id_)
+
+
+def _security_groups(aws: Aws, subject: Subject) -> Iterator[Found]:
+    for one in inventory.read_security_groups(aws, subject.environment):
+        # AWS's own of each VPC, tagged when it was emptied, ends with the VPC (DeleteSecurityGroup).
+        if one.name != "default":
+            yield _tagged("security group", one.id, partial(_delete_security_group, aws, one))
+
+
+def _delete_security_group(aws: Aws, group: inventory.SecurityGroup) -> None:
+    # Groups whose rules refer to each other keep each other: first the rules of all go, then the groups.
+    for rule in group.rules:
+        revoke = aws.ec2.revoke_security_group_ingress if rule.inbound else aws.ec2.revoke_security_group_egress
+        revoke(GroupId=group.id, SecurityGroupRuleIds=[rule.id])
+    aws.ec2.delete_security_group(GroupId=group.id)
+
+
+def _prefix_lists(aws: Aws, subject: Subject) -> Iterator[Found]:
+    for one in inventory.read_prefix_lists(aws, subject.environment):
+        yield _tagged("prefix list", one.id, partial(aws.ec2.delete_managed_prefix_list, PrefixListId=one.id))
+
+
+def _subnets(aws: Aws, subject: Subject) -> Iterator[Found]:
+    for one in inventory.read_subnets(aws, subject.environment):
+        yield _tagged("subnet", one.id, partial(aws.ec2.delete_subnet, SubnetId=one.id))
+
+
+def _route_tables(aws: Aws, subject: Subject) -> Iterator[Found]:
+    pages = aws.ec2.get_paginator("describe_route_tables").paginate(Filters=tagged(subject.environment))
+    for one in (one for page in pages for one in page["RouteTables"]):
+        id_ = one["RouteTableId"]
+        kept = [
+            association["RouteTableAssociationId"] for association in one["Associations"] if not association["Main"]
+        ]
+        yield _tagged("route table", id_, partial(_delete_route_table, aws, id_, kept))
+
+
+def _delete_route_table(aws: Aws, id_: str, associations: Iterable[str]) -> None:
+    for one in associations:
+        aws.ec2.disassociate_route_table(AssociationId=one)
+    aws.ec2.delete_route_table(RouteTableId=id_)
+
+
+def _vpcs(aws: Aws, subject: Subject) -> Iterator[Found]:
+    for one in inventory.read_vpcs(aws, subject.environment):
+        yield _tagged("VPC", one.id, partial(aws.ec2.delete_vpc, VpcId=one.id))
+
+
+def _instance_profiles(aws: Aws, subject: Subject) -> Iterator[Found]:
+    pages = aws.iam.get_paginator("list_instance_profiles").paginate()
+    for name in [one["InstanceProfileName"] for page in pages for one in page["InstanceProfiles"]]:
+        if name.startswith(inventory.name_prefixes(subject.environment)):
+            one = aws.iam.get_instance_profile(InstanceProfileName=name)["InstanceProfile"]
+            if is_of(tags_of(one.get("Tags")), subject.environment):
+                roles = [role["RoleName"] for role in one["Roles"]]
+                yield _tagged("instance profile", name, partial(_delete_instance_profile, aws, name, roles))
+
+
+def _delete_instance_profile(aws: Aws, name: str, roles: Iterable[str]) -> None:
+    for role in roles:
+        aws.iam.remove_role_from_instance_profile(InstanceProfileName=name, RoleName=role)
+    aws.iam.delete_instance_profile(InstanceProfileName=name)
+
+
+def _roles(aws: Aws, subject: Subject) -> Iterator[Found]:
+    for one in inventory.read_roles(aws, subject.environment):
+        yield _tagged("role", one.name, partial(_delete_role, aws, one.name))
+    name = service_role_name(subject.environment)
+    untagged = unless(lambda: aws.iam.get_role(RoleName=name), "NoSuchEntity")
+    if untagged is not None and not untagged["Role"].get("Tags"):
+        yield _named("role", name, partial(_delete_role, aws, name))
+
+
+def _delete_role(aws: Aws, name: str) -> None:
+    for page in aws.iam.get_paginator("list_role_policies").paginate(RoleName=name):
+        for policy in page["PolicyNames"]:
+            aws.iam.delete_role_policy(RoleName=name, PolicyName=policy)
+    aws.iam.delete_role(RoleName=name)
+
+
+def _log_groups(aws: Aws, subject: Subject) -> Iterator[Found]:
+    for one in inventory.read_log_groups(aws, subject.environment):
+        yield _tagged("log group", one.name, partial(aws.logs.delete_log_group, logGroupName=one.name))
+
+
+def _bucket(aws: Aws, subject: Subject) -> Iterator[Found]:
+    bucket = inventory.read_bucket(aws, subject.bucket)
+    if bucket is None:
+        return
+    if is_of(bucket.tags, subject.environment):
+        yield _tagged("bucket", bucket.name, partial(_empty_and_delete, aws, bucket.name))
+    elif not bucket.tags and bucket.name == f"{PROJECT}-{subject.environment}-dataset":
+        # Made, and not yet tagged, so not yet filled either.
+        yield _named("bucket", bucket.name, partial(_delete_empty, aws, bucket.name))
+
+
+def _empty_and_delete(aws: Aws, name: str) -> None:
+    # A page of versions, at most 1,000, is what one request deletes (ListObjectVersions, DeleteObjects).
+    for page in aws.s3.get_paginator("list_object_versions").paginate(Bucket=name):
+        versions = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
+        if versions:
+            answer = aws.s3.delete_objects(
+                Bucket=name,
+                Delete={
+                    "Objects": [{"Key": one["Key"], "VersionId": one["VersionId"]} for one in versions],
+                    "Quiet": True,
+                },
+            )
+            _check_each("DeleteObjects", answer.get("Errors", []))
+    aws.s3.delete_bucket(Bucket=name)
+
+
+def _delete_empty(aws: Aws, name: str) -> None:
+    try:
+        aws.s3.delete_bucket(Bucket=name)
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "BucketNotEmpty":
+            raise Kept("holds objects, and has no tags that say whose they are") from error
+        raise
+
+
+FINDERS: tuple[Finder, ...] = (
+    *(_records, _scaling_groups, _instances, _load_balancers, _target_groups, _endpoints, _flow_logs),
+    *(_launch_templates, _alarms, _dashboard, _topics, _volumes, _interfaces, _addresses, _gateways),
+    *(_security_groups, _prefix_lists, _subnets, _route_tables, _vpcs),
+    *(_instance_profiles, _roles, _log_groups, _bucket),
+)
+"""Every kind, in the order in which they can go."""

@@ -1,0 +1,161 @@
+"""What a killed run has left of an environment in AWS, that no state knows of: found, and removed.
+
+A run that dies between a call and the writing of its state leaves what `pulumi destroy` can't see. So AWS is asked,
+until it has nothing more of the environment. Each step can be interrupted, since nothing is remembered: the next run
+finds what is there. Left out: how each kind is found and ends (`leftover_kinds`), and environments that have a state.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import replace
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from infra.deciding import PERMANENT
+from infra.errors import ConfigError, Problem
+from infra.naming import check_stack_name
+from ops.aws.clients import Aws
+from ops.aws.inventory import Subject
+from ops.aws.leftover_kinds import FINDERS, Finder, Found, Kept, Leftover
+
+__all__ = ["Leftover", "find", "remove"]
+
+PATIENCE_SECONDS = 600
+"""How long nothing may go before the rest is given up: endpoints, addresses of load balancers and instances take AWS
+minutes, and keep what they are in."""
+LONGEST_PAUSE_SECONDS = 15
+MOST_ROUNDS = 500
+"""Somebody may be making things all the while."""
+
+VANISHED = frozenset(
+    {
+        *("InvalidLaunchTemplateId.NotFound", "InvalidPrefixListID.NotFound", "InvalidPrefixListId.NotFound"),
+        *("LoadBalancerNotFound", "TargetGroupNotFound", "NoSuchEntity", "NoSuchBucket", "NoSuchHostedZone"),
+        *("NotFound", "NotFoundException", "ResourceNotFound", "ResourceNotFoundException"),
+    }
+)
+"""Answers to a question about what has just been listed: it went between (errors of each action in the API references
+of EC2, Elastic Load Balancing, IAM, S3, Route 53, SNS, CloudWatch and CloudWatch Logs)."""
+LOOKS = 5
+"""So often a kind is listed anew because something of it vanished meanwhile."""
+
+REFUSED = frozenset(
+    {"AccessDenied", "AccessDeniedException", "AuthorizationError", "OperationNotPermitted", "UnauthorizedOperation"}
+)
+"""Answers that waiting doesn't change: no right to it, or it is protected (common errors of each API reference)."""
+
+Key = tuple[str, str]
+Tell = Callable[[str], None]
+
+
+def find(aws: Aws, subject: Subject) -> tuple[Leftover, ...]:
+    """Return everything of the environment that AWS has, in the order in which it could go.
+
+    What its tags say is another's isn't among them, whatever its name. Raises botocore's errors if AWS can't be asked.
+    """
+    return tuple(one.leftover for one in _look(aws, subject))
+
+
+def remove(
+    aws: Aws, subject: Subject, tell: Tell, wait: Callable[[float], object] = time.sleep
+) -> tuple[Leftover, ...]:
+    """Remove everything of the environment that AWS has; return what is still there, each with the reason.
+
+    Goes on while anything goes, and for `PATIENCE_SECONDS` after that. What can't be removed doesn't keep the rest.
+    Raises ConfigError before anything else for an environment that is permanent, or that has a name from which those of
+    a permanent one's things could begin; botocore's errors if AWS can't be asked.
+    """
+    _check(subject.environment)
+    answers: Mapping[Key, Exception] = {}
+    told: set[Key] = set()
+    pause, waited = 1.0, 0.0
+    found = tuple(_look(aws, subject))
+    for _ in range(MOST_ROUNDS):
+        if not found:
+            return ()
+        before, answers = _keys(found), _end(found, told, tell)
+        found = tuple(_look(aws, subject))
+        if before <= _keys(found):
+            if waited >= PATIENCE_SECONDS or all(_is_final(answers.get(key)) for key in _keys(found)):
+                break
+            tell(f"waiting for what AWS still has: {_counted(found)}")
+            wait(pause)
+            waited, pause = waited + pause, min(2 * pause, LONGEST_PAUSE_SECONDS)
+            found = tuple(_look(aws, subject))
+        if not before <= _keys(found):
+            pause, waited = 1.0, 0.0
+    return tuple(_told(one, answers.get(_key(one))) for one in found)
+
+
+def _check(environment: str) -> None:
+    check_stack_name(environment)
+    for one in PERMANENT:
+        if environment == one or environment.startswith(f"{one}-"):
+            raise ConfigError(
+                [
+                    Problem(
+                        where="environment",
+                        message=f"is {environment!r}; allowed: one made for a test, whose name is not {one} and "
+                        f"doesn't begin with {one}-, since {one} is permanent",
+                        fix="remove nothing of it from AWS but by `pulumi up` and review",
+                    )
+                ]
+            )
+
+
+def _look(aws: Aws, subject: Subject) -> Iterator[Found]:
+    for finder in FINDERS:
+        yield from _steadily(finder, aws, subject)
+
+
+def _steadily(finder: Finder, aws: Aws, subject: Subject) -> Collection[Found]:
+    for _ in range(LOOKS - 1):
+        try:
+            return tuple(finder(aws, subject))
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in VANISHED:
+                raise
+    return tuple(finder(aws, subject))
+
+
+def _end(found: Collection[Found], told: set[Key], tell: Tell) -> dict[Key, Exception]:
+    """Ask each to go, and return the answers of those that don't. That one is gone already shows at the next look."""
+    answers: dict[Key, Exception] = {}
+    for one in found:
+        if _key(one) not in told:
+            told.add(_key(one))
+            tell(f"left in AWS: {one.leftover}")
+        try:
+            if one.end is not None:
+                one.end()
+        except (BotoCoreError, ClientError, Kept) as error:
+            answers[_key(one)] = error
+    return answers
+
+
+def _is_final(answer: Exception | None) -> bool:
+    if isinstance(answer, ClientError):
+        return answer.response["Error"]["Code"] in REFUSED
+    return isinstance(answer, Kept)
+
+
+def _key(found: Found) -> Key:
+    return found.leftover.kind, found.leftover.id
+
+
+def _keys(found: Collection[Found]) -> frozenset[Key]:
+    return frozenset(map(_key, found))
+
+
+def _counted(found: Collection[Found]) -> str:
+    kinds = [one.leftover.kind for one in found]
+    return ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds))
+
+
+def _told(found: Found, answer: Exception | None) -> Leftover:
+    if isinstance(answer, ClientError):
+        said = answer.response["Error"]
+        return replace(found.leftover, reason=f"{said['Code']}: {said['Message']}")
+    return replace(found.leftover, reason=str(answer)) if answer else found.leftover

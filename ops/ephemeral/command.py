@@ -1,0 +1,324 @@
+"""`eps-dos ephemeral`: environments made for one test, from their making to their end.
+
+What may be made is in `infra.ephemeral`, what goes in `infra.reaping`; how it is done in `ephemeral_making`,
+`ephemeral_ending` and `reap`.
+"""
+
+from __future__ import annotations
+
+import getpass
+import json
+import re
+import sys
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from infra import ephemeral
+from infra.deciding import stack_names
+from infra.ephemeral import Lifetime, Wish
+from infra.errors import ConfigError, Problem
+from infra.naming import check_stack_name
+from infra.reaping import StackFacts, Verdict, ephemeral_of, held, in_words, objection, settings_of, stamp, verdict
+from ops.ephemeral import reap
+from ops.lab.command import InLab, place
+from ops.output.progress import progress, say
+from ops.output.report import Report, as_json, show
+from ops.stacks.place import Place, project_folder
+
+app = typer.Typer(
+    help="Environments made for one test: made by one command, gone on time.",
+    no_args_is_help=True,
+)
+
+COLUMNS = {
+    "name": "name",
+    "owner": "owner",
+    "like": "like",
+    "createdAt": "made",
+    "expiresIn": "expires in",
+    "state": "state",
+    "resources": "resources",
+}
+"""What is listed, as programs and as people read it."""
+
+Name = Annotated[str, typer.Argument(help="The environment's name, such as pr-7.", metavar="NAME")]
+app.command()(reap.reap)
+
+ForPrograms = Annotated[bool, typer.Option("--json", help="For programs.")]
+
+
+@app.command()
+def create(
+    name: Name,
+    like: Annotated[str, typer.Option(help="The permanent environment whose settings it gets.", metavar="STACK")],
+    ttl: Annotated[str | None, typer.Option(help="How long it lives: 90m, 72h, 1d12h. [default: 72h]")] = None,
+    until: Annotated[str | None, typer.Option(help="Until when it lives: 2026-12-01T18:00Z.", metavar="TIME")] = None,
+    starts: Annotated[
+        str | None, typer.Option("--from", help="From when its instances run; made now all the same.", metavar="TIME")
+    ] = None,
+    scale: Annotated[str | None, typer.Option(help="Of Live's capacity, for one like a mirror.", metavar="S")] = None,
+    release: Annotated[str | None, typer.Option(help="A version, live or live+1. [default: as STACK]")] = None,
+    image: Annotated[str | None, typer.Option(help="An image in place of the release's.", metavar="AMI")] = None,
+    dataset: Annotated[
+        str | None,
+        typer.Option(help="Test data to begin with: a permanent environment's, or a folder's.", metavar="DATA"),
+    ] = None,
+    owner: Annotated[str | None, typer.Option(help="Who answers for it. [default: your login name]")] = None,
+    clients: Annotated[
+        list[str] | None, typer.Option(help="Who may connect; may be given several times.", metavar="CIDR")
+    ] = None,
+    live_data: Annotated[bool, typer.Option("--live-data", help="One like a mirror reads Live's data.")] = False,
+    reason: Annotated[str | None, typer.Option(help="Why it has to be Live's data.")] = None,
+    in_lab: InLab = False,
+    for_programs: ForPrograms = False,
+) -> None:
+    """Make an environment like STACK, which is gone when its time is over. Nothing of the checkout changes."""
+    folder = project_folder(Path.cwd())
+    committed = stack_names(folder)
+    ephemeral.check_name(name, committed)
+    limits = ephemeral.limits_of(folder)
+    if live_data != (reason is not None):
+        raise _wrong("--live-data", "needs --reason, and --reason needs it", '--live-data --reason "why"')
+    begins = ephemeral.moment(starts, "--from") if starts is not None else None
+    ends = ephemeral.moment(until, "--until") if until is not None else None
+    long = ephemeral.duration(ttl) if ttl is not None else None
+    factor = _factor(scale)
+    # Slow to load, and not needed to say what is wrong with what was typed.
+    from ops.aws.clients import Aws
+    from ops.ephemeral import making
+    from ops.ephemeral.ending import aws_plan
+    from ops.stacks import fleet
+    from ops.stacks.workfolder import work_folder
+    from ops.up import settled
+
+    configurations = making.stack_configurations(folder, committed)
+    data = making.Data.of(dataset, configurations) if dataset is not None else None
+
+    def wished(now: datetime) -> Wish:
+        return Wish(
+            name=name,
+            like=like,
+            lifetime=ephemeral.lifetime(now, limits, long, ends, begins),
+            owner=owner if owner is not None else _login(),
+            scale=factor,
+            release=release,
+            image_id=image,
+            clients=tuple(clients or ()),
+            live_data=reason,
+        )
+
+    # Before anything is started; the time that counts is AWS's.
+    ephemeral.configuration(wished(datetime.now(UTC)), configurations, limits.pool)
+    at = place(in_lab)
+    aws = Aws(aws_plan(configurations[like]), at)
+    with progress(f"{name}: finding room") as tell:
+        wish = wished(aws.now())
+        stacks = fleet.read(at)
+        making.check_room(name, stacks, committed, limits, aws)
+        network = ephemeral.free_network(name, making.taken_networks(stacks, configurations, aws), limits)
+    settings = ephemeral.configuration(wish, configurations, network)
+    begun = False
+
+    def made() -> None:
+        nonlocal begun
+        begun = True
+
+    with work_folder(at, with_program=True) as own:
+        try:
+            say(f"{name}: like {like}, in {network}, {making.life_in_words(wish.lifetime)}")
+            with progress(f"{name}: pulumi up") as tell:
+                environment, _ = making.create(wish, settings, own, tell, made)
+            if data is not None:
+                with progress(f"{name}: test data from {dataset}") as tell:
+                    data.fill(environment, aws, tell)
+        except making.RefusalError:
+            raise
+        except BaseException:
+            if begun:
+                say(f"{name} is not complete; it goes with: eps-dos ephemeral destroy {name}, or when its time is over")
+            raise
+        report = settled(environment, own)
+    _show(report, wish.lifetime, for_programs=for_programs)
+    raise typer.Exit(0 if report.passed else 1)
+
+
+@app.command("list")
+def list_(in_lab: InLab = False, for_programs: ForPrograms = False) -> None:
+    """Show which there are, whose, and until when."""
+    folder = project_folder(Path.cwd())
+    committed, limits = stack_names(folder), ephemeral.limits_of(folder)
+    from ops.stacks import fleet
+
+    at = place(in_lab)
+    now = datetime.now(UTC)
+    with progress("reading the backend"):
+        found = [one for one in fleet.read(at) if one.name not in committed]
+    rows = [_row(one, verdict(one, now, committed, limits), now) for one in found]
+    if for_programs:
+        typer.echo(json.dumps(rows, indent=2))
+        return
+    if not rows:
+        typer.echo("none")
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for key in COLUMNS:
+        table.add_column(COLUMNS[key], justify="right" if key == "resources" else "left", overflow="fold")
+    for one in rows:
+        table.add_row(*(str("unknown" if one[key] is None else one[key]) for key in COLUMNS))
+    Console(file=sys.stdout, width=None if sys.stdout.isatty() else 200).print(table)
+
+
+@app.command()
+def extend(
+    name: Name,
+    ttl: Annotated[str, typer.Option(help="How long it shall live from now on: 24h, 3d.")],
+    in_lab: InLab = False,
+) -> None:
+    """Put its end off, within the longest life that there may be. Its history records who did it."""
+    check_stack_name(name)
+    long = ephemeral.duration(ttl)
+    folder = project_folder(Path.cwd())
+    committed, limits = stack_names(folder), ephemeral.limits_of(folder)
+    from ops.aws.clients import Aws
+    from ops.ephemeral import making
+    from ops.ephemeral.ending import aws_plan
+    from ops.stacks.workfolder import work_folder
+
+    at = place(in_lab)
+    facts = _known(name, at, committed)
+    said, settings = ephemeral_of(facts), settings_of(facts)
+    if said is None or settings is None or not facts.marks:
+        raise making.RefusalError(
+            f"{name} has no expiry that can be read, or never came up", f"eps-dos ephemeral destroy {name}"
+        )
+    now = Aws(aws_plan(settings), at).now()
+    _not_at_work(facts, now, limits.stale_lock)
+    current = Lifetime(
+        created_at=said.created_at.astimezone(UTC),
+        starts_at=said.starts_at.astimezone(UTC) if said.starts_at else None,
+        expires_at=said.expires_at.astimezone(UTC),
+    )
+    longer = ephemeral.extended(current, now, long, limits)
+    with work_folder(at, with_program=True) as own, progress(f"{name}: pulumi up") as tell:
+        making.extend(facts, settings, longer, own, tell, who=_login())
+    typer.echo(f"{name}: {making.life_in_words(longer)}")
+
+
+@app.command()
+def destroy(
+    name: Name,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")] = False,
+    in_lab: InLab = False,
+) -> None:
+    """Destroy it and everything that AWS still has of it. Can be repeated after any interruption."""
+    check_stack_name(name)
+    folder = project_folder(Path.cwd())
+    committed = stack_names(folder)
+    from ops.ephemeral.ending import destroy as end
+    from ops.ephemeral.making import readable_configurations
+    from ops.stacks.workfolder import work_folder
+
+    at = place(in_lab)
+    facts = _known(name, at, committed)
+    _not_at_work(facts, datetime.now(UTC), ephemeral.STALE_LOCK)
+    said = ephemeral_of(facts)
+    if not yes:
+        whose = f", made by {said.owner}, until {stamp(said.expires_at)}" if said else ""
+        typer.confirm(f"Destroy {name} ({facts.resources} resources{whose})?", abort=True, err=True)
+    configurations = readable_configurations(folder, committed)
+    with work_folder(at, with_program=False) as own, progress(f"{name}: destroying") as tell:
+        left = end(facts, own, configurations, tell)
+    for one in left:
+        say(f"{name}: still in AWS: {one}")
+    typer.echo(f"{name}: {'not all of it is gone; run this again' if left else 'gone'}")
+    raise typer.Exit(1 if left else 0)
+
+
+def _known(name: str, at: Place, committed: tuple[str, ...]) -> StackFacts:
+    """Return what the backend has of `name`. Raises RefusalError unless it was made for one test."""
+    from ops.ephemeral.making import RefusalError
+    from ops.stacks import fleet
+
+    facts = fleet.read_one(at, name)
+    if facts is None:
+        raise RefusalError(f"{name} is not in the backend", "eps-dos ephemeral list")
+    against = objection(facts, committed)
+    if against is not None:
+        raise RefusalError(f"{name} {against}", "eps-dos ephemeral list shows those made for tests")
+    return facts
+
+
+def _not_at_work(facts: StackFacts, now: datetime, stale_after: timedelta) -> None:
+    """Raise RefusalError if somebody may be changing it at this moment."""
+    from ops.ephemeral.making import RefusalError
+
+    working = held(facts.locks, now, stale_after)
+    if working is not None:
+        raise RefusalError(
+            f"{facts.name} is being changed by {working.holder} since {stamp(working.taken)}",
+            f"wait for its end; if that run is dead: pulumi cancel --stack {facts.name}",
+        )
+
+
+def _row(facts: StackFacts, found: Verdict, now: datetime) -> dict[str, Any]:
+    said = ephemeral_of(facts)
+    expires_at = found.expires_at or (said.expires_at if said else None)
+    left = None if expires_at is None else expires_at - now
+    return {
+        "name": facts.name,
+        "owner": said.owner if said else None,
+        "like": said.like if said else None,
+        "createdAt": stamp(said.created_at) if said else None,
+        "startsAt": stamp(said.starts_at) if said and said.starts_at else None,
+        "expiresAt": stamp(expires_at) if expires_at else None,
+        "expiresIn": None if left is None else in_words(left) if left > timedelta() else f"over for {in_words(-left)}",
+        "state": _state(facts, found),
+        "resources": facts.resources,
+        "decision": found.decision,
+        "reason": found.reason,
+    }
+
+
+def _state(facts: StackFacts, found: Verdict) -> str:
+    if found.decision == "refuse":
+        return found.reason
+    if any(one.dead is not True for one in facts.locks):
+        return "being changed"
+    if facts.pending or facts.locks:
+        return "interrupted"
+    return "empty" if not facts.resources else "up"
+
+
+def _show(report: Report, known: Lifetime, *, for_programs: bool) -> None:
+    from ops.ephemeral.making import life_in_words
+
+    if for_programs:
+        document = json.loads(as_json([report]))
+        typer.echo(json.dumps({"expiresAt": stamp(known.expires_at), "reports": document}, indent=2))
+        return
+    show([report], sys.stdout)
+    typer.echo(f"\n{life_in_words(known)}; longer: eps-dos ephemeral extend {report.title.split(',')[0]} --ttl 24h")
+
+
+def _factor(text: str | None) -> Decimal | None:
+    try:
+        return None if text is None else Decimal(text)
+    except InvalidOperation:
+        raise _wrong(
+            "--scale", f"is {text!r}; allowed: a number such as 0.5", "eps-dos ephemeral create --help"
+        ) from None
+
+
+def _login() -> str:
+    """Return the login name, as a tag may have it."""
+    return re.sub(r"[^\w .:/=+\-@]", "-", getpass.getuser(), flags=re.ASCII) or "unknown"
+
+
+def _wrong(where: str, message: str, fix: str) -> ConfigError:
+    return ConfigError([Problem(where=where, message=message, fix=fix)])

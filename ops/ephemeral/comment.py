@@ -1,0 +1,130 @@
+"""The one comment on a pull request that tells of its environment: `python -m ops.ephemeral.comment`, for the workflow.
+
+Made from what `create --json` and `list --json` printed, which is from AWS and from states, so it is shown as text and
+means nothing. Left out: GitHub's API, which the workflow has.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import socket
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ops.output.markdown import code, plain
+from ops.output.redaction import Redactor
+from ops.output.report import MARKS
+from ops.review.values import shown
+
+MARKER = "<!-- eps-dos-ephemeral -->"
+"""How the comment begins, by which it is found."""
+
+RENEW = "To have a new one, take the label off, wait until this says that it is gone, and set it again."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """What is known of an environment after a run."""
+
+    name: str
+    wanted: bool
+    """Whether the pull request is to have it."""
+    made: Mapping[str, Any] | None
+    """What its making printed; None: nothing was made by this run, or not all of it."""
+    listed: Mapping[str, Any] | None
+    """Its row of `list`; None: there is none of that name."""
+
+    @property
+    def dns_name(self) -> str | None:
+        """The name that it answers to."""
+        return next((str(one["value"]) for one in self._checks() if one["name"] == "name"), None)
+
+    def _checks(self) -> Sequence[Mapping[str, Any]]:
+        return [one for report in self.made["reports"] for one in report["checks"]] if self.made else []
+
+    @property
+    def failed(self) -> tuple[Mapping[str, Any], ...]:
+        """The checks that failed as it was made."""
+        return tuple(one for one in self._checks() if one["verdict"] == "failed")
+
+    @property
+    def checks(self) -> tuple[Mapping[str, Any], ...]:
+        """What was checked as it was made."""
+        return tuple(self._checks())
+
+
+def compose(seen: Seen, addresses: Sequence[str], run: str) -> str:
+    """Return the comment. `addresses` are those that its name has now, `run` is the address of the workflow's run."""
+    redactor = Redactor()
+
+    def words(value: object) -> str:
+        return shown(str(value), redactor).words
+
+    def text(value: object) -> str:
+        return plain(words(value))
+
+    name = code(seen.name)
+    if seen.listed is None:
+        if seen.wanted:
+            return _page(f"❌ {name} [could not be made]({run})", ["Nothing of it is there.", "", RENEW])
+        return _page(f"⚪ {name} [is gone]({run})", ["Set the label `ephemeral` to have a new one."])
+    until = code(words(seen.listed.get("expiresAt") or "unknown"))
+    if not seen.wanted:
+        lines = [f"It could not be destroyed, or not all of it; `reap` goes on with it after {until}."]
+        return _page(f"❌ {name} [is still there]({run})", lines)
+    if seen.made is None:
+        state = text(seen.listed.get("state"))
+        lines = [f"This run made nothing new. In the backend it is: {state}, until {until}.", "", RENEW]
+        return _page(f"⚠️ {name} [was there, or is not complete]({run})", lines)
+    lines = [
+        f"- name: {code(words(seen.dns_name or 'unknown'))}",
+        f"- addresses now: {', '.join(code(one) for one in addresses) or 'its name is not known to DNS yet'}; AWS may "
+        "assign others",
+        f"- until {until}; longer: `eps-dos ephemeral extend {seen.name} --ttl 24h`",
+        "",
+        "| | | |",
+        "|---|---|---|",
+        *(f"| {MARKS[one['verdict']]} | {text(one['name'])} | {text(one['value'] or one['evidence'])} |"
+          for one in seen.checks),
+        "",
+        f"It goes when the label is taken off or this is closed. A push doesn't change it. {RENEW}",
+    ]  # fmt: skip
+    mark, what = ("❌", "is there, and not as promised") if seen.failed else ("✅", "is there")
+    return _page(f"{mark} {name} [{what}]({run})", lines)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Write the comment's text to stdout."""
+    parser = argparse.ArgumentParser(prog="ops.ephemeral.comment", description="Tell of a pull request's environment.")
+    parser.add_argument("name")
+    parser.add_argument("--listed", type=Path, required=True, help="what `list --json` printed")
+    parser.add_argument("--made", type=Path, help="what `create --json` printed; none: it was to be destroyed")
+    parser.add_argument("--run", required=True, help="address of the workflow's run")
+    given = parser.parse_args(arguments)
+    made = given.made.read_text(encoding="utf-8").strip() if given.made else ""
+    rows = json.loads(given.listed.read_text(encoding="utf-8"))
+    seen = Seen(
+        name=given.name,
+        wanted=given.made is not None,
+        made=json.loads(made) if made else None,
+        listed=next((row for row in rows if row["name"] == given.name), None),
+    )
+    print(compose(seen, _addresses(seen.dns_name) if seen.dns_name else (), given.run), end="")  # noqa: T201 - its answer
+
+
+def _addresses(name: str) -> tuple[str, ...]:
+    try:
+        return tuple(sorted({str(one[4][0]) for one in socket.getaddrinfo(name, 443, socket.AF_INET)}))
+    except OSError:
+        return ()
+
+
+def _page(title: str, lines: Sequence[str]) -> str:
+    return "\n".join([MARKER, f"## {title}", "", *lines, ""])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,101 @@
+"""The end of an environment made for one test: destroyed from its state alone, and looked for in AWS afterwards.
+
+No file of the checkout but Pulumi.yaml's name of the project is needed, so that what no longer loads still goes. Each
+step can be interrupted: the next run finds what is left. Left out: whether it may go, which `infra.reaping` says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from infra.environment import AwsPlan
+from infra.reaping import StackFacts, settings_of
+from infra.settings import NAMESPACE, own_of
+from ops.aws import leftovers
+from ops.aws.clients import Aws
+from ops.aws.inventory import Subject
+from ops.aws.leftovers import Leftover
+from ops.stacks.engine import PulumiError, StackHandle
+from ops.stacks.place import Place
+from ops.stacks.workfolder import write_stack_file
+
+Tell = Callable[[str], None]
+
+MESSAGE = "eps-dos ephemeral: its time is over, or it was not needed any more"
+"""In the stack's history, while there is one."""
+
+
+def destroy(facts: StackFacts, at: Place, stacks: Mapping[str, Mapping[str, Any]], tell: Tell) -> tuple[Leftover, ...]:
+    """Destroy a stack and whatever AWS still has of it; return what couldn't be removed. At the end it is forgotten.
+
+    `at` is a work folder. `stacks` is what the stack files say: of an environment with an empty state, only what it was
+    made like tells where it is. Its locks are removed: the caller has made sure that nobody works under them. Raises
+    PulumiError if Pulumi can't destroy it, botocore's errors if AWS can't be asked.
+    """
+    handle = StackHandle(facts.name, at)
+    for name in handle.mend():
+        tell(f"removing {name}, which a run that is dead left cut short")
+    write_stack_file(at, facts.name, settings_of(facts) or {}, handle.export().get("deployment"))
+    if facts.locks:
+        tell("removing the lock of a run that is dead")
+        handle.cancel()
+    if facts.pending:
+        handle.forget_pending()
+    settings = whole_settings(facts, stacks)
+
+    def remove_left() -> tuple[Leftover, ...]:
+        if settings is None:
+            return ()
+        return leftovers.remove(Aws(aws_plan(settings), at), subject(facts.name, settings), tell)
+
+    if facts.resources or facts.marks:
+        try:
+            handle.destroy(tell, message=MESSAGE)
+        except PulumiError as error:
+            if not error.refused_by_aws:
+                raise
+            # What a killed run made, and no state knows, can be in the way: a role isn't deleted that has a policy.
+            tell("removing what AWS has that the state doesn't know")
+            remove_left()
+            handle.destroy(tell, message=MESSAGE)
+    left = remove_left()
+    if not left:
+        tell("forgetting the stack")
+        handle.remove()
+    return left
+
+
+def whole_settings(facts: StackFacts, stacks: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """Return the configuration of an environment, as far as it says where in AWS it was; None if nothing does."""
+    known = settings_of(facts)
+    if known is None or facts.marks:
+        return known
+    like = stacks.get(str(own_of(known)["ephemeral"].get("like")))
+    if like is None:
+        return None
+    mirrored = stacks.get(str(own_of(like).get("mirrors")), {})
+    zone = own_of(like).get("hostedZone") or own_of(mirrored).get("hostedZone")
+    return {**like, **known, f"{NAMESPACE}:dnsName": f"dos-{facts.name}.{zone}"}
+
+
+def aws_plan(settings: Mapping[str, Any]) -> AwsPlan:
+    """Return where an environment is, from its configuration, which has been valid when it was made."""
+    roles = settings.get("aws:assumeRoles") or ()
+    profile = settings.get("aws:profile")
+    return AwsPlan(
+        region=str(settings["aws:region"]),
+        profile=None if profile is None else str(profile),
+        assume_role_arns=tuple(str(one["roleArn"]) for one in roles),
+    )
+
+
+def subject(name: str, settings: Mapping[str, Any]) -> Subject:
+    """Return by what AWS knows the environment `name`. Its bucket is its own, also where it read another's."""
+    dns_name = str(own_of(settings)["dnsName"])
+    return Subject(
+        environment=name,
+        dns_name=dns_name,
+        hosted_zone=dns_name.partition(".")[2],
+        bucket=f"{NAMESPACE}-{name}-dataset",
+    )

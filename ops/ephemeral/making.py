@@ -1,0 +1,217 @@
+"""The making of an environment for one test, and its extension: the edges, around what `infra.ephemeral` decides.
+
+Nothing of the checkout changes: the stack's file is in a folder of its own, and what it says is in the stack's state.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from ipaddress import IPv4Network
+from pathlib import Path
+from typing import Any
+
+from infra import ephemeral
+from infra.deciding import LIVE, load_environment
+from infra.environment import Environment
+from infra.ephemeral import Lifetime, Limits, Wish
+from infra.errors import ConfigError, Problem
+from infra.reaping import StackFacts, ephemeral_of, in_words, settings_of, stamp
+from infra.settings import own_of
+from infra.yamlfile import read_mapping
+from ops.aws.clients import Aws
+from ops.dataset import command as dataset
+from ops.preflight.account import NETWORKS, QUOTAS
+from ops.stacks import fleet
+from ops.stacks.engine import Outcome, PulumiError, StackHandle
+from ops.stacks.place import Place
+from ops.stacks.workfolder import secrets_provider, write_stack_file
+
+Tell = Callable[[str], None]
+
+CLAIM = "eps-dos:claim"
+"""Which run is making the environment; two that begin at once would both find the name free."""
+
+
+class RefusalError(Exception):
+    """It can't be had, or not now, and that is the answer: nothing was changed."""
+
+    def __init__(self, message: str, fix: str) -> None:
+        super().__init__(f"{message}\n    fix: {fix}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Data:
+    """Where an environment's first test data comes from: another's bucket, or files."""
+
+    source: str
+    bucket: str | None
+    path: Path | None
+
+    @classmethod
+    def of(cls, source: str, configurations: Mapping[str, Mapping[str, Any]]) -> Data:
+        """Return what `source`, a stack or a path, means. Raises ConfigError if it is neither, or Live's data."""
+        settings = configurations.get(source)
+        if settings is None and Path(source).exists():
+            return cls(source=source, bucket=None, path=Path(source))
+        own = own_of(settings or {})
+        bucket = (own.get("dataset") or {}).get("bucket")
+        with_data = sorted(
+            name for name, one in configurations.items() if name != LIVE and "mirrors" not in own_of(one)
+        )
+        if bucket is None or source == LIVE or "mirrors" in own:
+            raise ConfigError(
+                [
+                    Problem(
+                        where="--dataset",
+                        message=f"is {source!r}; allowed: {', '.join(with_data)}, or a folder with test data",
+                        fix=f"--dataset {with_data[0] if with_data else 'PATH'}",
+                    )
+                ]
+            )
+        return cls(source=source, bucket=str(bucket), path=None)
+
+    def fill(self, environment: Environment, aws: Aws, tell: Tell) -> None:
+        """Put the data into the dataset of `environment`. Raises as `ops.dataset.command` does."""
+        request = f"made like {environment.lifetime.like}" if environment.lifetime else "made"
+        if self.path is not None:
+            dataset.load(aws, environment.dataset, self.path, request, tell)
+        elif self.bucket is not None:
+            dataset.copy(aws, self.bucket, environment.dataset, request, tell)
+
+
+def stack_configurations(folder: Path, names: Iterable[str]) -> dict[str, Mapping[str, Any]]:
+    """Return what the files of these stacks say, as written. Raises ConfigError if one can't be read."""
+    return {name: read_mapping(folder / f"Pulumi.{name}.yaml").get("config") or {} for name in names}
+
+
+def readable_configurations(folder: Path, names: Iterable[str]) -> dict[str, Mapping[str, Any]]:
+    """Return what those of the files say that can be read; what goes doesn't wait for the others' repair."""
+    found: dict[str, Mapping[str, Any]] = {}
+    for name in names:
+        try:
+            found |= stack_configurations(folder, (name,))
+        except ConfigError:
+            continue
+    return found
+
+
+def check_room(name: str, stacks: Collection[StackFacts], committed: Collection[str], limits: Limits, aws: Aws) -> None:
+    """Raise RefusalError if there can't be another environment called `name`: it is there, or too many are."""
+    made = [one for one in stacks if one.name not in committed]
+    there = next((one for one in made if one.name == name), None)
+    if there is not None:
+        known = ephemeral_of(there)
+        until = f", until {stamp(known.expires_at)}, made by {known.owner}" if known else ""
+        raise RefusalError(
+            f"{name} is there{until}",
+            f"eps-dos ephemeral extend {name} --ttl 24h, eps-dos ephemeral destroy {name}, or another name",
+        )
+    if len(made) >= limits.most_at_a_time:
+        raise RefusalError(
+            f"{len(made)} environments made for tests are there; allowed at a time: {limits.most_at_a_time} "
+            f"({ephemeral.LIMITS})",
+            "eps-dos ephemeral list, and destroy what nobody needs",
+        )
+    quota = QUOTAS[NETWORKS]
+    allowed = aws.service_quotas.get_service_quota(ServiceCode=quota.service, QuotaCode=quota.code)["Quota"]["Value"]
+    used = sum(1 for _ in _networks(aws))
+    if used >= allowed:
+        raise RefusalError(
+            f"the account has {used} VPCs; allowed: {allowed:g}",
+            f"aws service-quotas request-service-quota-increase --service-code {quota.service} "
+            f"--quota-code {quota.code} --desired-value {used + 1} --region {aws.region}",
+        )
+
+
+def taken_networks(
+    stacks: Collection[StackFacts], configurations: Mapping[str, Mapping[str, Any]], aws: Aws
+) -> tuple[IPv4Network, ...]:
+    """Return every range that is somebody's: by the stack files, by the states of the backend, by AWS."""
+    said = [
+        str(own_of(settings).get("cidr"))
+        for settings in (*configurations.values(), *(settings_of(one) or {} for one in stacks))
+    ]
+    return tuple(network for text in (*said, *_networks(aws)) if (network := _network(text)))
+
+
+def create(
+    wish: Wish, settings: Mapping[str, Any], at: Place, tell: Tell, made: Callable[[], None] = lambda: None
+) -> tuple[Environment, Outcome]:
+    """Make the environment for `wish`, configured by `settings`, in the work folder `at`; return it, brought up.
+
+    `made` is called as soon as there is something that has to be destroyed. Raises ConfigError if `settings` are no
+    environment, RefusalError if another run makes the same, PulumiError if it can't be brought up.
+    """
+    write_stack_file(at, wish.name, settings)
+    environment = load_environment(wish.name, at.folder)
+    handle = StackHandle(wish.name, at)
+    try:
+        handle.init(secrets_provider(at, wish.like))
+    except PulumiError as error:
+        if any("already exists" in message for message in error.messages):
+            raise _being_made(wish.name) from None
+        raise
+    made()
+    token = secrets.token_hex(8)
+    handle.set_tag(CLAIM, token)
+    _set_tags(handle, wish.lifetime, wish.owner, wish.like)
+    now = fleet.read_one(at, wish.name)
+    if handle.tags().get(CLAIM) != token or now is None or now.resources or now.locks:
+        raise _being_made(wish.name)
+    message = f"made by {wish.owner}, like {wish.like}, until {stamp(wish.lifetime.expires_at)}"
+    return environment, handle.up(tell, message=message)
+
+
+def extend(
+    facts: StackFacts, settings: Mapping[str, Any], known: Lifetime, at: Place, tell: Tell, *, who: str
+) -> tuple[Environment, Outcome]:
+    """Give an environment another lifetime, and bring it up with that; recorded in its history as done by `who`."""
+    said = own_of(settings)["ephemeral"]
+    longer = ephemeral.with_lifetime(settings, known)
+    handle = StackHandle(facts.name, at)
+    write_stack_file(at, facts.name, longer, handle.export().get("deployment"))
+    environment = load_environment(facts.name, at.folder)
+    message = f"extended by {who}, from {said['expiresAt']} to {stamp(known.expires_at)}"
+    outcome = handle.up(tell, message=message)
+    _set_tags(handle, known, str(said["owner"]), str(said["like"]))
+    return environment, outcome
+
+
+def life_in_words(known: Lifetime) -> str:
+    """Return a lifetime as a person reads it."""
+    starts = f"instances from {stamp(known.starts_at)}, " if known.starts_at else ""
+    return f"{starts}until {stamp(known.expires_at)} ({in_words(known.expires_at - known.created_at)} from its making)"
+
+
+def _set_tags(handle: StackHandle, known: Lifetime, owner: str, like: str) -> None:
+    for key, value in (
+        (fleet.CREATED, stamp(known.created_at)),
+        (fleet.OWNER, owner),
+        (fleet.LIKE, like),
+        (fleet.EXPIRES, stamp(known.expires_at)),
+    ):
+        handle.set_tag(key, value)
+
+
+def _being_made(name: str) -> RefusalError:
+    return RefusalError(
+        f"{name} is being made by another run at this moment",
+        f"eps-dos ephemeral list shows when it is there; else: eps-dos ephemeral destroy {name}, and once more",
+    )
+
+
+def _networks(aws: Aws) -> Iterator[str]:
+    for page in aws.ec2.get_paginator("describe_vpcs").paginate():
+        for one in page["Vpcs"]:
+            yield from (
+                block["CidrBlock"] for block in one.get("CidrBlockAssociationSet") or [{"CidrBlock": one["CidrBlock"]}]
+            )
+
+
+def _network(text: str) -> IPv4Network | None:
+    try:
+        return IPv4Network(text)
+    except ValueError:
+        return None

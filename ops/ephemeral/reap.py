@@ -1,0 +1,181 @@
+"""`eps-dos ephemeral reap`: destroy what was made for one test and is over its time, and nothing else.
+
+Run every hour by a workflow, or by hand. One that can't be destroyed doesn't keep the others. What is decided is in
+`infra.reaping`, how one is destroyed in `ephemeral_ending`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from infra import ephemeral
+from infra.deciding import PERMANENT, stack_names
+from infra.ephemeral import Limits
+from infra.reaping import StackFacts, Verdict, in_words, objection, settings_of, stamp, verdict
+from ops.lab.command import InLab, place
+from ops.output.progress import progress, say
+from ops.stacks.place import Place, project_folder
+
+if TYPE_CHECKING:
+    from infra.environment import AwsPlan
+
+SKEW_SECONDS = 300
+"""A clock of this machine that is further from AWS's is worth a word."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ending:
+    """What became of a stack that was to be destroyed."""
+
+    name: str
+    gone: bool
+    reason: str
+
+
+def reap(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
+    parallel: Annotated[int, typer.Option(min=1, max=16, help="So many at a time.", metavar="N")] = 4,
+    in_lab: InLab = False,
+    for_programs: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """Destroy every environment made for one test that is over its time. Exits 1 if one of these is still there.
+
+    Never a permanent one: it must say in its own state that it was made for one test and until when, have no stack
+    file, and hold nothing that is protected or another's.
+    """
+    folder = project_folder(Path.cwd())
+    committed, limits = stack_names(folder), ephemeral.limits_of(folder)
+    from ops.stacks import fleet
+
+    at = place(in_lab)
+    with progress("reading the backend"):
+        facts = {one.name: one for one in fleet.read(at)}
+        verdicts = judged(facts.values(), committed, limits, at)
+    for one in verdicts:
+        # That the permanent ones stay goes without saying.
+        if one.name not in {*PERMANENT, *committed} or one.decision == "refuse":
+            say(f"{one.decision:<6}  {one.name}: {one.reason}")
+    condemned = [one.name for one in verdicts if one.decision == "reap"]
+    endings: tuple[Ending, ...] = ()
+    if condemned and not dry_run:
+        endings = ended(condemned, folder, at, parallel)
+    for ending in endings:
+        say(f"{'gone' if ending.gone else 'FAILED':<6}  {ending.name}: {ending.reason}")
+    gone = {one.name for one in endings if one.gone}
+    still_there = [] if dry_run else [one for one in verdicts if one.name not in gone and overdue(one, facts[one.name])]
+    if for_programs:
+        typer.echo(json.dumps([_row(one, gone) for one in verdicts], indent=2))
+    else:
+        did = f"{len(condemned)} would go" if dry_run else f"{len(gone)} gone, {len(still_there)} still there"
+        typer.echo(f"{did}; {sum(one.decision == 'stay' for one in verdicts)} stay")
+    raise typer.Exit(1 if still_there else 0)
+
+
+def overdue(found: Verdict, facts: StackFacts) -> bool:
+    """Whether a stack should have gone, or nobody can tell when it should: somebody has to look."""
+    unreadable = found.decision == "refuse" and found.expires_at is None and bool(facts.marks)
+    return found.decision == "reap" or found.overdue or unreadable
+
+
+def judged(stacks: Iterable[StackFacts], committed: tuple[str, ...], limits: Limits, at: Place) -> tuple[Verdict, ...]:
+    """Return the verdict on each stack, by the clock of the AWS that it is in; asked once for each.
+
+    One whose AWS doesn't answer is refused, with what it said instead.
+    """
+    from ops.aws.clients import Aws
+    from ops.cli import explained
+    from ops.ephemeral.ending import aws_plan
+
+    clocks: dict[AwsPlan | None, datetime] = {}
+
+    def now_for(facts: StackFacts) -> datetime:
+        settings = settings_of(facts)
+        plan = aws_plan(settings) if settings is not None and "aws:region" in settings else None
+        if plan not in clocks:
+            here = datetime.now(UTC)
+            clocks[plan] = Aws(plan, at).now() if plan is not None else here
+            skew = abs(clocks[plan] - here)
+            if skew.total_seconds() > SKEW_SECONDS:
+                say(f"note: this machine's clock is {in_words(skew)} from AWS's, which counts")
+        return clocks[plan]
+
+    def judge(facts: StackFacts) -> Verdict:
+        if objection(facts, committed) is not None:
+            # Whatever the time is.
+            return verdict(facts, datetime.now(UTC), committed, limits)
+        try:
+            now = now_for(facts)
+        # Whatever is wrong with where this one is, the others' time is over, too.
+        except Exception as error:  # noqa: BLE001
+            reason = f"is where nobody can be asked for the time: {explained(error)[0].splitlines()[0]}"
+            return Verdict(name=facts.name, decision="refuse", reason=reason)
+        return verdict(facts, now, committed, limits)
+
+    return tuple(judge(one) for one in stacks)
+
+
+def ended(names: Iterable[str], folder: Path, at: Place, parallel: int) -> tuple[Ending, ...]:
+    """Destroy the stacks of these names, so many at a time; return what became of each, in the same order."""
+    from ops.ephemeral.making import readable_configurations
+    from ops.stacks.workfolder import work_folder
+
+    names = tuple(names)
+    committed, limits = stack_names(folder), ephemeral.limits_of(folder)
+    configurations = readable_configurations(folder, committed)
+    with (
+        work_folder(at, with_program=False) as own,
+        progress(f"destroying {len(names)}") as tell,
+        ThreadPoolExecutor(parallel) as pool,
+    ):
+
+        def end(name: str) -> Ending:
+            return _ended(name, own, committed, limits, configurations, lambda line: tell(f"{name}: {line}"))
+
+        return tuple(pool.map(end, names))
+
+
+def _ended(
+    name: str,
+    own: Place,
+    committed: tuple[str, ...],
+    limits: Limits,
+    configurations: Mapping[str, Mapping[str, Any]],
+    tell: Callable[[str], None],
+) -> Ending:
+    from ops.cli import explained
+    from ops.ephemeral.ending import destroy
+    from ops.stacks import fleet
+
+    try:
+        # It may have been extended, or be somebody else's by now.
+        facts = fleet.read_one(own, name)
+        if facts is None:
+            return Ending(name=name, gone=True, reason="gone already")
+        (found,) = judged((facts,), committed, limits, own)
+        if found.decision != "reap":
+            return Ending(name=name, gone=False, reason=found.reason)
+        left = destroy(facts, own, configurations, tell)
+    # Whatever went wrong with this one, the others' time is over, too.
+    except Exception as error:  # noqa: BLE001
+        return Ending(name=name, gone=False, reason=explained(error)[0])
+    if left:
+        return Ending(name=name, gone=False, reason=f"still in AWS: {', '.join(str(one) for one in left)}")
+    return Ending(name=name, gone=True, reason=found.reason)
+
+
+def _row(found: Verdict, gone: Collection[str]) -> dict[str, Any]:
+    return {
+        "name": found.name,
+        "decision": found.decision,
+        "reason": found.reason,
+        "expiresAt": stamp(found.expires_at) if found.expires_at else None,
+        "gone": found.name in gone,
+    }

@@ -1,0 +1,239 @@
+"""`eps-dos lab`: AWS on this machine, used with plain Pulumi. The one module of `ops` that knows the lab.
+
+It also says where a command works (`place`): in the lab, or wherever the user's environment leads. Left out: what the
+lab does, which is in `lab`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from infra.deciding import load_environment, stack_names
+from infra.environment import Environment
+from infra.errors import ConfigError, Problem
+from infra.naming import check_stack_name
+from infra.releases import FILE as CATALOGUE
+from infra.yamlfile import read_mapping
+from lab import foreground
+from lab.control import require_loopback
+from lab.engine.setup import ensure
+from lab.errors import LabError as LabError
+from lab.errors import WrongUse as WrongUse
+from lab.session import Lab, stack_option
+from ops.output.progress import say
+from ops.stacks.place import LAB_FOLDER, Place, project_folder
+
+app = typer.Typer(
+    help="AWS on this machine: start it, use plain Pulumi in it, stop it. Nothing of it reaches a real account.",
+    no_args_is_help=True,
+)
+fault = typer.Typer(help="Let something fail on purpose, to see what happens then.", no_args_is_help=True)
+app.add_typer(fault, name="fault")
+
+InLab = Annotated[
+    bool, typer.Option("--lab", envvar="EPS_DOS_LAB", help="Work in the lab: AWS on this machine.", show_envvar=True)
+]
+"""The option that every command has which works on a stack."""
+
+
+def here() -> Lab:
+    """Return the lab of the project that the working directory is in. Raises ConfigError if it is in none."""
+    return _lab_of(project_folder(Path.cwd()))
+
+
+@cache
+def _lab_of(checkout: Path) -> Lab:
+    # One for all of a command, since each looks for its engine, and asks that for its version.
+    return Lab(checkout / LAB_FOLDER, checkout)
+
+
+def place(in_lab: bool) -> Place:
+    """Return where a command works, and make this process's environment the one that belongs to it.
+
+    In the lab, which is started if it isn't running, everything that leads to a real account leaves the environment:
+    whatever this process does from then on, it does on this machine. Raises ConfigError outside a project, EngineError
+    if there is no engine, and in the lab as `Lab.start` does.
+    """
+    if in_lab:
+        lab = here()
+        lab.start(say)
+        environment = lab.environment()
+        folder, checkout, engine = lab.project.folder, lab.project.checkout, lab.engine
+    else:
+        engine = ensure(say)
+        environment = engine.environment()
+        folder = checkout = project_folder(Path.cwd())
+        pack = folder / "policy"
+        # As in the lab: what Pulumi runs from here on, it runs with the rules. A plain `up` runs no pack (tried).
+        if (pack / "PulumiPolicy.yaml").is_file():
+            environment.setdefault("PULUMI_OPTION_POLICY_PACK", str(pack))
+    os.environ.clear()
+    os.environ.update(environment)
+    return Place(
+        folder=folder,
+        checkout=checkout,
+        cli=engine.cli,
+        version=engine.version,
+        in_lab=in_lab,
+        check_endpoint=_check_loopback if in_lab else lambda endpoint: endpoint,
+    )
+
+
+def environment_of(stack: str, folder: Path, in_lab: bool) -> Environment:
+    """Return the environment of `stack`: by its file in `folder` or, made for one test, by its state.
+
+    Raises ConfigError. Where there is a file, nothing is started.
+    """
+    if stack in stack_names(folder):
+        return load_environment(stack, folder)
+    # Slow to load, and seldom needed.
+    from ops.stacks import fleet
+
+    return fleet.environment_of(stack, folder, place(in_lab))
+
+
+def run_pulumi(arguments: Sequence[str], at: Place) -> int:
+    """Run plain Pulumi, showing the command first, with its output on the terminal; return its exit code.
+
+    In the lab, a stack that the backend doesn't know yet is made first.
+    """
+    say(f"$ pulumi {shlex.join(arguments)}")
+    if at.in_lab:
+        return here().pulumi(arguments, say)
+    return foreground.run([at.cli, *arguments], cwd=at.folder, environment=os.environ)
+
+
+@app.command()
+def start(
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Where AWS shall be; by default any free port.", metavar="N")
+    ] = None,
+) -> None:
+    """Start AWS on this machine, and set up what is missing for it. Does nothing if it runs."""
+    running = here().start(say, port)
+    say(f"AWS of the lab: {running.endpoint} (account 123456789012, region eu-west-2), until: eps-dos lab stop")
+
+
+@app.command()
+def stop() -> None:
+    """Stop it, and forget its account and all stacks."""
+    if here().stop(say):
+        say("the lab is stopped; its AWS account, and the state of the stacks in it, are forgotten")
+    else:
+        say("the lab is not running")
+
+
+@app.command()
+def status(as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> None:
+    """Show whether the lab runs, where, and with which stacks. Exits 1 if it doesn't run."""
+    lab = here()
+    now = lab.status()
+    if as_json:
+        document = {
+            "running": now.running is not None,
+            "endpoint": now.running.endpoint if now.running else None,
+            "pid": now.running.pid if now.running else None,
+            "startedAt": now.started_at,
+            "requests": now.requests,
+            "stacks": list(now.stacks),
+            "unhealthyImages": list(now.unhealthy_images),
+        }
+        typer.echo(json.dumps(document, indent=2))
+    elif now.running is None:
+        typer.echo("not running; start it with: eps-dos lab start")
+    else:
+        typer.echo(f"running at {now.running.endpoint}, process {now.running.pid}, since {now.started_at}")
+        typer.echo(f"requests: {now.requests}")
+        typer.echo(f"stacks: {', '.join(now.stacks) or 'none'}")
+        if now.unhealthy_images:
+            typer.echo(f"failing on purpose: instances of {', '.join(now.unhealthy_images)}")
+        typer.echo(f"log: {lab.log}")
+    raise typer.Exit(0 if now.running else 1)
+
+
+@app.command()
+def env(as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> None:
+    """Print its environment, for: eval "$(eps-dos lab env)"."""
+    environment = here().environment()
+    changed = {name: value for name, value in sorted(environment.items()) if os.environ.get(name) != value}
+    removed = sorted(os.environ.keys() - environment.keys())
+    if as_json:
+        typer.echo(json.dumps({"set": changed, "unset": removed}, indent=2))
+        return
+    for name in removed:
+        typer.echo(f"unset {name}")
+    for name, value in changed.items():
+        typer.echo(f"export {name}={shlex.quote(value)}")
+
+
+@app.command(
+    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False, "help_option_names": []},
+    add_help_option=False,
+)
+def pulumi(
+    arguments: Annotated[list[str] | None, typer.Argument(metavar="ARGS...", help="What pulumi is to do.")] = None,
+) -> None:
+    """Run plain Pulumi in the lab, on its copy of the project. Exits as Pulumi does."""
+    given = list(arguments or [])
+    stack = stack_option(given)
+    if stack is not None:
+        # It is about to meet paths.
+        check_stack_name(stack)
+    raise typer.Exit(here().pulumi(given, say))
+
+
+@fault.command()
+def unhealthy(
+    release: Annotated[str, typer.Argument(help=f"A version of {CATALOGUE}.")],
+) -> None:
+    """Let instances of RELEASE fail their health checks from now on, and those of no other release."""
+    at = place(in_lab=True)
+    image_name = _image_of(release, at.folder)
+    # Needed here only, and slow to load.
+    import boto3
+
+    ec2 = boto3.client("ec2")
+    at.check_endpoint(ec2.meta.endpoint_url)
+    found = ec2.describe_images(Filters=[{"Name": "name", "Values": [image_name]}])["Images"]
+    images = [image["ImageId"] for image in found]
+    here().control().fail_health_checks(images)
+    say(f"instances of {image_name} ({', '.join(images)}) fail their health checks, until: eps-dos lab fault clear")
+
+
+@fault.command()
+def clear() -> None:
+    """Let nothing fail on purpose any more."""
+    here().control().clear_faults()
+    say("nothing fails on purpose any more")
+
+
+def _image_of(version: str, folder: Path) -> str:
+    releases = read_mapping(folder / CATALOGUE).get("releases")
+    known: dict[str, Any] = {
+        str(one.get("version")): one.get("image")
+        for one in (releases if isinstance(releases, list) else [])
+        if isinstance(one, dict)
+    }
+    if version not in known:
+        raise ConfigError(
+            [
+                Problem(
+                    where="RELEASE",
+                    message=f"is {version}; allowed: a version of {CATALOGUE}: {', '.join(known)}",
+                    fix=f"eps-dos lab fault unhealthy {next(reversed(known), 'VERSION')}",
+                )
+            ]
+        )
+    return str(known[version])
+
+
+def _check_loopback(endpoint: str) -> str:
+    return require_loopback(endpoint, "the endpoint of an AWS client")

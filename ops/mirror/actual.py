@@ -1,0 +1,399 @@
+"""What AWS really has of a mirror and of what it mirrors: neither state is believed, and neither is changed.
+
+Three questions. What has AWS otherwise than the last `up` left it (`pulumi refresh --preview-only`)? What has it that
+no state can know, such as a rule that somebody added (`ops.aws.inventory`)? And do the two environments, as they really
+are, differ in what they may not (`infra.mirroring`)? Left out: what is measured or comes and goes by itself, such as
+the number of instances that run, and their health, which `verify` looks at.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from infra.environment import Environment
+from infra.graph import ABSENT, Difference, Graph, Mark, Resource, Value, differing, named, plain_properties
+from infra.mirroring import differences, shared_names
+from ops.output.redaction import Redactor
+
+if TYPE_CHECKING:
+    # Slow to load, and not needed for the other levels.
+    from ops.aws.inventory import Document, Inventory, LaunchTemplate, ScalingGroup, SecurityRule
+    from ops.aws.leftovers import Leftover
+
+Side: TypeAlias = Literal["live", "mirror"]
+
+GONE = Mark("[gone from AWS]")
+AS_DEPLOYED = Mark("[as deployed]")
+"""What stands for the side of which nothing is to be told."""
+
+ROLLOUT = "pulumi-python:dynamic/infra:Rollout"
+GROUP = "aws:autoscaling/group:Group"
+TEMPLATE = "aws:ec2/launchTemplate:LaunchTemplate"
+POLICY = "aws:autoscaling/policy:Policy"
+SCHEDULE = "aws:autoscaling/schedule:Schedule"
+ROLE_POLICY = "aws:iam/rolePolicy:RolePolicy"
+ATTACHMENT = "aws:iam/rolePolicyAttachment:RolePolicyAttachment"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """One environment: as its state has it, as a refresh would have it, and as AWS has it."""
+
+    side: Side
+    state: Graph
+    refreshed: Graph
+    found: Inventory
+    things: tuple[Leftover, ...] = ()
+    """Everything that is recognised as the environment's, whatever it is."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """A difference, and how it came about if somebody changed AWS."""
+
+    difference: Difference
+    note: str = ""
+
+
+def refreshed(state: Graph, events: Sequence[Mapping[str, Any]]) -> Graph:
+    """Return `state` with what a refresh read, as the engine's `events` tell; what is gone from AWS is left out.
+
+    Of each resource the last word counts (`resOutputsEvent`), since only it has what was read (Pulumi,
+    apitype.ResOutputsEvent). A resource that the events don't mention is as it was.
+    """
+    read: dict[str, Mapping[str, Any] | None] = {}
+    for event in events:
+        metadata = (event.get("resOutputsEvent") or {}).get("metadata")
+        if metadata:
+            read[str(metadata.get("urn"))] = metadata.get("new")
+    return Graph.of(state.stack, _read(state, read))
+
+
+def _read(state: Graph, read: Mapping[str, Mapping[str, Any] | None]) -> Iterator[Resource]:
+    for resource in state:
+        new = read.get(resource.urn, {})
+        if new is None:
+            continue
+        if not new:
+            yield resource
+            continue
+        outputs = plain_properties(new.get("outputs"))
+        yield replace(
+            resource,
+            inputs=plain_properties(new.get("inputs")),
+            outputs={**outputs, **({"id": new["id"]} if new.get("id") else {})},
+        )
+
+
+def decided(graph: Graph) -> Graph:
+    """Return `graph` without the inputs that the program leaves to AWS once a resource is made (`ignoreChanges`).
+
+    How many instances are wanted is scaling's, and which template version a group uses is the rollout's.
+    """
+    return Graph.of(graph.stack, (replace(one, inputs=_without(one.inputs, one.ignore_changes)) for one in graph))
+
+
+def _without(inputs: Mapping[str, Value], names: Iterable[str]) -> dict[str, Value]:
+    ignored = set(names)
+    return {key: value for key, value in inputs.items() if key not in ignored}
+
+
+def compared(live: Seen, mirror: Seen, environments: tuple[Environment, Environment]) -> tuple[Found, ...]:
+    """Return all that the two, as AWS has them, differ in, and all in which either isn't as it was deployed.
+
+    The latter may never be, whatever the former allows. Each stands once: Live's value on the left, the mirror's on
+    the right, and who was changed in the note.
+    """
+    found = [
+        Found(difference=one) for one in differences(decided(live.refreshed), decided(mirror.refreshed), environments)
+    ]
+    for seen in (live, mirror):
+        for change in changes(seen, shared_names(environments)):
+            _merge(found, change, seen)
+        found += [Found(difference=one, note="in no state") for one in unknown(seen)]
+    known = {_as_told(one.difference) for one in found}
+    found += [Found(difference=one) for one in unlike(live, mirror) if _as_told(one) not in known]
+    return tuple(found)
+
+
+def alone(seen: Seen) -> tuple[Found, ...]:
+    """Return all in which one environment isn't as it was deployed: on the left what was, on the right what is."""
+    changed = [Difference(key=one.key, path=one.path, left=one.deployed, right=one.actual) for one in changes(seen)]
+    added = [replace(one, left=ABSENT, right=one.left if seen.side == "live" else one.right) for one in unknown(seen)]
+    return (
+        *(Found(difference=one, note="changed") for one in changed),
+        *(Found(difference=one, note="in no state") for one in added),
+    )
+
+
+def _as_told(difference: Difference) -> tuple[str, str, str]:
+    """Return what a difference is, whatever it is called: the provider and AWS have different names for attributes."""
+    return difference.key, told(difference.left).lower(), told(difference.right).lower()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """A property that AWS has otherwise than it was deployed; of a resource that is gone, no path."""
+
+    key: str
+    path: str
+    deployed: Value
+    actual: Value
+
+
+def changes(seen: Seen, shared: Iterable[str] = ()) -> Iterator[Change]:
+    """Yield what AWS has otherwise than the state says, in what the program gave; `shared` as in `Graph.sharing`.
+
+    Values are those that the provider told, then and now: its own way to write them is the same on both sides.
+    """
+    state = seen.state.sharing(shared)
+    for before in state:
+        after = seen.refreshed.resources.get(before.urn)
+        key = state.key(before.urn)
+        if after is None:
+            yield Change(key=key, path="", deployed=key, actual=GONE)
+            continue
+        given = before.inputs.keys() - set(before.ignore_changes)
+        old, new = (
+            state.normalised({name: value for name, value in one.outputs.items() if name in given})
+            for one in (before, after)
+        )
+        for path, one, other in differing(named(old), named(new)):
+            # `tags` has them, too.
+            if not path.startswith("tagsAll"):
+                yield Change(key=key, path=path, deployed=one, actual=other)
+
+
+def _merge(found: list[Found], change: Change, seen: Seen) -> None:
+    """Put a change among what was found: at the difference that it makes, or as one of its own."""
+    if change.path:
+        was = "not there" if change.deployed is ABSENT else told(change.deployed, change.path)
+        note = f"{seen.state.stack} was changed: {was} when deployed"
+    else:
+        note = f"gone from {seen.state.stack}"
+    for index, one in enumerate(found):
+        difference = one.difference
+        if (difference.key, difference.path) != (change.key, change.path):
+            continue
+        there = change.actual if change.path else ABSENT
+        value, other = difference.left, difference.right
+        if seen.side == "mirror":
+            value, other = other, value
+        # An element that was taken out of a list is told by what it was, since nothing stands where it stood.
+        taken_out = change.path.endswith("[]") and there is ABSENT
+        if value is AS_DEPLOYED or (other == change.deployed if taken_out else value == there):
+            left, right = (there, difference.right) if seen.side == "live" else (difference.left, there)
+            both = "; ".join(filter(None, (one.note, note)))
+            found[index] = Found(difference=replace(difference, left=left, right=right, allowed=None), note=both)
+            return
+    found.append(Found(difference=_one_sided(seen, change.key, change.path, change.actual, AS_DEPLOYED), note=note))
+
+
+def told(value: Value, path: str = "") -> str:
+    """Return the value of a property as a person would write it: text as it is, whole numbers without a point.
+
+    Secrets are left out: what AWS has may be what somebody put there by hand.
+    """
+    value = Redactor().value(value, path.replace("[]", "").rsplit(".", 1)[-1])
+    if isinstance(value, dict | list):
+        return json.dumps(value, sort_keys=True, default=repr)
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
+def _one_sided(seen: Seen, key: str, path: str, value: Value, other: Value = ABSENT) -> Difference:
+    left, right = (value, other) if seen.side == "live" else (other, value)
+    return Difference(key=key, path=path, left=left, right=right)
+
+
+# --- What no state can know ---
+
+
+def unknown(seen: Seen) -> Iterator[Difference]:
+    """Yield what AWS has of an environment and its state has not, each at the resource that it hangs on."""
+    for part in (_rules, _listeners, _targets, _scaling, _later_versions, _roles, _strangers):
+        for key, path, value in part(seen):
+            yield _one_sided(seen, key, path, value)
+    for key, path, value in _used_versions(seen):
+        yield _one_sided(seen, key, path, value, AS_DEPLOYED)
+
+
+_Extra: TypeAlias = tuple[str, str, Value]
+"""Key of the resource, path, value."""
+
+
+def _known(seen: Seen, identifier: str) -> Resource | None:
+    """Return the resource of the state that AWS calls by this id, ARN or name."""
+    for resource in seen.state:
+        outputs = resource.outputs
+        if identifier in (outputs.get("id"), outputs.get("arn"), outputs.get("allocationId"), outputs.get("name")):
+            return resource
+    return None
+
+
+def _key(seen: Seen, identifier: str, kind: str) -> str:
+    known = _known(seen, identifier)
+    return seen.state.key(known.urn) if known else f"{kind}::{identifier}"
+
+
+def _ids(seen: Seen) -> set[object]:
+    return {one.outputs.get(name) for one in seen.state for name in ("id", "arn", "securityGroupRuleId")}
+
+
+def _rules(seen: Seen) -> Iterator[_Extra]:
+    known = _ids(seen)
+    for group in seen.found.security_groups:
+        key = _key(seen, group.id, "aws:ec2/securityGroup:SecurityGroup")
+        for rule in group.rules:
+            if rule.id not in known:
+                yield key, "ingress[]" if rule.inbound else "egress[]", rule_text(rule)
+
+
+def rule_text(rule: SecurityRule) -> str:
+    """Return a rule as a person would say it: `tcp 22 from 0.0.0.0/0 (sgr-...)`."""
+    if rule.protocol == "-1":
+        what = "everything"
+    else:
+        ports = str(rule.from_port) if rule.from_port == rule.to_port else f"{rule.from_port}-{rule.to_port}"
+        what = f"{rule.protocol} {ports}"
+    return f"{what} {'from' if rule.inbound else 'to'} {rule.peer} ({rule.id})"
+
+
+def _listeners(seen: Seen) -> Iterator[_Extra]:
+    known = _ids(seen)
+    for balancer in seen.found.load_balancers:
+        key = _key(seen, balancer.arn, "aws:lb/loadBalancer:LoadBalancer")
+        for listener in balancer.listeners:
+            if listener.arn not in known:
+                yield key, "listeners[]", f"{listener.protocol} {listener.port}"
+
+
+def _targets(seen: Seen) -> Iterator[_Extra]:
+    """Yield targets that are no instance of the group; one that is on its way out belongs to no group any more."""
+    members = {member.id for group in seen.found.scaling_groups for member in group.members}
+    for targets in seen.found.target_groups:
+        key = _key(seen, targets.arn, "aws:lb/targetGroup:TargetGroup")
+        for target in targets.targets:
+            if target.id not in members and target.state != "draining":
+                yield key, "targets[]", f"{target.id}, port {target.port}"
+
+
+def _scaling(seen: Seen) -> Iterator[_Extra]:
+    for group in seen.found.scaling_groups:
+        key = _key(seen, group.name, GROUP)
+        for path, type_, name, there in (
+            ("policies[]", POLICY, "name", group.policies),
+            ("schedules[]", SCHEDULE, "scheduledActionName", group.schedules),
+        ):
+            known = {one.outputs.get(name) for one in seen.state.of_type(type_)}
+            yield from ((key, path, one) for one in sorted(there.keys() - known))
+
+
+def _later_versions(seen: Seen) -> Iterator[_Extra]:
+    """Yield template versions made after the last `up`, used or not."""
+    for template in seen.found.launch_templates:
+        resource = _known(seen, template.id)
+        latest = _number(resource.outputs.get("latestVersion") if resource else None)
+        for version in template.versions:
+            if version.number > latest:
+                yield _key(seen, template.id, TEMPLATE), "versions[]", f"{version.number}, made after the last up"
+
+
+def _used_versions(seen: Seen) -> Iterator[_Extra]:
+    """Yield what a version that a group or an instance uses has otherwise than the one that was rolled out."""
+    deployed = next((str(one.outputs.get("launchTemplateVersion")) for one in seen.state.of_type(ROLLOUT)), "")
+    for template in seen.found.launch_templates:
+        for used in sorted(_used(seen.found.scaling_groups, template) - {deployed}):
+            for path, value in _unlike_deployed(template, deployed, used):
+                yield _key(seen, template.id, TEMPLATE), path, value
+
+
+def _number(value: Value) -> int:
+    return int(value) if isinstance(value, int | float) else 0
+
+
+def _used(groups: Iterable[ScalingGroup], template: LaunchTemplate) -> set[str]:
+    named = [(group.template_id, group.template_version) for group in groups]
+    named += [
+        (one.template_id, one.template_version)
+        for group in groups
+        for one in group.members
+        if one.lifecycle == "InService"
+    ]
+    return {version for identifier, version in named if identifier == template.id}
+
+
+def _unlike_deployed(template: LaunchTemplate, deployed: str, used: str) -> Iterator[tuple[str, Value]]:
+    data = {name: version.data for version in template.versions for name in _names(version.number, template)}
+    yield "version", f"{used} is used, {deployed} was deployed"
+    for path, _, value in differing(_plain(data.get(deployed, {})), _plain(data.get(used, {}))):
+        yield f"{path[:1].lower()}{path[1:]}", f"{told(value, path)} in version {used}, which is used"
+
+
+def _names(number: int, template: LaunchTemplate) -> Iterator[str]:
+    yield str(number)
+    if number == template.versions[-1].number:
+        yield "$Latest"
+    if any(one.default and one.number == number for one in template.versions):
+        yield "$Default"
+
+
+def _plain(data: Document) -> Value:
+    return plain_properties(data)
+
+
+def _roles(seen: Seen) -> Iterator[_Extra]:
+    for role in seen.found.roles:
+        key = _key(seen, role.name, "aws:iam/role:Role")
+        known = {
+            str(one.outputs.get("name"))
+            for one in seen.state.of_type(ROLE_POLICY)
+            if one.outputs.get("role") == role.name
+        }
+        attached = {
+            one.outputs.get("policyArn")
+            for one in seen.state.of_type(ATTACHMENT)
+            if one.outputs.get("role") == role.name
+        }
+        yield from ((key, f"inlinePolicies.{name}", role.inline[name]) for name in sorted(role.inline.keys() - known))
+        yield from ((key, "attachedPolicies[]", arn) for arn in sorted(set(role.attached) - attached))
+
+
+def _strangers(seen: Seen) -> Iterator[_Extra]:
+    """Yield what is recognised as the environment's and is in no state, but for what ends with something else."""
+    known = {value for one in seen.state for value in one.outputs.values() if isinstance(value, str)}
+    for thing in seen.things:
+        if not thing.reason and thing.id not in known:
+            yield f"{thing.kind}::{thing.id}", "", thing.id
+
+
+# --- What neither program says ---
+
+NOT_ALIKE = frozenset({"deletion_protection.enabled"})
+"""Attributes that the program gives, and that `infra.mirroring` therefore judges."""
+
+
+def unlike(live: Seen, mirror: Seen) -> Iterator[Difference]:
+    """Yield attributes in which load balancers and target groups of the two differ, also those that no program sets."""
+    for key, left, right in _pairs(live, mirror):
+        for path, one, other in differing(left, right):
+            if path.removeprefix("attributes.") not in NOT_ALIKE:
+                yield Difference(key=key, path=path, left=one, right=other)
+
+
+def _pairs(live: Seen, mirror: Seen) -> Iterator[tuple[str, Value, Value]]:
+    own, mirrored = _attributes(mirror), _attributes(live)
+    yield from ((key, mirrored[key], own[key]) for key in sorted(own.keys() & mirrored.keys()))
+
+
+def _attributes(seen: Seen) -> dict[str, Value]:
+    balancers = {
+        _key(seen, one.arn, "load balancer"): {"attributes": one.attributes} for one in seen.found.load_balancers
+    }
+    targets = {
+        _key(seen, one.arn, "target group"): {"attributes": one.attributes, "healthCheck": one.health_check}
+        for one in seen.found.target_groups
+    }
+    return {**balancers, **targets}

@@ -1,0 +1,257 @@
+"""What an AWS account still lacks before an environment's first `up`, one check per question, each with its remedy.
+
+It asks and changes nothing. Left out: what comes after the first `up` (`verify`), and whether quotas can be raised.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Network
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from infra.environment import Environment
+from infra.graph import Graph
+from ops.output.report import Check
+
+if TYPE_CHECKING:
+    from ops.aws.clients import Aws
+
+ADDRESSES, NETWORKS = "Elastic IPs", "VPCs"
+RULES, CPUS = "rules of a security group", "vCPUs of On-Demand instances"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quota:
+    """A quota by its codes (Service Quotas, the pages of Amazon EC2 and Amazon VPC)."""
+
+    service: str
+    code: str
+
+
+QUOTAS: Mapping[str, Quota] = {
+    ADDRESSES: Quota(service="ec2", code="L-0263D0A3"),
+    NETWORKS: Quota(service="vpc", code="L-F678F1CE"),
+    RULES: Quota(service="vpc", code="L-0EA8095F"),
+    CPUS: Quota(service="ec2", code="L-1216C47A"),
+}
+
+
+def ok(name: str, evidence: str, value: str = "") -> Check:
+    """Return a check that holds."""
+    return Check(name=name, verdict="ok", evidence=evidence, value=value)
+
+
+def lacking(name: str, evidence: str, remedy: str, value: str = "") -> Check:
+    """Return a check that doesn't, with the command that mends it."""
+    return Check(name=name, verdict="failed", evidence=f"{evidence}; fix: {remedy}", value=value)
+
+
+def check_identity(aws: Aws, environment: Environment) -> Check:
+    """Somebody is asking whom AWS knows, in an account that this stack may be deployed to."""
+    name = "identity"
+    try:
+        caller = aws.sts.get_caller_identity()
+    except (BotoCoreError, ClientError) as error:
+        return lacking(name, f"AWS doesn't know who is asking: {error}", "aws configure sso, then aws sso login")
+    allowed, account = environment.aws.allowed_account_ids, caller["Account"]
+    if allowed and account not in allowed:
+        return lacking(
+            name,
+            f"{caller['Arn']} is in account {account}; allowed: {', '.join(allowed)}",
+            "log in to that account: aws sso login --profile PROFILE, and export AWS_PROFILE=PROFILE",
+        )
+    unheld = "" if allowed else "; the stack names no allowed accounts"
+    return ok(name, f"{caller['Arn']}{unheld}")
+
+
+def check_allowed_accounts(environment: Environment, account_id: str, *, in_lab: bool) -> Check | None:
+    """Live says which account it is for; without that a mistaken profile could make a second Live."""
+    if environment.name != "live" or in_lab:
+        return None
+    name = "allowed accounts"
+    if environment.aws.allowed_account_ids:
+        return ok(name, ", ".join(environment.aws.allowed_account_ids))
+    command = f"pulumi config set --path 'aws:allowedAccountIds[0]' {account_id} --type string --stack live"
+    return lacking(name, "Live names none, and outside the lab it must", command)
+
+
+def check_zone(aws: Aws, environment: Environment, resolve: Callable[[str], Sequence[str]] | None) -> tuple[Check, ...]:
+    """The hosted zone is there, once, and the world's name servers lead to it; None: nobody asks the world."""
+    zone = environment.dns.hosted_zone.lower()
+    listed = aws.route53.list_hosted_zones_by_name(DNSName=zone)["HostedZones"]
+    found = [
+        one for one in listed if one["Name"].rstrip(".") == zone and not one.get("Config", {}).get("PrivateZone", False)
+    ]
+    if not found:
+        command = f'aws route53 create-hosted-zone --name {zone} --caller-reference "$(date +%s)"'
+        return (lacking("hosted zone", f"the account has no public zone {zone}", command),)
+    if len(found) > 1:
+        ids = ", ".join(one["Id"] for one in found)
+        remedy = "delete those that the parent zone doesn't delegate to: aws route53 delete-hosted-zone --id ID"
+        return (lacking("hosted zone", f"there are {len(found)} public zones {zone}: {ids}", remedy),)
+    servers = sorted(aws.route53.get_hosted_zone(Id=found[0]["Id"])["DelegationSet"]["NameServers"])
+    there = ok("hosted zone", f"{zone} is {found[0]['Id'].split('/')[-1]}")
+    if resolve is None:
+        return there, Check(
+            name="delegation", verdict="not checked", evidence="the lab's zones are not in the world's DNS"
+        )
+    return there, _delegation(zone, servers, resolve)
+
+
+def _delegation(zone: str, servers: Sequence[str], resolve: Callable[[str], Sequence[str]]) -> Check:
+    remedy = f"have the parent zone's owner add NS records of {zone}: {', '.join(servers)}"
+    try:
+        delegated = sorted(one.rstrip(".").lower() for one in resolve(zone))
+    except OSError as error:
+        return Check(
+            name="delegation", verdict="not checked", evidence=f"name servers can't be asked: {error}; {remedy}"
+        )
+    if delegated != sorted(one.rstrip(".").lower() for one in servers):
+        there = ", ".join(delegated) or "nobody"
+        return lacking("delegation", f"the name servers of {zone} are {there}, not the zone's own", remedy)
+    return ok("delegation", f"{', '.join(delegated)}")
+
+
+def check_image(aws: Aws, environment: Environment) -> Check:
+    """The release's image is there, can be started, and fits the instance type."""
+    service = environment.service
+    images = aws.ec2.describe_images(
+        Owners=[service.image_owner], Filters=[{"Name": "name", "Values": [service.image_name]}]
+    )["Images"]
+    usable = [one for one in images if one.get("State", "available") == "available"]
+    if not usable:
+        return lacking(
+            "image",
+            f"{service.image_owner} has no image {service.image_name} that can be started from",
+            f"build release {service.release} as {service.image_name} in {environment.aws.region}, "
+            "or share it: aws ec2 modify-image-attribute --launch-permission",
+        )
+    types = aws.ec2.describe_instance_types(InstanceTypes=[service.instance_type])["InstanceTypes"]  # type: ignore[list-item]  # any text: AWS refuses what it doesn't know
+    supported = types[0].get("ProcessorInfo", {}).get("SupportedArchitectures", []) if types else []
+    architecture = usable[0].get("Architecture", "")
+    if supported and architecture not in supported:
+        return lacking(
+            "image",
+            f"{service.image_name} is for {architecture}; {service.instance_type} runs {', '.join(supported)}",
+            f"build it for {supported[0]}, or: pulumi config set eps-dos-api:instanceType TYPE "
+            f"--stack {environment.mirrors or environment.name}",
+        )
+    return ok("image", f"{service.image_name} is {usable[0]['ImageId']} ({architecture})")
+
+
+def check_certificate(aws: Aws, environment: Environment) -> Check:
+    """The secret with the certificate is there; what is in it isn't read."""
+    arn = environment.service.certificate_secret_arn
+    region = environment.aws.region
+    if arn is None:
+        return lacking(
+            "certificate",
+            "no secret is named; instances have no certificate to show",
+            # By its name, Pulumi takes the setting for a secret, and asks which it is (tried).
+            f"pulumi config set --plaintext eps-dos-api:certificateSecretArn --stack {environment.name} "
+            f'"$(aws secretsmanager create-secret --name eps-dos-api/{environment.name}/certificate '
+            f'--secret-string file://certificate.json --query ARN --output text --region {region})"',
+        )
+    try:
+        described = aws.secretsmanager.describe_secret(SecretId=arn)
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in {"ResourceNotFoundException", "AccessDeniedException"}:
+            raise
+        return lacking("certificate", f"{arn}: {error.response['Error']['Message']}",
+                       f"aws secretsmanager describe-secret --secret-id {arn} --region {region}")  # fmt: skip
+    if described.get("DeletedDate"):
+        return lacking("certificate", f"{arn} is about to be deleted",
+                       f"aws secretsmanager restore-secret --secret-id {arn} --region {region}")  # fmt: skip
+    return ok("certificate", f"{described['Name']}, last changed {described.get('LastChangedDate', 'never')}")
+
+
+def needs(environment: Environment, planned: Graph, vcpus_each: int) -> dict[str, int]:
+    """Return what the environment takes of each quota when it is as large as it may become."""
+    rules = [one for one in planned if one.type.endswith(("SecurityGroupIngressRule", "SecurityGroupEgressRule"))]
+    by_group: dict[tuple[object, str], int] = {}
+    for one in rules:
+        # A reference to a prefix list counts as the list's maximum (Amazon VPC guide, prefix lists and quotas). AWS's
+        # own list of S3 counts as its weight, which is 1 rule.
+        own = one.inputs.get("prefixListId") in {
+            other.outputs.get("id") for other in planned.of_type("aws:ec2/managedPrefixList:ManagedPrefixList")
+        }
+        key = (one.inputs.get("securityGroupId"), one.type)
+        by_group[key] = by_group.get(key, 0) + (environment.clients.max_entries if own else 1)
+    # A rollout starts instances beside the old ones.
+    largest = math.ceil(environment.service.capacity.maximum * environment.rollout.maximum_healthy_percent / 100)
+    return {
+        ADDRESSES: len(planned.of_type("aws:ec2/eip:Eip")),
+        NETWORKS: len(planned.of_type("aws:ec2/vpc:Vpc")),
+        RULES: max(by_group.values(), default=0),
+        CPUS: largest * vcpus_each,
+    }
+
+
+def check_quotas(aws: Aws, environment: Environment, planned: Graph) -> Iterable[Check]:
+    """What the account may have suffices for what it has and what the environment takes beside it."""
+    types = aws.ec2.describe_instance_types(InstanceTypes=[environment.service.instance_type])["InstanceTypes"]  # type: ignore[list-item]  # any text: AWS refuses what it doesn't know
+    vcpus_each = types[0].get("VCpuInfo", {}).get("DefaultVCpus", 1) if types else 1
+    wanted = needs(environment, planned, vcpus_each)
+    used = _used(aws, environment)
+    for what, amount in wanted.items():
+        quota = QUOTAS[what]
+        allowed = aws.service_quotas.get_service_quota(ServiceCode=quota.service, QuotaCode=quota.code)["Quota"][
+            "Value"
+        ]
+        name = f"quota: {what}"
+        evidence = f"{amount} needed, {used[what]} used by others, {allowed:g} allowed"
+        if amount + used[what] > allowed:
+            command = (
+                f"aws service-quotas request-service-quota-increase --service-code {quota.service} "
+                f"--quota-code {quota.code} --desired-value {amount + used[what]} --region {environment.aws.region}"
+            )
+            yield lacking(name, evidence, command)
+        else:
+            yield ok(name, evidence)
+
+
+def _used(aws: Aws, environment: Environment) -> dict[str, int]:
+    """Return what others than `environment` have of each quota; of instances, all that run are of the standard kind."""
+    addresses = aws.ec2.describe_addresses()["Addresses"]
+    networks = [one for page in aws.ec2.get_paginator("describe_vpcs").paginate() for one in page["Vpcs"]]
+    pages = aws.ec2.get_paginator("describe_instances").paginate(
+        Filters=[{"Name": "instance-state-name", "Values": ["pending", "running"]}]
+    )
+    instances = [one for page in pages for reservation in page["Reservations"] for one in reservation["Instances"]]
+    cpus = sum(
+        one.get("CpuOptions", {}).get("CoreCount", 1) * one.get("CpuOptions", {}).get("ThreadsPerCore", 1)
+        for one in instances
+        if not _is_own(one.get("Tags", []), environment)
+    )
+    return {
+        ADDRESSES: sum(not _is_own(one.get("Tags", []), environment) for one in addresses),
+        NETWORKS: sum(not _is_own(one.get("Tags", []), environment) for one in networks),
+        RULES: 0,
+        CPUS: cpus,
+    }
+
+
+def check_ranges(aws: Aws, environment: Environment) -> Check:
+    """No network of the account overlaps the environment's: two that do could never be joined."""
+    own = IPv4Network(environment.network.cidr)
+    networks = [one for page in aws.ec2.get_paginator("describe_vpcs").paginate() for one in page["Vpcs"]]
+    others = [one for one in networks if not _is_own(one.get("Tags", []), environment)]
+    overlapping = [
+        f"{one['VpcId']} has {block['CidrBlock']}"
+        for one in others
+        for block in one.get("CidrBlockAssociationSet") or [{"CidrBlock": one["CidrBlock"]}]
+        if IPv4Network(block["CidrBlock"]).overlaps(own)
+    ]
+    if overlapping:
+        command = f"pulumi config set eps-dos-api:cidr A.B.0.0/16 --stack {environment.name}"
+        return lacking("range", f"{environment.network.cidr} overlaps: {', '.join(overlapping)}", command)
+    return ok("range", f"{environment.network.cidr} overlaps none of {len(others)} other networks")
+
+
+def _is_own(tags: Iterable[Mapping[str, Any]], environment: Environment) -> bool:
+    there = {one.get("Key"): one.get("Value", "") for one in tags}
+    return there.get("Project") == environment.tags["Project"] and there.get("Environment") == environment.name

@@ -1,0 +1,248 @@
+"""`eps-dos release`: which release is where, whether one may travel on, and the edit that lets it.
+
+`list` and `check` answer from files, states and AWS; `status` also looks at the instances; `promote` writes stack
+files. Nothing here deploys. Left out: the gates themselves (`infra.promotion`).
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from infra.errors import ConfigError, Problem
+from infra.naming import check_stack_name
+from infra.promotion import Exemption, Gate, Pipeline, follows, gates, moved, promoted
+from infra.releases import FILE, LIVE
+from ops.lab.command import InLab, place, run_pulumi
+from ops.output.progress import progress, say
+from ops.output.report import Check, Report, as_json, show
+from ops.stacks.place import project_folder
+
+if TYPE_CHECKING:
+    from infra.environment import Environment
+    from ops.release.picture import Position
+    from ops.stacks.place import Place
+
+app = typer.Typer(help="Releases: which one is where, and whether it may travel on.", no_args_is_help=True)
+
+Json = Annotated[bool, typer.Option("--json", help="For programs.")]
+Stack = Annotated[str, typer.Argument(help="The environment: live, nft, int, dev.", metavar="STACK")]
+
+
+@app.command(name="list")
+def list_(in_lab: InLab = False, for_programs: Json = False) -> None:
+    """List the catalogue, with where each release is configured and where it is deployed."""
+    known, pipeline, _ = _look(in_lab)
+    rows = [
+        {
+            "version": one.version,
+            "date": one.date.isoformat(),
+            "image": one.image,
+            "notes": one.notes,
+            "configured": [name for name in known if pipeline.version(name) == one.version],
+            "deployed": [name for name in known if pipeline.stages[name].deployed == one.version],
+        }
+        for one in pipeline.releases
+    ]
+    if for_programs:
+        typer.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("version", "date", "image", "configured in", "deployed to", "notes"):
+        table.add_column(heading, overflow="fold")
+    for row in rows:
+        words = [_with_word(name, pipeline) for name in row["configured"]]
+        where = (", ".join(words) or "-", ", ".join(row["deployed"]) or "-")
+        table.add_row(str(row["version"]), str(row["date"]), str(row["image"]), *where, str(row["notes"]))
+    Console(file=sys.stdout, markup=False, highlight=False).print(table)
+
+
+@app.command()
+def status(
+    in_lab: InLab = False,
+    for_programs: Json = False,
+    mermaid: Annotated[bool, typer.Option("--mermaid", help="Print the picture as a Mermaid flowchart.")] = False,
+) -> None:
+    """Show for each environment what is configured, deployed and running, and how its rollout goes.
+
+    Exits 1 if something that is deployed isn't what is configured, or doesn't run everywhere.
+    """
+    from ops.release.picture import as_mermaid, as_text, in_order, order
+    from ops.release.running import positions
+
+    known, pipeline, at = _look(in_lab)
+    with progress("looking at the instances") as tell:
+        found = positions(order(pipeline), known, pipeline, at, tell)
+    if for_programs:
+        typer.echo(json.dumps([{**asdict(one), "inOrder": in_order(one)} for one in found], indent=2))
+    elif mermaid:
+        typer.echo(as_mermaid(found))
+    else:
+        typer.echo(as_text(found))
+        for one in found:
+            if sentence := _sentence(one):
+                typer.echo(f"{one.stack}: {sentence}")
+    raise typer.Exit(0 if all(one.deployed is None or in_order(one) for one in found) else 1)
+
+
+@app.command()
+def check(stack: Stack, in_lab: InLab = False, for_programs: Json = False) -> None:
+    """Ask every gate between STACK and the release that its file says. Exits 1 if one is closed."""
+    from ops.release.pipeline import found
+
+    known, pipeline, at = _look(in_lab, stack)
+    with progress(f"asking the gates of {stack}") as tell:
+        answers = gates(pipeline, stack, found(pipeline, stack, known, at, tell))
+    written = pipeline.stages[stack].wanted
+    _answer(
+        f"{stack}: {written if written == pipeline.version(stack) else f'{pipeline.version(stack)} ({written})'}",
+        answers,
+        for_programs,
+    )
+    raise typer.Exit(0 if all(one.open for one in answers) else 1)
+
+
+@app.command()
+def promote(
+    version: Annotated[str, typer.Argument(help=f"A version of {FILE}.")],
+    to: Annotated[str, typer.Option("--to", help="The environment that is to run it.", metavar="STACK")],
+    in_lab: InLab = False,
+    rollback: Annotated[
+        bool, typer.Option("--rollback", help="Let an earlier release take a later one's place.")
+    ] = False,
+    without_evidence: Annotated[
+        bool, typer.Option("--without-evidence", help="Let Live take what its mirror hasn't run for long enough.")
+    ] = False,
+    reason: Annotated[str, typer.Option("--reason", help="Why, for the record in Live's file.", metavar="TEXT")] = "",
+    for_programs: Json = False,
+) -> None:
+    """Write VERSION into the file of a stack, if every gate is open; else write nothing and exit 1.
+
+    Nothing is deployed: that is a merge or a `pulumi up` away.
+    """
+    _check_options(to, without_evidence, reason)
+    from ops.release.pipeline import found
+    from ops.release.promotion import write
+
+    known, before, at = _look(in_lab, to)
+    exemption = _exemption(before, version, to, rollback, reason.strip() if without_evidence else None)
+    after = promoted(before, version, to, exemption)
+    with progress(f"asking the gates of {to}") as tell:
+        answers = gates(after, to, found(after, to, known, at, tell), before.version(to))
+    allowed = all(one.open for one in answers)
+    changed = write(at.checkout, before, after, to) if allowed else ()
+    _answer(f"{version} to {to}", answers, for_programs)
+    if not allowed:
+        say("nothing was written")
+        raise typer.Exit(1)
+    for name in changed:
+        say(f"changed: {name}")
+    if not changed:
+        say(f"{to} is configured to run {version} already; nothing was written")
+    for name, (was, now) in moved(before, after).items():
+        say(f"{name}: {was} => {now} at the next: pulumi up --stack {name}")
+
+
+@app.command()
+def apply(
+    stack: Stack,
+    plan: Annotated[
+        Path, typer.Option("--plan", help="As kept by: eps-dos review STACK --save-plan FOLDER.", metavar="FILE")
+    ],
+    message: Annotated[str, typer.Option("--message", help="For the history of the stack.", metavar="TEXT")] = "",
+    in_lab: InLab = False,
+) -> None:
+    """Deploy STACK exactly as it was planned, or stop: for workflows, after somebody approved the plan.
+
+    Exits as Pulumi does. It stops where AWS or the program has changed since, and more than the plan would be done.
+    """
+    check_stack_name(stack)
+    if not plan.is_file():
+        fix = f"eps-dos review {stack} --save-plan FOLDER"
+        raise ConfigError([Problem(where="--plan", message=f"is {plan}, and there is no such file", fix=fix)])
+    at = place(in_lab)
+    described = ["--message", message] if message else []
+    kept = ["--refresh", "--plan", str(plan.absolute())]
+    code = run_pulumi(["up", "--stack", stack, *kept, "--yes", "--skip-preview", *described], at)
+    if code != 0:
+        say(f"if it says `violates plan`, review what it would do now: eps-dos review {stack} --save-plan FOLDER")
+    raise typer.Exit(code)
+
+
+def _look(in_lab: bool, stack: str | None = None) -> tuple[dict[str, Environment], Pipeline, Place]:
+    # Slow to load, and not needed to say what is wrong with a configuration.
+    from ops.release.pipeline import catalogue, deployed, environments, pipeline
+
+    folder = project_folder(Path.cwd())
+    known = environments(folder, stack)
+    at = place(in_lab)
+    with progress("reading what is deployed") as tell:
+        return known, pipeline(known, catalogue(folder), deployed(known, at, tell)), at
+
+
+def _check_options(to: str, without_evidence: bool, reason: str) -> None:
+    problems = []
+    if without_evidence and to != LIVE:
+        problems.append(
+            Problem(where="--without-evidence", message=f"is for {LIVE}; {to} asks for no evidence", fix="leave it out")
+        )
+    if without_evidence != bool(reason.strip()):
+        problems.append(
+            Problem(
+                where="--reason" if without_evidence else "--without-evidence",
+                message="is missing; the two are given together, and the file keeps the reason",
+                fix='--without-evidence --reason "incident 123: ..."',
+            )
+        )
+    elif without_evidence and not (4 <= len(reason.strip()) <= 500 and "\n" not in reason.strip()):
+        problems.append(
+            Problem(where="--reason", message=f"has {len(reason)} characters; allowed: 4 to 500, on one line",
+                    fix='--reason "incident 123: ..."')
+        )  # fmt: skip
+    if problems:
+        raise ConfigError(problems)
+
+
+def _exemption(before: Pipeline, version: str, to: str, rollback: bool, reason: str | None) -> Exemption | None:
+    was = before.version(to)
+    if not reason and not (rollback and was and before.is_earlier(version, was)):
+        # Promoting the same again keeps its record, else the gate that it opens would close behind it.
+        recorded = before.stages[to].exemption
+        return recorded if recorded and recorded.release == version == was else None
+    back = was if rollback and was and before.is_earlier(version, was) else None
+    return Exemption(release=version, without_evidence=reason, rollback_from=back)
+
+
+def _with_word(stack: str, pipeline: Pipeline) -> str:
+    stage, version = pipeline.stages[stack], pipeline.version(stack)
+    return f"{stack} ({stage.wanted})" if follows(stage) or version != stage.wanted else stack
+
+
+def _answer(title: str, answers: Iterable[Gate], for_programs: bool) -> None:
+    report = Report(title=title, checks=tuple(_check(one) for one in answers))
+    if for_programs:
+        typer.echo(as_json([report]))
+    else:
+        show([report], sys.stdout)
+
+
+def _check(gate: Gate) -> Check:
+    evidence = gate.evidence if gate.open else f"{gate.evidence}; fix: {gate.fix}"
+    return Check(name=gate.name, verdict="ok" if gate.open else "failed", evidence=evidence)
+
+
+def _sentence(one: Position) -> str:
+    if one.deployed is None:
+        return f"not deployed; pulumi up --stack {one.stack} starts with {one.resolved}"
+    parts = [one.rollout] if one.rollout else []
+    if one.deployed != one.resolved:
+        parts.append(f"{one.resolved} is pending: pulumi up --stack {one.stack}")
+    return "; ".join(parts)

@@ -1,0 +1,119 @@
+"""What the pipeline of releases looks like now: files, states, histories and images, gathered for `infra.promotion`.
+
+Left out: what the instances really run (`release status` reads it), and every decision.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from infra.deciding import load_environment, stack_names
+from infra.environment import Environment
+from infra.errors import ConfigError, Problem
+from infra.naming import check_stack_name
+from infra.promotion import Exemption, Found, Pipeline, Run, Stage, runs
+from infra.releases import FILE, LIVE, Catalogue
+from infra.settings import NAMESPACE, PromotionSettings
+from infra.yamlfile import read_mapping
+from ops.aws.clients import Aws
+from ops.release.history import deployments, released
+from ops.stacks.engine import NoSuchStackError, StackHandle, backend_url
+from ops.stacks.locks import project_name
+from ops.stacks.place import Place
+
+Tell = Callable[[str], None]
+
+
+def environments(folder: Path, stack: str | None = None) -> dict[str, Environment]:
+    """Return every environment that has a file in `folder`, by name.
+
+    Raises ConfigError if one can't be decided, or if `stack` is none of them.
+    """
+    names = stack_names(folder)
+    if stack is not None and check_stack_name(stack) not in names:
+        raise ConfigError(
+            [
+                Problem(
+                    where=f"stack {stack}",
+                    message=f"has no file; allowed: {', '.join(names)}",
+                    fix=f"git checkout -- Pulumi.{stack}.yaml, or name another",
+                )
+            ]
+        )
+    return {name: load_environment(name, folder) for name in names}
+
+
+def catalogue(folder: Path) -> Catalogue:
+    """Return the catalogue in `folder`, which `environments` has found to be valid."""
+    return Catalogue.model_validate(read_mapping(folder / FILE))
+
+
+def pipeline(known: Mapping[str, Environment], listed: Catalogue, deployed: Mapping[str, str | None]) -> Pipeline:
+    """Return the pipeline of `known` environments, with what is deployed by stack."""
+    return Pipeline(
+        releases=listed.releases,
+        stages={name: _stage(environment, deployed.get(name)) for name, environment in known.items()},
+        evidence=timedelta(hours=listed.evidence_hours),
+    )
+
+
+def deployed(names: Iterable[str], at: Place, tell: Tell) -> dict[str, str | None]:
+    """Return the release that each stack's state has; None where nothing is deployed."""
+    found: dict[str, str | None] = {}
+    for name in names:
+        tell(f"the state of {name}")
+        try:
+            state = StackHandle(name, at).export()
+        except NoSuchStackError:
+            found[name] = None
+            continue
+        found[name] = released((state.get("deployment") or {}).get("resources") or ())[0]
+    return found
+
+
+def found(of: Pipeline, stack: str, known: Mapping[str, Environment], at: Place, tell: Tell) -> Found:
+    """Return what the gates of `stack` ask for beside the files: the images, and for Live the histories."""
+    tell(f"the images that {stack} may use")
+    images = image_ids(Aws(known[stack].aws, at), known[stack].service.image_owner, [one.image for one in of.releases])
+    ran: list[Run] = []
+    if stack == LIVE:
+        url = backend_url(at)
+        for name in (LIVE, *of.mirrors_of(LIVE)):
+            tell(f"the deployments of {name}")
+            ran += runs(name, deployments(url, project_name(at.folder), name, at.cli, at.folder))
+    return Found(runs=ran, images=images, now=datetime.now(UTC))
+
+
+def image_ids(aws: Aws, owner: str, names: Iterable[str]) -> dict[str, str]:
+    """Return the ids of the images that `owner` has by these names, of those that can be started from.
+
+    Of two with one name it is the newer one (EC2 API, DescribeImages), as the program takes it.
+    """
+    pages = aws.ec2.get_paginator("describe_images").paginate(
+        Owners=[owner],
+        Filters=[{"Name": "name", "Values": sorted(set(names))}, {"Name": "state", "Values": ["available"]}],
+    )
+    images = sorted((one for page in pages for one in page["Images"]), key=lambda one: one.get("CreationDate", ""))
+    return {one["Name"]: one["ImageId"] for one in images}
+
+
+def _stage(environment: Environment, release: str | None) -> Stage:
+    own = environment.settings
+    exemption = own.get(f"{NAMESPACE}:promotion")
+    return Stage(
+        stack=environment.name,
+        wanted=str(own.get(f"{NAMESPACE}:release", LIVE)),
+        mirrors=environment.mirrors,
+        deployed=release,
+        exemption=_exemption(exemption) if exemption else None,
+        lasting=f"{NAMESPACE}:ephemeral" not in own,
+    )
+
+
+def _exemption(written: object) -> Exemption:
+    settings = PromotionSettings.model_validate(written)
+    return Exemption(
+        release=settings.release, without_evidence=settings.without_evidence, rollback_from=settings.rollback_from
+    )

@@ -1,0 +1,51 @@
+"""A promotion written into the files: several of them in one step, or none.
+
+Left out: whether it may be (`infra.promotion`), and deploying it, which is a merge or a `pulumi up` away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+
+from infra.promotion import Exemption, Pipeline, edits, follows
+from ops.stacks.stackfile import StackFile
+
+KEY, RECORD = "release", "promotion"
+
+
+def write(folder: Path, before: Pipeline, after: Pipeline, stack: str) -> tuple[str, ...]:
+    """Write what `after` has otherwise than `before` into the stack files in `folder`; return the changed files' names.
+
+    What isn't changed stays to the byte. If one file can't be written, those before it are put back. Raises ConfigError
+    if somebody else changed a file meanwhile.
+    """
+    changes = edits(before, after)
+    files = {name: StackFile(folder / f"Pulumi.{name}.yaml") for name in sorted({*changes, stack})}
+    for name, wanted in changes.items():
+        files[name].set(KEY, wanted)
+    # What follows Live needs no record: its file says no version that could be earlier than another.
+    record = None if follows(after.stages[stack]) else after.stages[stack].exemption
+    if record is None:
+        files[stack].remove(RECORD)
+    else:
+        files[stack].set(RECORD, _as_written(record))
+    changed = []
+    with ExitStack() as undo:
+        for file in files.values():
+            content = file.path.read_bytes()
+            if file.save():
+                undo.callback(file.path.write_bytes, content)
+                changed.append(file.path.name)
+        undo.pop_all()
+    return tuple(changed)
+
+
+def _as_written(record: Exemption) -> Mapping[str, str]:
+    values = {
+        "release": record.release,
+        "rollbackFrom": record.rollback_from,
+        "withoutEvidence": record.without_evidence,
+    }
+    return {key: value for key, value in values.items() if value is not None}

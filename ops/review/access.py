@@ -1,0 +1,291 @@
+"""Access that a plan widens: who may connect, and who may do what with data and roles.
+
+Compared is what is allowed before and after, not the text that says so: an entry inside a wider one adds nothing, a
+statement written otherwise neither. Where it can't be told, because a document is known only after the update, or a
+condition changed in a way that isn't plainly narrower, that counts as widened. Left out: what must never be open
+(`infra.rules`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from itertools import product
+from typing import TypeAlias
+
+from infra.graph import SECRET, UNKNOWN, Value, policy_statements
+from infra.rules import EGRESS, INGRESS
+from ops.review.plan import Change
+
+PREFIX_LIST = "aws:ec2/managedPrefixList:ManagedPrefixList"
+LOAD_BALANCER = "aws:lb/loadBalancer:LoadBalancer"
+PUBLIC_ACCESS_BLOCK = "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock"
+
+POLICIES: Mapping[str, str] = {
+    # type: the property that holds a policy (AWS IAM guide, JSON policy elements)
+    "aws:s3/bucketPolicy:BucketPolicy": "policy",
+    "aws:iam/rolePolicy:RolePolicy": "policy",
+    "aws:iam/role:Role": "assumeRolePolicy",
+    "aws:ec2/vpcEndpoint:VpcEndpoint": "policy",
+    "aws:sns/topicPolicy:TopicPolicy": "policy",
+}
+
+MOST_COMBINATIONS = 2_000
+"""Of principals, actions and resources in one statement; more are compared as one."""
+
+_Network: TypeAlias = IPv4Network | IPv6Network
+
+
+def widened(change: Change) -> tuple[str, ...]:
+    """Return a sentence for each way in which `change` widens access; none for a resource that goes."""
+    if change.operation in {"same", "delete", "forget", "read"} or change.new is None:
+        return ()
+    look = _LOOKS.get(change.type)
+    return tuple(look(change)) if look else ()
+
+
+def _entries(change: Change) -> Iterator[str]:
+    if change.old is None:
+        # The list of a new environment admits whom its first review shows.
+        return
+    after = change.after("entries")
+    if after is UNKNOWN or not isinstance(after, list | tuple):
+        if after is not None:
+            yield "admits clients that are known only after the update"
+        return
+    before = [network for entry in _objects(change.before("entries")) if (network := _network(entry.get("cidr")))]
+    for entry in _objects(after):
+        network = _network(entry.get("cidr"))
+        if network is None or not _covered(network, before):
+            name = f" ({entry['description']})" if entry.get("description") else ""
+            yield f"admits {entry.get('cidr')}{name}"
+
+
+def _rule(change: Change) -> Iterator[str]:
+    before = _Opening.of(change.before) if change.old else None
+    after = _Opening.of(change.after)
+    if before is None or not after.within(before):
+        yield f"opens {after}"
+
+
+@dataclass(frozen=True)
+class _Opening:
+    """What a rule of a security group lets through."""
+
+    protocol: Value
+    ports: tuple[Value, Value]
+    peer: tuple[tuple[str, str], ...]
+
+    @classmethod
+    def of(cls, read: Callable[[str], Value]) -> _Opening:
+        peers = ("cidrIpv4", "cidrIpv6", "prefixListId", "referencedSecurityGroupId", "securityGroupId")
+        return cls(
+            read("ipProtocol"),
+            (read("fromPort"), read("toPort")),
+            tuple((name, str(read(name))) for name in peers if read(name) is not None),
+        )
+
+    def within(self, other: _Opening) -> bool:
+        """Whether it lets nothing through that `other` doesn't."""
+        if self.protocol != other.protocol or not self._ports_within(other):
+            return False
+        mine, others = dict(self.peer), dict(other.peer)
+        if mine.keys() != others.keys():
+            return False
+        return all(
+            mine[name] == others[name]
+            or ((network := _network(mine[name])) is not None and _covered(network, _networks([others[name]])))
+            for name in mine
+        )
+
+    def _ports_within(self, other: _Opening) -> bool:
+        if self.ports == other.ports:
+            return True
+        numbers = [one for one in (*self.ports, *other.ports) if isinstance(one, int | float)]
+        if len(numbers) < 4:
+            return False
+        low, high, other_low, other_high = numbers
+        return other_low <= low and high <= other_high
+
+    def __str__(self) -> str:
+        low, high = (int(one) if isinstance(one, float) and one.is_integer() else one for one in self.ports)
+        ports = f"{low}" if low == high else f"{low}-{high}"
+        peers = ", ".join(value for name, value in self.peer if name != "securityGroupId")
+        return f"{self.protocol} {ports} to or from {peers or 'nobody named'}"
+
+
+def _balancer_groups(change: Change) -> Iterator[str]:
+    before, after = change.before("securityGroups"), change.after("securityGroups")
+    if change.old is None or not isinstance(after, list | tuple):
+        return
+    known = before if isinstance(before, list | tuple) else ()
+    for group in after:
+        if group is not UNKNOWN and group not in known:
+            yield f"also admits whom the security group {group} admits"
+
+
+def _blocks(change: Change) -> Iterator[str]:
+    if change.old is None:
+        return
+    switches = ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")
+    lifted = [name for name in switches if change.before(name) is True and change.after(name) is not True]
+    if lifted:
+        yield f"no longer blocks public access: {', '.join(lifted)}"
+
+
+def _policy(change: Change) -> Iterator[str]:
+    name = POLICIES[change.type]
+    before, after = change.before(name), change.after(name)
+    if change.old is None and change.type in {"aws:ec2/vpcEndpoint:VpcEndpoint", "aws:sns/topicPolicy:TopicPolicy"}:
+        # It comes with what it speaks of, and narrows it.
+        return
+    if after is None:
+        if before is not None:
+            yield "loses its policy"
+        return
+    if after in (UNKNOWN, SECRET):
+        yield (
+            "gets a policy that is known only after the update"
+            if after is UNKNOWN
+            else "gets a policy that isn't shown"
+        )
+        return
+    old, new = _grants(before), _grants(after)
+    denied_before, denied_after = ({one for one in grants if one.effect == "Deny"} for grants in (old, new))
+    for grant in sorted(new - old):
+        if grant.effect != "Deny" and not any(grant.within(one) for one in old):
+            yield f"allows {grant}"
+    for grant in sorted(denied_before - denied_after):
+        if not any(grant.within(one) for one in denied_after):
+            yield f"no longer denies {grant}"
+
+
+@dataclass(frozen=True, order=True)
+class _Grant:
+    """One principal, action and resource of a statement, with the statement's condition."""
+
+    effect: str
+    who: str
+    action: str
+    resource: str
+    condition: str
+    """As JSON."""
+
+    def within(self, other: _Grant) -> bool:
+        """Whether `other` plainly speaks of all that this speaks of: by wildcards, or by a condition less narrow."""
+        return (
+            self.effect == other.effect
+            and _matches(self.who, other.who)
+            and _matches(self.action, other.action)
+            and _matches(self.resource, other.resource)
+            and _condition_narrower(json.loads(self.condition), json.loads(other.condition))
+        )
+
+    def __str__(self) -> str:
+        who = f" to {self.who}" if self.who else ""
+        condition = f" if {self.condition}" if self.condition != "{}" else ""
+        return f"{self.action} on {self.resource or 'itself'}{who}{condition}"
+
+
+def _grants(document: Value) -> frozenset[_Grant]:
+    return frozenset(grant for statement in policy_statements(document) for grant in _granted(statement))
+
+
+def _granted(statement: Mapping[str, Value]) -> Iterator[_Grant]:
+    effect = str(statement.get("Effect"))
+    condition = json.dumps(_sorted(statement.get("Condition") or {}), sort_keys=True, default=repr)
+    parts = [_named(statement, name) for name in ("Principal", "Action", "Resource")]
+    if len(parts[0]) * len(parts[1]) * len(parts[2]) > MOST_COMBINATIONS:
+        parts = [[", ".join(sorted(part))] for part in parts]
+    for who, action, resource in product(*parts):
+        yield _Grant(effect, who, action, resource, condition)
+
+
+def _named(statement: Mapping[str, Value], name: str) -> list[str]:
+    """Return the values of an element or of its negation; one empty text if there is neither."""
+    values = [f"{value}" for value in _listed(statement.get(name))]
+    values += [f"anything but {value}" for value in _listed(statement.get(f"Not{name}"))]
+    return values or [""]
+
+
+def _listed(value: Value) -> list[str]:
+    if isinstance(value, Mapping):
+        return [f"{key} {item}" for key, items in value.items() for item in _listed(items)]
+    if isinstance(value, list | tuple):
+        return [str(item) for item in value]
+    return [] if value is None else [str(value)]
+
+
+def _sorted(value: Value) -> Value:
+    if isinstance(value, Mapping):
+        return {str(key): _sorted(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return sorted((_sorted(item) for item in value), key=repr)
+    return value
+
+
+def _matches(text: str, pattern: str) -> bool:
+    """Whether `pattern` stands for `text`; * and ? are wildcards (IAM guide, JSON policy elements: Resource)."""
+    if text == pattern or ("*" not in pattern and "?" not in pattern):
+        return text == pattern
+    if text.startswith("anything but") or pattern.startswith("anything but"):
+        return False
+    # fnmatch knows sets of characters besides, which IAM doesn't.
+    return fnmatchcase(text, pattern.replace("[", "[[]"))
+
+
+def _condition_narrower(mine: Value, other: Value) -> bool:
+    """Whether every key of `other` is in `mine`, with no value more: so `mine` is met by fewer requests.
+
+    A negated operator (StringNotEquals) is met by more requests the fewer values it has, so it must be equal.
+    """
+    if not isinstance(mine, Mapping) or not isinstance(other, Mapping):
+        return False
+    for operator, keys in other.items():
+        if not isinstance(keys, Mapping):
+            return False
+        for key, values in keys.items():
+            own = mine.get(operator, {}).get(key) if isinstance(mine.get(operator, {}), Mapping) else None
+            if own is None:
+                return False
+            if "Not" in str(operator):
+                if own != values:
+                    return False
+            elif not {*_listed(own)} <= {*_listed(values)}:
+                return False
+    return True
+
+
+_LOOKS: Mapping[str, Callable[[Change], Iterator[str]]] = {
+    PREFIX_LIST: _entries,
+    INGRESS: _rule,
+    EGRESS: _rule,
+    LOAD_BALANCER: _balancer_groups,
+    PUBLIC_ACCESS_BLOCK: _blocks,
+    **dict.fromkeys(POLICIES, _policy),
+}
+
+
+def _network(text: Value) -> _Network | None:
+    try:
+        return ip_network(str(text), strict=False)
+    except ValueError:
+        return None
+
+
+def _networks(texts: Sequence[Value]) -> list[_Network]:
+    return [network for text in texts if (network := _network(text))]
+
+
+def _covered(network: _Network, others: Sequence[_Network]) -> bool:
+    return any(
+        isinstance(network, type(one)) and network.subnet_of(one)  # type: ignore[arg-type]  # of one family
+        for one in others
+    )
+
+
+def _objects(value: Value) -> list[Mapping[str, Value]]:
+    return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list | tuple) else []

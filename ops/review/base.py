@@ -1,0 +1,147 @@
+"""A review where nobody has credentials: a commit deployed to the lab, then the working tree previewed over it.
+
+For a fork's pull request and for a laptop on a train. It has a lab of its own, so whatever runs in the project's own
+lab stays as it is. Left out: what the lab is (`ops.lab.command`).
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shutil
+import subprocess
+import tarfile
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from infra.deciding import stack_names
+from infra.errors import ConfigError, Problem
+from ops.lab import command as lab
+from ops.output.progress import progress
+from ops.stacks.engine import StackHandle
+from ops.stacks.place import LAB_FOLDER, Place
+from ops.stacks.stackfile import StackFile
+
+PARTS = ("Pulumi.yaml", "__main__.py", "releases.yaml", "suppliers.yaml", "infra", "policy")
+"""What a program consists of, beside the stack files."""
+
+Written = TypeVar("Written")
+
+
+@dataclass(frozen=True)
+class Base:
+    """A lab with a commit deployed to it, and the working tree as its project."""
+
+    place: Place
+    folder: Path
+    """Of the project, which is no one's and soon gone."""
+
+    def told(self, written: Written) -> Written:
+        """Return what was written in the lab (JSON), without the name of its folder."""
+        told: Written = json.loads(json.dumps(written).replace(json.dumps(str(self.folder))[1:-1], "PROJECT"))
+        return told
+
+
+@contextmanager
+def base_in_lab(checkout: Path, base: str, stacks: Sequence[str], say: Callable[[str], None]) -> Iterator[Base]:
+    """Give a lab in which `stacks` are deployed as commit `base` has them, and the project is that of `checkout`.
+
+    Stacks that `base` doesn't have are left for the preview to make. Raises ConfigError if there is no such commit,
+    PulumiError if what it holds can't be deployed, and as the lab does.
+    """
+    archive = _archived(checkout, base)
+    before, environment = Path.cwd(), dict(os.environ)
+    with tempfile.TemporaryDirectory(prefix="eps-dos-review-") as name:
+        project = Path(name) / "project"
+        project.mkdir()
+        with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+            tar.extractall(project, filter="data")
+        try:
+            os.chdir(project)
+            wanted = _with_foundations(stacks, project)
+            place = lab.place(in_lab=True)
+            _deploy(wanted, base, place, say)
+            _replace(project, checkout)
+            # Renews the copy that Pulumi works on.
+            yield Base(lab.place(in_lab=True), project)
+        finally:
+            os.chdir(project)
+            lab.here().stop(lambda _line: None)
+            os.chdir(before)
+            os.environ.clear()
+            os.environ.update(environment)
+
+
+def resolved(checkout: Path, name: str) -> str | None:
+    """Return the short form of the commit that `name` stands for in `checkout`; None if there is none."""
+    # A name that begins with a hyphen would be an option.
+    found = _git(checkout, "rev-parse", "--verify", "--quiet", "--short", "--end-of-options", f"{name}^{{commit}}")
+    return found.stdout.decode().strip() or None if found.returncode == 0 else None
+
+
+def commit(checkout: Path) -> str:
+    """Return the short form of the commit that is checked out, with `+` if files differ from it; empty if none is."""
+    head = resolved(checkout, "HEAD")
+    if head is None:
+        return ""
+    changed = _git(checkout, "status", "--porcelain", "--untracked-files=no").stdout.strip()
+    return f"{head}+" if changed else head
+
+
+def _archived(checkout: Path, base: str) -> bytes:
+    found = resolved(checkout, base)
+    if found is None:
+        problem = Problem(
+            where="--base",
+            message=f"is {base!r}, which is no commit here; allowed: a branch, a tag or a commit of this repository",
+            fix="git fetch, or name another one",
+        )
+        raise ConfigError([problem])
+    return _git(checkout, "archive", "--format=tar", found).stdout
+
+
+def _git(checkout: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+    git = shutil.which("git")
+    if git is None:
+        problem = Problem(where="git", message="is not on PATH", fix="install git")
+        raise ConfigError([problem])
+    # Its own program, with names that were checked.
+    return subprocess.run([git, "-C", str(checkout), *arguments], capture_output=True, check=False)  # noqa: S603
+
+
+def _with_foundations(stacks: Sequence[str], project: Path) -> list[str]:
+    """Return the stacks that the project has a file of, each after the one that it mirrors."""
+    there = stack_names(project)
+    wanted: list[str] = []
+    for stack in stacks:
+        if stack not in there:
+            continue
+        mirrored = StackFile(project / f"Pulumi.{stack}.yaml").get("mirrors")
+        wanted += [one for one in (mirrored, stack) if isinstance(one, str) and one in there]
+    return list(dict.fromkeys(wanted))
+
+
+def _deploy(stacks: Sequence[str], base: str, place: Place, say: Callable[[str], None]) -> None:
+    for stack in stacks:
+        with progress(f"deploying {stack} of {base} to the lab") as tell:
+            handle = StackHandle(stack, place)
+            handle.create()
+            handle.up(tell)
+    say(f"the lab has {', '.join(stacks) or 'no stack'} as {base} has it")
+
+
+def _replace(project: Path, checkout: Path) -> None:
+    """Make `project` what `checkout` is, but for the lab that works on it."""
+    for there in project.iterdir():
+        if there.name != LAB_FOLDER:
+            shutil.rmtree(there) if there.is_dir() and not there.is_symlink() else there.unlink()
+    for source in (*(checkout / part for part in PARTS), *sorted(checkout.glob("Pulumi.*.yaml"))):
+        if source.is_dir():
+            shutil.copytree(source, project / source.name, ignore=shutil.ignore_patterns("__pycache__"))
+        elif source.is_file():
+            shutil.copy2(source, project / source.name)

@@ -1,0 +1,253 @@
+"""`eps-dos review STACK...`: the preview, for a reviewer: what is dangerous first, and whether somebody said it may be.
+
+It runs previews and gathers what they depend on; what is made of that is in the modules beside this one. Left out:
+posting it anywhere (.github/workflows/preview.yml).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from infra.deciding import LIVE, stack_names
+from infra.errors import ConfigError, Problem
+from infra.naming import check_stack_name
+from infra.suppliers import FILE as SUPPLIERS
+from infra.suppliers import SupplierList, admitted
+from infra.yamlfile import read_mapping
+from ops.lab.command import InLab, place
+from ops.output.progress import progress, say
+from ops.stacks.place import Place, project_folder
+from ops.stacks.stackfile import StackFile
+
+if TYPE_CHECKING:
+    from ops.output.redaction import Redactor
+    from ops.review.content import Context, Source, StackReview
+    from ops.review.document import Review
+
+MOST_AT_ONCE = 4
+
+_SECRET_VARIABLES = ("SECRET", "TOKEN", "PASSWORD", "PASSPHRASE", "CREDENTIAL", "PRIVATE_KEY")
+
+
+class Format(StrEnum):
+    """How a review is written."""
+
+    TEXT = "text"
+    MARKDOWN = "markdown"
+    JSON = "json"
+
+
+def review(
+    stacks: Annotated[
+        list[str] | None, typer.Argument(metavar="[STACK]...", help="Which stacks; by default all that have a file.")
+    ] = None,
+    in_lab: InLab = False,
+    base: Annotated[
+        str | None,
+        typer.Option(metavar="COMMIT", help="Deploy COMMIT to a lab of its own, then preview over that: no account."),
+    ] = None,
+    refresh: Annotated[
+        bool, typer.Option(help="Look at what AWS really has, so that changes by hand are seen.")
+    ] = True,
+    format_: Annotated[
+        Format, typer.Option("--format", help="text, markdown (for a pull request) or json.")
+    ] = Format.TEXT,
+    outputs: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--output",
+            metavar="FILE",
+            help="Write to FILE and not to stdout; .json, .md, .txt say the format. Repeatable.",
+        ),
+    ] = None,
+    save_plan: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Keep each stack's plan there, to be applied as reviewed.")
+    ] = None,
+    commit: Annotated[
+        str | None, typer.Option(metavar="SHA", help="The commit to name, if not the one checked out.")
+    ] = None,
+    made_elsewhere: Annotated[
+        Path | None,
+        typer.Option("--from", metavar="FILE", help="Run nothing: judge and render this JSON, trusting nothing in it."),
+    ] = None,
+    parallel: Annotated[int, typer.Option(min=1, max=16, help="How many stacks at a time.")] = MOST_AT_ONCE,
+) -> None:
+    """Preview STACKs for a reviewer: dangers first. Exits 1 if one fails, or a danger isn't acknowledged."""
+    from ops.output.redaction import Redactor
+    from ops.review.acknowledgements import gate, read_acknowledgements
+    from ops.review.base import commit as checked_out
+    from ops.review.document import Review
+
+    checkout = project_folder(Path.cwd())
+    if made_elsewhere is not None:
+        raise typer.Exit(_judge_elsewhere(made_elsewhere, checkout, format_, outputs or [], commit))
+    names = list(dict.fromkeys(stacks or stack_names(checkout)))
+    for name in names:
+        check_stack_name(name)
+    now = datetime.now(UTC)
+    # Whatever is wrong with it is said before anything is started.
+    acknowledgements = read_acknowledgements(checkout, now.date())
+    redactor = Redactor(_known_secrets(os.environ))
+    if save_plan is not None:
+        save_plan = save_plan.absolute()
+        save_plan.mkdir(parents=True, exist_ok=True)
+    with _place(checkout, names, in_lab, base) as (at, told), progress(f"previewing {', '.join(names)}") as tell:
+
+        def of(name: str) -> StackReview:
+            source = _source(name, in_lab=in_lab, base=base, refresh=refresh)
+            context = _context(name, checkout, source, redactor)
+            return _reviewed(name, _Preview(at, told, refresh, save_plan), context, tell)
+
+        with ThreadPoolExecutor(max_workers=min(parallel, max(1, len(names)))) as pool:
+            reviews = list(pool.map(of, names))
+    judged = gate(reviews, acknowledgements, now.date(), redactor)
+    _write(
+        Review(commit=redactor.text(commit or checked_out(checkout)), made_at=now, gate=judged), format_, outputs or []
+    )
+    raise typer.Exit(0 if judged.passed else 1)
+
+
+def _judge_elsewhere(file: Path, checkout: Path, format_: Format, outputs: Sequence[Path], commit: str | None) -> int:
+    from ops.output.redaction import Redactor
+    from ops.review.acknowledgements import gate, read_acknowledgements
+    from ops.review.document import Review, UntrustedReviewError, from_json
+
+    now = datetime.now(UTC)
+    redactor = Redactor(_known_secrets(os.environ))
+    try:
+        reviews = from_json(file.read_text(encoding="utf-8", errors="replace"), redactor)
+    except UntrustedReviewError as error:
+        raise ConfigError([Problem(where=f"--from {file.name}:", message=f"{error}", fix="make it again")]) from None
+    judged = gate(reviews, read_acknowledgements(checkout, now.date()), now.date(), redactor)
+    _write(Review(commit=redactor.text(commit or ""), made_at=now, gate=judged), format_, outputs)
+    return 0 if judged.passed else 1
+
+
+_Told = Callable[[Any], Any]
+"""Returns what was written with what a lab has called by what it stands for."""
+
+
+@dataclass(frozen=True)
+class _Preview:
+    """How stacks are previewed."""
+
+    at: Place
+    told: _Told
+    refresh: bool
+    save_plan: Path | None
+
+
+@contextmanager
+def _place(checkout: Path, stacks: Sequence[str], in_lab: bool, base: str | None) -> Iterator[tuple[Place, _Told]]:
+    if base is None:
+        yield place(in_lab), lambda written: written
+        return
+    from ops.review.base import base_in_lab
+
+    with base_in_lab(checkout, base, stacks, say) as made:
+        yield made.place, made.told
+
+
+def _source(stack: str, *, in_lab: bool, base: str | None, refresh: bool) -> Source:
+    from ops.review.content import Source
+
+    options = "" if refresh else " --no-refresh"
+    if base is not None:
+        label = f"the lab, not AWS: {base} deployed on this machine, then this change previewed over it"
+        return Source(kind="lab", label=label, command=f"eps-dos review {stack} --base {base}{options}")
+    seen = "refreshed" if refresh else "not refreshed: changes by hand aren't seen"
+    if in_lab:
+        label = f"the lab as it is, not AWS, {seen}"
+        return Source(kind="lab", label=label, command=f"eps-dos review {stack} --lab{options}")
+    return Source(kind="real", label=f"the real state, {seen}", command=f"eps-dos review {stack}{options}")
+
+
+def _context(stack: str, folder: Path, source: Source, redactor: Redactor) -> Context:
+    from ops.review.content import Context
+    from ops.review.dangers import Known
+
+    return Context(
+        source=source,
+        known=Known(published=published_in_file(stack, folder)),
+        clients=_clients(stack, folder),
+        redactor=redactor,
+    )
+
+
+def published_in_file(stack: str, folder: Path) -> Mapping[str, str] | None:
+    """Return the addresses that the stack file has, however wrong it is otherwise; None if it can't be read."""
+    try:
+        addresses = StackFile(folder / f"Pulumi.{stack}.yaml").get("virtualIps")
+    except (ConfigError, OSError):
+        return None
+    return {str(zone): str(one) for zone, one in addresses.items()} if isinstance(addresses, Mapping) else {}
+
+
+def _clients(stack: str, folder: Path) -> Sequence[str]:
+    """Return the suppliers that may connect to `stack`, in whose firewalls its addresses are."""
+    try:
+        listed = SupplierList.model_validate(read_mapping(folder / SUPPLIERS))
+    except (ConfigError, ValueError):
+        return ()
+    return [one.name for one in admitted(listed.suppliers, stack, assured_only=stack == LIVE)]
+
+
+def _reviewed(stack: str, preview: _Preview, context: Context, tell: Callable[[str], None]) -> StackReview:
+    """Return the review of one stack. A preview that fails is one, too: it says why, and what was seen until then."""
+    # Slow to load, and not needed to say what is wrong with a command line.
+    from ops.review.content import review_stack
+    from ops.review.kept_plan import keep
+    from ops.review.plan import read_plan
+    from ops.stacks.engine import NoSuchStackError, PulumiError, StackHandle
+
+    handle = StackHandle(stack, preview.at)
+    path = preview.save_plan / f"{stack}.plan.json" if preview.save_plan else None
+    try:
+        if preview.at.in_lab:
+            handle.create()
+        found = handle.preview(lambda now: tell(f"{stack}, {now}"), refresh=preview.refresh, plan=path)
+        plan = read_plan(stack, found.document, preview.told(found.events))
+    except PulumiError as error:
+        plan = read_plan(stack, None, preview.told(error.events), preview.told(error.messages) or [str(error)])
+    except NoSuchStackError as error:
+        plan = read_plan(stack, None, (), [str(error)])
+    if path is not None and path.exists():
+        kept = keep(path, context.redactor)
+        if kept:
+            say(f"{stack}: {kept}")
+    return review_stack(plan, context)
+
+
+def _known_secrets(environment: Mapping[str, str]) -> list[str]:
+    return [value for name, value in environment.items() if any(word in name.upper() for word in _SECRET_VARIABLES)]
+
+
+_SUFFIXES = {".json": Format.JSON, ".md": Format.MARKDOWN, ".txt": Format.TEXT}
+
+
+def _write(made: Review, format_: Format, outputs: Sequence[Path]) -> None:
+    from ops.review.document import as_json
+    from ops.review.markdown import as_markdown
+    from ops.review.text import as_text, show
+
+    writers = {Format.TEXT: as_text, Format.MARKDOWN: as_markdown, Format.JSON: as_json}
+    for output in outputs:
+        text = writers[_SUFFIXES.get(output.suffix, format_)](made)
+        output.write_text(text if text.endswith("\n") else f"{text}\n", encoding="utf-8")
+    if outputs:
+        return
+    if format_ is Format.TEXT:
+        show(made, sys.stdout)
+    else:
+        typer.echo(writers[format_](made))

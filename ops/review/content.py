@@ -1,0 +1,603 @@
+"""What a review says of one stack: a plan, ranked and made fit to be shown.
+
+Here the plan's values become texts without secrets (`ops.review.values`); renderings see nothing else. The dataclasses
+are the JSON document, too: names of fields are a contract (docs/reviewing.md).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from infra.graph import ABSENT, Value
+from ops.output.redaction import Redactor
+from ops.review.access import LOAD_BALANCER
+from ops.review.dangers import BUCKET, EIP, GROUP, LISTENER, RECORD, TARGET_GROUP, Action, Known, dangers
+from ops.review.plan import RANKED, Change, Operation, Plan, is_stack
+from ops.review.values import NOT_SHOWN, PropertyChange, Shown, changed_properties, readable, shown, visible
+from ops.review.values import change as shown_change
+
+ROLLOUT_PREFIX = "pulumi-python:dynamic"
+COMPONENT_PREFIX = "eps-dos-api:infra:"
+LAUNCH_TEMPLATE = "aws:ec2/launchTemplate:LaunchTemplate"
+SCALING_POLICY = "aws:autoscaling/policy:Policy"
+TAGS = frozenset({"tags", "tagsAll"})
+
+COMPONENTS = (
+    "VirtualIps", "LoadBalancer", "Dns", "Dataset", "Rollout", "Service", "Clients", "SecurityGroups", "Network",
+    "Endpoints", "Monitoring",
+)  # fmt: skip
+"""The most important first; others follow by name."""
+
+NO_COMPONENT = "(the stack itself)"
+
+MOST_ERROR_LINES = 40
+LONGEST_MESSAGE = 2_000
+LONGEST_LABEL = 120
+
+ENGINES_END = frozenset({"preview failed", "update failed"})
+ENGINES_NOTE = "using pulumi-"
+"""How the engine begins to say where on the machine it found a plugin, each time that it starts one."""
+MOST_FIGURES = 3
+
+_Safe = Callable[..., str]
+"""Takes a text, and at most how many characters of it; gives one line without secrets."""
+
+Verdict = Literal["failed", "dangerous", "acknowledged", "calm", "unchanged"]
+"""`failed`: no whole preview. `dangerous`: a danger is not acknowledged. `acknowledged`: all are. `calm`: there are
+changes and none is dangerous."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """What was previewed against, and how to do it again."""
+
+    kind: Literal["real", "lab"]
+    label: str
+    """In words: `the real state, refreshed`, `the lab: main deployed on this machine, then the branch`."""
+    command: str
+    """What repeats the review of this one stack."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LostAddress:
+    """An address that clients could no longer reach."""
+
+    address: str
+    zone: str
+    published: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReviewedDanger:
+    """Something to acknowledge, or to give up."""
+
+    action: Action
+    urn: str
+    what: str
+    message: str
+    outage: str
+    """Why it can't be done without an outage; empty if it can."""
+    addresses: tuple[LostAddress, ...]
+    concerns: tuple[str, ...]
+    """Suppliers in whose firewalls these addresses are."""
+    acknowledged: str = ""
+    """The reason that somebody gave; empty: nobody has acknowledged it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fact:
+    """A figure that a reviewer looks for, before and after; equal if it stays."""
+
+    name: str
+    before: str
+    after: str
+
+    @property
+    def changes(self) -> bool:
+        """Whether it becomes another."""
+        return self.before != self.after
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResourceChange:
+    """What happens to one resource."""
+
+    urn: str
+    name: str
+    type: str
+    operation: Operation
+    engine_operations: tuple[str, ...]
+    properties: tuple[PropertyChange, ...]
+    note: str = ""
+    """What to know besides: the order of a replacement, that it stays in AWS."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Component:
+    """The changes of one component."""
+
+    name: str
+    changes: tuple[ResourceChange, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolicyResult:
+    """What a policy said."""
+
+    policy: str
+    pack: str
+    blocks: bool
+    message: str
+    urn: str
+
+
+NodeState = Literal["same", "new", "changed", "replaced", "gone", "unknown"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Node:
+    """One box of the picture."""
+
+    column: Literal["name", "address", "listener", "group", "dataset"]
+    label: str
+    state: NodeState
+
+
+@dataclass(frozen=True, kw_only=True)
+class StackReview:
+    """All that a review says of one stack. Every text is one line, printable, without secrets."""
+
+    stack: str
+    verdict: Verdict
+    source: Source
+    errors: tuple[str, ...]
+    """Why there is no whole preview, line by line."""
+    dangers: tuple[ReviewedDanger, ...]
+    capacity: tuple[Fact, ...]
+    release: tuple[Fact, ...]
+    policies: tuple[PolicyResult, ...]
+    policies_passed: int
+    policy_packs: tuple[str, ...]
+    counts: Mapping[str, int]
+    """Resources by operation."""
+    components: tuple[Component, ...]
+    """Changes beside those of tags alone."""
+    tag_changes: tuple[ResourceChange, ...]
+    drift: tuple[ResourceChange, ...]
+    """What was changed by hand since the last update, of what the program says; empty if the preview didn't refresh."""
+    picture: tuple[Node, ...]
+    """Name, addresses, listener, group, dataset; empty unless one of them changes."""
+    warnings: tuple[str, ...]
+    duration_seconds: float | None
+    fingerprint: str
+    """Of all changes: equal, if the same would be done."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context:
+    """What a review knows beside the plan."""
+
+    source: Source
+    known: Known
+    clients: Sequence[str] = ()
+    """Suppliers that may connect."""
+    redactor: Redactor
+
+
+def review_stack(plan: Plan, context: Context) -> StackReview:
+    """Return what there is to say of `plan`. Nothing is acknowledged yet."""
+    redactor = context.redactor
+
+    def safe(text: str, longest: int = LONGEST_MESSAGE) -> str:
+        hidden = redactor.text(text)
+        return visible(hidden) if len(hidden) <= longest else f"{visible(hidden[:longest])}…"
+
+    found = tuple(
+        ReviewedDanger(
+            action=one.action,
+            urn=safe(one.urn),
+            what=safe(one.what),
+            message=safe(one.message),
+            outage=safe(one.outage),
+            addresses=tuple(
+                LostAddress(address=safe(lost.address), zone=safe(lost.zone), published=lost.published)
+                for lost in one.addresses
+            ),
+            concerns=tuple(map(safe, context.clients)) if any(lost.published for lost in one.addresses) else (),
+        )
+        for one in dangers(plan, context.known)
+    )
+    changed = [one for change in plan.changes if (one := _resource_change(change, redactor, safe)) is not None]
+    tags_only = [one for one in changed if _tags_only(one)]
+    rest = [one for one in changed if not _tags_only(one)]
+    component_of = {safe(change.urn): component_name(change) for change in plan.changes}
+    made = StackReview(
+        stack=plan.stack,
+        verdict="calm",
+        source=context.source,
+        errors=tuple(_error_lines(plan, redactor, safe)),
+        dangers=found,
+        capacity=tuple(_facts(_capacity(plan), redactor)),
+        release=tuple(_facts(_release(plan), redactor)),
+        policies=tuple(
+            PolicyResult(
+                policy=safe(one.policy),
+                pack=safe(one.pack),
+                blocks=one.blocks,
+                # Secrets go over several lines, so before any line is left out.
+                message=safe(_without_heading(redactor.text(one.message))),
+                urn=safe(one.urn),
+            )
+            for one in plan.policies
+        ),
+        policies_passed=plan.policies_passed,
+        policy_packs=tuple(map(safe, plan.packs)),
+        counts=_counts(plan),
+        components=tuple(_by_component(rest, component_of, safe)),
+        tag_changes=tuple(tags_only),
+        drift=tuple(_drift(plan, redactor, safe)),
+        picture=tuple(_picture(plan, safe)),
+        warnings=tuple(_warnings(plan, safe)),
+        duration_seconds=plan.duration_seconds,
+        fingerprint=fingerprint(plan, redactor),
+    )
+    return replace(made, verdict=verdict(made))
+
+
+def verdict(review: StackReview) -> Verdict:
+    """Return what a reviewer is to make of it."""
+    if review.errors or any(one.blocks for one in review.policies):
+        return "failed"
+    if any(not one.acknowledged for one in review.dangers):
+        return "dangerous"
+    if review.dangers:
+        return "acknowledged"
+    return "calm" if review.components or review.tag_changes or review.drift else "unchanged"
+
+
+def component_name(change: Change) -> str:
+    """Return the component that a resource belongs to: the outermost of the program's own among its parents."""
+    types = change.qualified_type.split("$")
+    own = next((one for one in types if one.startswith(COMPONENT_PREFIX)), "")
+    if own:
+        return own.removeprefix(COMPONENT_PREFIX)
+    return "Rollout" if change.type.startswith(ROLLOUT_PREFIX) else NO_COMPONENT
+
+
+def _resource_change(change: Change, redactor: Redactor, safe: _Safe) -> ResourceChange | None:
+    options = list(_options(change))
+    if change.operation in {"same", "read"} and not options:
+        return None
+    properties = [] if change.operation == "delete" else list(_properties(change, redactor))
+    return ResourceChange(
+        urn=safe(change.urn),
+        name=safe(change.name),
+        type=safe(change.type),
+        # The engine counts a change of its own options as none.
+        operation="update" if change.operation in {"same", "read"} else change.operation,
+        engine_operations=tuple(safe(one) for one in change.engine_operations),
+        properties=(*options, *properties),
+        note=_note(change),
+    )
+
+
+def _options(change: Change) -> Iterator[PropertyChange]:
+    if change.old is None or change.new is None:
+        return
+    pairs = (
+        ("protect", change.old.protect, change.new.protect),
+        ("retainOnDelete", change.old.retained, change.new.retained),
+    )
+    for name, before, after in pairs:
+        if before != after:
+            yield PropertyChange(
+                path=f"(option) {name}",
+                before=Shown("value", str(before).lower()),
+                after=Shown("value", str(after).lower()),
+            )
+
+
+def _properties(change: Change, redactor: Redactor) -> Iterator[PropertyChange]:
+    before = change.old.raw_inputs if change.old else {}
+    after = change.new.raw_inputs if change.new else {}
+    if change.old is not None and change.new is None:
+        return
+    replacing = {_general(path) for path, kind in change.detailed_diff.items() if kind.endswith("-replace")}
+    replacing |= {_general(reason) for reason in change.replace_reasons}
+    seen = set()
+    for path, old, new in changed_properties(before, after):
+        general = _general(path)
+        seen.add(general)
+        yield shown_change(path, old, new, redactor, replaces=_touches(general, replacing))
+    if change.old is None:
+        return
+    # What differs in what AWS has, and not in what the program says.
+    for path in change.detailed_diff:
+        general = _general(path)
+        if path.startswith("__") or _touches(general, seen):
+            continue
+        old = _at(change.old.raw_outputs, path, _at(before, path, ABSENT))
+        new = _at(after, path, _at(change.new.raw_outputs if change.new else {}, path, ABSENT))
+        made = shown_change(path, readable(old), readable(new), redactor, replaces=_touches(general, replacing))
+        if made.before == made.after and made.before.kind != "secret":
+            made = replace(made, after=NOT_SHOWN)
+        yield made
+    provider = (before.get("__provider"), after.get("__provider"))
+    if None not in provider and provider[0] != provider[1]:
+        yield PropertyChange(path="(code of the dynamic provider)", before=NOT_SHOWN, after=NOT_SHOWN)
+
+
+_INDEX = re.compile(r"\[[^\]]*\]")
+
+
+def _general(path: str) -> str:
+    """Return a property path without the places in lists: the engine counts them, here entries have names."""
+    return _INDEX.sub("", path).strip(".")
+
+
+def _touches(path: str, others: Collection[str]) -> bool:
+    """Whether `path` is one of `others`, lies in one, or holds one."""
+    if path in others:
+        return True
+    return any(path.startswith(f"{one}.") or one.startswith(f"{path}.") for one in others)
+
+
+_STEPS = re.compile(r'\["((?:[^"\\]|\\.)*)"\]|\[(\d+)\]|([^.\[\]]+)')
+
+
+def _at(properties: Value, path: str, otherwise: Value) -> Value:
+    """Return the value at a property path as Pulumi writes it (`a.b[0]["c.d"]`), else `otherwise`."""
+    value = properties
+    for quoted, index, name in _STEPS.findall(path):
+        if index:
+            items = value if isinstance(value, list | tuple) else ()
+            if int(index) >= len(items):
+                return otherwise
+            value = items[int(index)]
+            continue
+        if not isinstance(value, Mapping) or (quoted or name) not in value:
+            return otherwise
+        value = value[quoted or name]
+    return value
+
+
+def _note(change: Change) -> str:
+    retained = bool(change.old and change.old.retained)
+    if change.operation == "replace":
+        order = "the old one goes first" if change.deletes_first else "the new one comes first"
+        return f"{order}; the old one stays in AWS" if retained else order
+    if change.operation == "delete" and retained:
+        return "stays in AWS, but belongs to no stack"
+    if change.operation == "forget":
+        return "leaves the state; nothing happens in AWS but the end of an earlier replacement"
+    if change.operation == "same":
+        return "nothing changes in AWS"
+    return ""
+
+
+def _tags_only(change: ResourceChange) -> bool:
+    paths = {re.split(r"[.\[]", one.path, maxsplit=1)[0] for one in change.properties}
+    return change.operation == "update" and bool(paths) and paths <= TAGS
+
+
+def _counts(plan: Plan) -> dict[str, int]:
+    counted = Counter(change.operation for change in plan.changes)
+    return {operation: counted[operation] for operation in RANKED if counted[operation]}
+
+
+def _by_component(
+    changes: Sequence[ResourceChange], component_of: Mapping[str, str], safe: _Safe
+) -> Iterator[Component]:
+    grouped: dict[str, list[ResourceChange]] = {}
+    for change in changes:
+        grouped.setdefault(safe(component_of[change.urn]), []).append(change)
+
+    def order(name: str) -> tuple[int, int, str]:
+        worst = min(RANKED.index(one.operation) for one in grouped[name])
+        known = COMPONENTS.index(name) if name in COMPONENTS else len(COMPONENTS)
+        # What goes or is replaced comes before what is made or changed, wherever it is.
+        return (worst if worst <= RANKED.index("delete") else len(RANKED), known, name)
+
+    for name in sorted(grouped, key=order):
+        of_one = sorted(grouped[name], key=lambda one: (RANKED.index(one.operation), one.type, one.name))
+        yield Component(name=name, changes=tuple(of_one))
+
+
+def _drift(plan: Plan, redactor: Redactor, safe: _Safe) -> Iterator[ResourceChange]:
+    for change in plan.drift:
+        properties = []
+        if change.old and change.new:
+            # What the program doesn't say is AWS's to change: which interface an address is at, who uses a group.
+            managed = change.old.raw_inputs
+            before, after = (
+                {key: value for key, value in state.raw_outputs.items() if key in managed}
+                for state in (change.old, change.new)
+            )
+            found = changed_properties(before, after)
+            properties = [shown_change(path, old, new, redactor) for path, old, new in found]
+            if not properties:
+                continue
+        yield ResourceChange(
+            urn=safe(change.urn),
+            name=safe(change.name),
+            type=safe(change.type),
+            operation=change.operation,
+            engine_operations=change.engine_operations,
+            properties=tuple(properties),
+            note="is no longer there" if change.operation == "delete" else "",
+        )
+
+
+_Pair = tuple[str, Value, Value]
+
+
+def _capacity(plan: Plan) -> Iterator[_Pair]:
+    for group in plan.of_type(GROUP):
+        for name, key in (("minimum", "minSize"), ("maximum", "maxSize")):
+            yield (name, group.before(key), group.after(key))
+    for policy in plan.of_type(SCALING_POLICY):
+        key = "targetTrackingConfiguration"
+        before, after = (_mapping(one).get("targetValue") for one in (policy.before(key), policy.after(key)))
+        yield ("CPU target (percent)", before, after)
+    for template in plan.of_type(LAUNCH_TEMPLATE):
+        yield ("instance type", template.before("instanceType"), template.after("instanceType"))
+
+
+def _release(plan: Plan) -> Iterator[_Pair]:
+    for rollout in _rollouts(plan):
+        yield ("release", rollout.before("release"), rollout.after("release"))
+        yield ("image", rollout.before("imageId"), rollout.after("imageId"))
+
+
+def _rollouts(plan: Plan) -> Iterator[Change]:
+    return (one for one in plan.changes if one.type.startswith(ROLLOUT_PREFIX) and one.type.endswith(":Rollout"))
+
+
+def _facts(pairs: Iterator[_Pair], redactor: Redactor) -> Iterator[Fact]:
+    for name, before, after in pairs:
+        if before is None and after is None:
+            continue
+        old, new = (shown(ABSENT if one is None else readable(one), redactor, name).words for one in (before, after))
+        yield Fact(name=name, before=old, after=new)
+
+
+def _without_heading(message: str) -> str:
+    """Return what a policy found, without its description, which the engine puts on the first line."""
+    _, *found = message.strip().splitlines() or [""]
+    return " ".join(" ".join(found or [message]).split())
+
+
+def _error_lines(plan: Plan, redactor: Redactor, safe: _Safe) -> Iterator[str]:
+    # A private key goes over several lines, so secrets are looked for before there are lines.
+    lines = [line for error in plan.errors for line in redactor.text(error).strip().splitlines()]
+    # How the engine ends: it says nothing where something else does.
+    telling = [line for line in lines if line not in ENGINES_END]
+    lines = telling or ([] if any(one.blocks for one in plan.policies) else lines)
+    yield from (safe(line) for line in lines[:MOST_ERROR_LINES])
+    if len(lines) > MOST_ERROR_LINES:
+        yield f"… {len(lines) - MOST_ERROR_LINES} more lines"
+
+
+def _warnings(plan: Plan, safe: _Safe) -> Iterator[str]:
+    for one in plan.diagnostics:
+        if one.severity == "warning" and not one.message.startswith(ENGINES_NOTE):
+            yield safe(one.message.strip())
+    if plan.unknown_events:
+        kinds = ", ".join(plan.unknown_events)
+        yield safe(f"the engine told of what this version doesn't know: {kinds}")
+
+
+def _picture(plan: Plan, safe: _Safe) -> Sequence[Node]:
+    nodes = [*_nodes(plan, safe)]
+    return nodes if any(one.state != "same" for one in nodes) else ()
+
+
+def _nodes(plan: Plan, safe: _Safe) -> Iterator[Node]:
+    for record in plan.of_type(RECORD):
+        names = [str(one) for one in (record.before("name"), record.after("name")) if one is not None]
+        label = " → ".join(dict.fromkeys(names))
+        yield Node(column="name", label=safe(label, LONGEST_LABEL), state=_state([record]))
+    yield from _addresses(plan, safe)
+    balancers, listeners = plan.of_type(LOAD_BALANCER), plan.of_type(LISTENER)
+    for listener in listeners:
+        port = listener.after("port") or listener.before("port")
+        number = int(port) if isinstance(port, float) and port.is_integer() else port
+        label = f"{listener.name}, TCP {number}"
+        yield Node(column="listener", label=safe(label, LONGEST_LABEL), state=_state([*balancers, listener]))
+    behind = [*plan.of_type(TARGET_GROUP), *_rollouts(plan)]
+    figures = [
+        f"{name} {_arrow(before, after)}"
+        for name, before, after in (*_capacity(plan), *_release(plan))
+        if name in {"minimum", "maximum", "release"}
+    ]
+    for group in plan.of_type(GROUP):
+        label = ", ".join((group.name, *figures[:MOST_FIGURES]))
+        yield Node(column="group", label=safe(label, LONGEST_LABEL), state=_state([*behind, group]))
+    buckets = plan.of_type(BUCKET)
+    for bucket in buckets:
+        name = bucket.after("bucket") or bucket.before("bucket") or bucket.name
+        yield Node(column="dataset", label=safe(str(name), LONGEST_LABEL), state=_state([bucket]))
+    if not buckets:
+        # A mirror reads another environment's.
+        read = (one.old.outputs.get("dataset") for one in plan.changes if is_stack(one) and one.old)
+        for dataset in read:
+            name = _mapping(dataset).get("bucket")
+            if isinstance(name, str):
+                yield Node(column="dataset", label=safe(f"{name}, read only", LONGEST_LABEL), state="same")
+
+
+def _addresses(plan: Plan, safe: _Safe) -> Iterator[Node]:
+    """Yield the addresses by zone; those allocated elsewhere, which are no resource of the stack, as they were."""
+    made = {one.name.removeprefix(f"{plan.stack}-vip-"): one for one in plan.of_type(EIP)}
+    stack = next((one.old for one in plan.changes if is_stack(one) and one.old), None)
+    by_zone = _mapping(stack.outputs.get("virtualIps")) if stack else {}
+    for zone in sorted({*made, *by_zone}):
+        change = made.get(zone)
+        known = change.old.outputs.get("publicIp") if change and change.old else by_zone.get(zone)
+        label = f"{known} ({zone})" if isinstance(known, str) else zone
+        yield Node(column="address", label=safe(label, LONGEST_LABEL), state=_state([change]) if change else "same")
+
+
+def _arrow(before: Value, after: Value) -> str:
+    old, new = (int(one) if isinstance(one, float) and one.is_integer() else one for one in (before, after))
+    return f"{new}" if old in (None, new) else f"{old} → {new}"
+
+
+def _state(changes: Sequence[Change]) -> NodeState:
+    """Return the state of a box that stands for several resources: the worst of theirs; tags alone are none."""
+    states: Mapping[Operation, NodeState] = {
+        "unknown": "unknown", "replace": "replaced", "delete": "gone", "create": "new", "update": "changed",
+        "import": "changed",
+    }  # fmt: skip
+    found: list[Operation] = [one.operation for one in changes if not _same_but_tags(one)]
+    return states.get(min(found, key=RANKED.index), "same") if found else "same"
+
+
+def _same_but_tags(change: Change) -> bool:
+    if change.operation != "update" or change.old is None or change.new is None:
+        return False
+    found = changed_properties(change.old.raw_inputs, change.new.raw_inputs)
+    paths = {path.split(".")[0].split("[")[0] for path, _, _ in found}
+    return bool(paths) and paths <= TAGS
+
+
+def fingerprint(plan: Plan, redactor: Redactor) -> str:
+    """Return a digest of what would be done, whenever and from wherever it was previewed.
+
+    Names that are made up anew at each preview don't count, nor does a secret's value, which nobody has seen.
+    """
+    made_up = _made_up_names(plan)
+
+    def told(value: Value) -> Value:
+        hidden = redactor.value(value)
+        text = hidden if isinstance(hidden, str) else json.dumps(hidden, sort_keys=True, default=repr)
+        return made_up.sub(r"\1-*", text)
+
+    changes = []
+    for change in plan.changes:
+        before = change.old.raw_inputs if change.old else {}
+        after = change.new.raw_inputs if change.new else {}
+        options = [(one.path, one.before.text, one.after.text) for one in _options(change)]
+        if change.operation in {"same", "read"} and not options:
+            continue
+        found = [] if change.operation == "delete" else changed_properties(before, after)
+        properties = sorted([path, told(old), told(new)] for path, old, new in found)
+        changes.append([change.urn, change.operation, change.deletes_first, options, properties])
+    return hashlib.sha256(json.dumps(sorted(changes, key=lambda one: str(one[0]))).encode()).hexdigest()
+
+
+def _made_up_names(plan: Plan) -> re.Pattern[str]:
+    """Return what matches a name that Pulumi makes up: the logical one, a hyphen and seven hexadecimal digits."""
+    new = {one.name for one in plan.changes if one.operation in {"create", "replace"}}
+    inside = "|".join(re.escape(name) for name in sorted(new, key=len, reverse=True) if name)
+    return re.compile(rf"({inside})-[0-9a-f]{{7}}(?![0-9a-f])" if inside else r"(?!)()")
+
+
+def _mapping(value: Value) -> Mapping[str, Value]:
+    return value if isinstance(value, Mapping) else {}

@@ -1,0 +1,374 @@
+"""What in a plan is dangerous: what clients would notice, or couldn't get back.
+
+The names that clients connect to, the addresses that they have in their firewalls, the load balancer, the data; who may
+get at them; and whatever can't be done without an outage, with the reason. A danger is something to acknowledge, not
+something forbidden: that is `infra.rules`. Left out: how it is shown, and who acknowledged what.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, field
+from typing import Literal
+
+from infra.graph import UNKNOWN, Value, json_document
+from infra.settings import NAMESPACE
+from ops.review.access import LOAD_BALANCER, widened
+from ops.review.plan import Change, Plan, is_stack
+
+EIP = "aws:ec2/eip:Eip"
+RECORD = "aws:route53/record:Record"
+BUCKET = "aws:s3/bucket:Bucket"
+LISTENER = "aws:lb/listener:Listener"
+TARGET_GROUP = "aws:lb/targetGroup:TargetGroup"
+GROUP = "aws:autoscaling/group:Group"
+
+VITAL: Mapping[str, str] = {
+    EIP: "virtual IP",
+    LOAD_BALANCER: "load balancer",
+    RECORD: "DNS record",
+    BUCKET: "dataset",
+}
+"""What may not go, nor change places, without somebody having said so."""
+
+BUCKET_SETTINGS = frozenset(
+    {
+        "aws:s3/bucketOwnershipControls:BucketOwnershipControls",
+        "aws:s3/bucketPolicy:BucketPolicy",
+        "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock",
+        "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration",
+        "aws:s3/bucketVersioning:BucketVersioning",
+    }
+)
+"""What keeps the dataset what and whose it is; without one of them it is unprotected."""
+
+Action = Literal["delete", "replace", "unprotect", "redirect", "outage", "widen", "unknown"]
+"""What happens, as an acknowledgement names it."""
+
+ORDER: tuple[Action, ...] = ("delete", "replace", "unprotect", "redirect", "outage", "unknown", "widen")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Address:
+    """A virtual IP as clients know it."""
+
+    address: str
+    zone: str
+    published: bool
+    """Whether it stands in the stack file, and so in firewalls."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Danger:
+    """One dangerous thing that happens to one resource."""
+
+    action: Action
+    urn: str
+    what: str
+    """The resource in a person's words: `virtual IP live-vip-eu-west-2c`."""
+    message: str
+    """What happens; continues `what`."""
+    outage: str = ""
+    """Why it can't be done without one; empty if it can."""
+    addresses: tuple[Address, ...] = ()
+    """Those that would be lost."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """What is known of an environment besides its plan."""
+
+    published: Mapping[str, str] | None = field(default_factory=dict)
+    """Addresses by zone, as the stack file has them now; None if it can't be read."""
+
+
+def dangers(plan: Plan, known: Known) -> tuple[Danger, ...]:
+    """Return what is dangerous in `plan`, the worst first: lost addresses, outages, then by what and how."""
+    situation = _Situation(plan, known)
+    found = [danger for change in plan.changes for danger in _of(change, situation)]
+    found += [danger for change in plan.drift for danger in _gone(change, situation)]
+    if plan.failed:
+        found += _taken_out(plan, known, situation, {one for danger in found for one in danger.addresses})
+    found += _contradicted(plan, known, situation)
+    if plan.uncounted:
+        counts = ", ".join(f"{operation} ({count})" for operation, count in plan.uncounted.items())
+        found.append(
+            Danger(action="unknown", urn=_stack_urn(plan), what=f"stack {plan.stack}",
+                   message=f"has operations that the engine counts and doesn't show: {counts}")
+        )  # fmt: skip
+    return tuple(sorted(found, key=_rank))
+
+
+def _rank(danger: Danger) -> tuple[bool, bool, int, int, str]:
+    kinds = [*VITAL.values()]
+    kind = next((index for index, name in enumerate(kinds) if danger.what.startswith(name)), len(kinds))
+    lost = any(one.published for one in danger.addresses)
+    return (not lost, not danger.outage, kind, ORDER.index(danger.action), danger.what)
+
+
+class _Situation:
+    """What a danger depends on beyond the one resource."""
+
+    def __init__(self, plan: Plan, known: Known) -> None:
+        self.plan = plan
+        # In a stack that is only being made, nothing can be lost and nobody was kept out.
+        self.is_new = not any(one.old for one in plan.changes if one.type.startswith("aws:"))
+        self._by_allocation: dict[str, str] = {}
+        for change in plan.of_type(EIP):
+            outputs = change.old.outputs if change.old else {}
+            allocation, address = outputs.get("allocationId") or outputs.get("id"), outputs.get("publicIp")
+            if isinstance(allocation, str) and isinstance(address, str):
+                self._by_allocation[allocation] = address
+        self._zones: dict[str, str] = {}
+        stack = next((one for one in plan.changes if is_stack(one) and one.old), None)
+        outputs = stack.old.outputs if stack and stack.old else {}
+        self._zones = _zones(outputs.get("virtualIps"))
+        # An address stays published when a change takes it out of the stack file: firewalls don't read that.
+        self.published_before = _zones(_settings_of(outputs))
+        self._published = {**self.published_before, **_zones(known.published)}
+
+    def replaced(self, type_: str) -> bool:
+        return any(one.operation in {"replace", "delete"} for one in self.plan.of_type(type_))
+
+    def address(self, address: str) -> Address:
+        return Address(
+            address=address,
+            zone=self._published.get(address) or self._zones.get(address, ""),
+            published=address in self._published,
+        )
+
+    def address_in(self, zone: str) -> str:
+        """Return the address that the stack has in `zone`; empty if none."""
+        return next((address for address, of_zone in self._zones.items() if of_zone == zone), "")
+
+    def of_allocations(self, allocations: set[Value]) -> tuple[Address, ...]:
+        """Return the addresses of `allocations`, in order of zone."""
+        found = [address for one in allocations if (address := self._by_allocation.get(str(one)))]
+        return tuple(sorted((self.address(one) for one in found), key=lambda one: (one.zone, one.address)))
+
+
+def _zones(by_zone: Value) -> dict[str, str]:
+    """Return zones by address, of addresses by zone."""
+    return {str(address): str(zone) for zone, address in by_zone.items()} if isinstance(by_zone, Mapping) else {}
+
+
+def _settings_of(outputs: Mapping[str, Value]) -> Value:
+    """Return the published addresses by zone that the stack was last deployed with."""
+    settings = outputs.get("settings")
+    written = settings.get(f"{NAMESPACE}:virtualIps") if isinstance(settings, Mapping) else None
+    return json_document(written) if isinstance(written, str) else written
+
+
+def _of(change: Change, situation: _Situation) -> Iterator[Danger]:
+    what = f"{VITAL.get(change.type, change.type.rsplit(':', 1)[-1])} {change.name}"
+
+    def danger(action: Action, message: str, outage: str = "", addresses: tuple[Address, ...] = ()) -> Danger:
+        return Danger(action=action, urn=change.urn, what=what, message=message, outage=outage, addresses=addresses)
+
+    if change.operation == "unknown":
+        operations = ", ".join(one for one in change.engine_operations) or "nothing at all"
+        yield danger("unknown", f"gets an operation that isn't known here, so it can't be judged: {operations}")
+    look = _LOOKS.get(change.type)
+    if look is not None:
+        yield from look(change, situation, danger)
+    if change.type in VITAL:
+        yield from _options(change, danger)
+    if change.type in BUCKET_SETTINGS and change.operation == "delete" and not situation.replaced(BUCKET):
+        yield danger("unprotect", "goes: the dataset is without it")
+    if not situation.is_new:
+        for sentence in widened(change):
+            yield danger("widen", sentence)
+
+
+def _gone(change: Change, situation: _Situation) -> Iterator[Danger]:
+    """Yield what was deleted by hand: a plan that makes it anew looks harmless, and brings back neither."""
+    if change.operation == "delete" and change.type in VITAL:
+        address = change.old.outputs.get("publicIp") if change.old else None
+        yield Danger(
+            action="replace",
+            urn=change.urn,
+            what=f"{VITAL[change.type]} {change.name}",
+            message="was deleted outside Pulumi; what is made now is another one",
+            addresses=(situation.address(address),) if isinstance(address, str) else (),
+        )
+
+
+def _taken_out(plan: Plan, known: Known, situation: _Situation, told: Set[Address]) -> Iterator[Danger]:
+    """Yield the published addresses that a stack file no longer has, where no whole preview shows what becomes of them.
+
+    A file that takes a zone out may be refused before any resource is looked at; the address is at stake all the same.
+    """
+    if known.published is None:
+        return
+    for address, zone in situation.published_before.items():
+        lost = situation.address(address)
+        if address not in known.published.values() and lost not in told:
+            yield Danger(
+                action="delete",
+                urn=_stack_urn(plan),
+                what=f"virtual IP {address}",
+                message=f"of {zone} is published, and no longer in the stack file",
+                addresses=(lost,),
+            )
+
+
+def _contradicted(plan: Plan, known: Known, situation: _Situation) -> Iterator[Danger]:
+    """Yield the addresses that the stack file calls published where the stack, which published none yet, has others."""
+    before = set(situation.published_before.values())
+    for zone, published in sorted((known.published or {}).items()):
+        has = situation.address_in(zone)
+        if has and has != published and zone not in before:
+            yield Danger(
+                action="replace",
+                urn=_stack_urn(plan),
+                what=f"virtual IP {published}",
+                message=f"of {zone} is published, says the stack file; the stack has {has} there",
+                addresses=(situation.address(published),),
+            )
+
+
+def _stack_urn(plan: Plan) -> str:
+    return next((one.urn for one in plan.changes if is_stack(one)), f"urn:pulumi:{plan.stack}")
+
+
+_Make = Callable[..., Danger]
+
+
+def _options(change: Change, danger: _Make) -> Iterator[Danger]:
+    lifted = [
+        {"protect": "may be deleted or replaced from now on, also in this very update",
+         "retainOnDelete": "no longer stays in AWS when the stack gives it up"}[option]
+        for option in change.unprotected
+    ]  # fmt: skip
+    lifted += [
+        sentence
+        for name, before, after, sentence in _PROTECTING.get(change.type, ())
+        if change.operation in {"update", "replace"} and change.before(name) == before and change.after(name) == after
+    ]
+    if lifted:
+        yield danger("unprotect", f"loses its protection: {'; '.join(lifted)}")
+
+
+_PROTECTING: Mapping[str, Sequence[tuple[str, Value, Value, str]]] = {
+    LOAD_BALANCER: [("enableDeletionProtection", True, False, "AWS would let anybody delete it")],
+    BUCKET: [("forceDestroy", False, True, "it would be deleted with all that is in it")],
+    RECORD: [("allowOverwrite", False, True, "it would take over a record that somebody else made")],
+}
+
+
+def _address(change: Change, situation: _Situation, danger: _Make) -> Iterator[Danger]:
+    if change.operation not in {"delete", "replace"}:
+        return
+    address = change.old.outputs.get("publicIp") if change.old else None
+    lost = (situation.address(address),) if isinstance(address, str) else ()
+    stays = "; it stays in the account, but belongs to no stack" if change.old and change.old.retained else ""
+    if change.operation == "delete":
+        yield danger("delete", f"is given up{stays}", addresses=lost)
+    else:
+        yield danger("replace", f"becomes another address, which AWS chooses{stays}", addresses=lost)
+
+
+def _balancer(change: Change, situation: _Situation, danger: _Make) -> Iterator[Danger]:
+    before, after = _allocations(change.before("subnetMappings")), _allocations(change.after("subnetMappings"))
+    if change.operation == "delete":
+        outage = "nothing answers on its addresses from the moment it goes"
+        yield danger("delete", "is deleted", outage, situation.of_allocations(before))
+    elif change.operation == "replace":
+        # Unknown ones may be any of them.
+        lost = () if UNKNOWN in after else situation.of_allocations(before - after)
+        for_what = f" for {', '.join(change.replace_reasons)}" if change.replace_reasons else ""
+        yield danger("replace", f"is replaced{for_what}", _balancer_outage(change, before & after), lost)
+    elif change.operation == "update" and before - after:
+        # The provider can't tell before it knows the new address (aws provider, lb, CustomizeDiff).
+        yield danger(
+            "replace",
+            "gets another address in a zone that it has: what looks like an update is a replacement",
+            _balancer_outage(change, before & after),
+            () if UNKNOWN in after else situation.of_allocations(before - after),
+        )
+
+
+def _balancer_outage(change: Change, kept: set[Value]) -> str:
+    """Return why a load balancer can't be replaced without an outage.
+
+    An address is associated with one network interface at a time (EC2 API, AssociateAddress), a target group with one
+    load balancer (ELB guide, target groups of Network Load Balancers).
+    """
+    if change.deletes_first:
+        return "it goes before its successor comes: from then on nothing answers, until the new one is active"
+    held = "its addresses" if kept else "its target group"
+    return (
+        f"the new one is made first, and AWS refuses it, since {held} can't belong to both: the update would fail "
+        "half-way; deleting the old one first is an outage until the new one is active. It takes a runbook"
+    )
+
+
+def _record(change: Change, _situation: _Situation, danger: _Make) -> Iterator[Danger]:
+    name = change.before("name")
+    if change.operation == "delete":
+        yield danger("delete", f"{name} is deleted", f"{name} no longer resolves")
+    elif change.operation == "replace":
+        renamed = change.after("name") != name
+        gone = f"{name} no longer resolves" if renamed else f"{name} doesn't resolve between the two"
+        to = f"{name} becomes {change.after('name')}" if renamed else f"{name} is deleted and made anew"
+        yield danger("replace", to, gone)
+    elif change.operation == "update" and change.before("aliases") != change.after("aliases"):
+        yield danger("redirect", f"{name} leads to another load balancer")
+
+
+def _dataset(change: Change, _situation: _Situation, danger: _Make) -> Iterator[Danger]:
+    if change.operation not in {"delete", "replace"}:
+        return
+    bucket = change.before("bucket")
+    retained = bool(change.old and change.old.retained)
+    lost = "it stays in AWS, but belongs to no stack" if retained else "the data goes, with all its versions"
+    if change.operation == "delete":
+        yield danger("delete", f"{bucket} is deleted: {lost}", "nothing is left to answer from")
+    else:
+        yield danger("replace", f"{bucket} becomes another, empty bucket: {lost}", "the new one has no data")
+
+
+def _listener(change: Change, situation: _Situation, danger: _Make) -> Iterator[Danger]:
+    if change.operation not in {"delete", "replace"} or situation.replaced(LOAD_BALANCER):
+        return
+    if change.operation == "delete":
+        yield danger("outage", "is deleted", "nothing listens on the port any more")
+    else:
+        # Two listeners can't have one port (ELB API, CreateListener: DuplicateListener).
+        yield danger("outage", "is replaced", "a port has one listener, so it is closed between the two")
+
+
+def _targets(change: Change, situation: _Situation, danger: _Make) -> Iterator[Danger]:
+    if change.operation in {"delete", "replace"} and not situation.replaced(LOAD_BALANCER):
+        yield danger(
+            "outage", f"is {change.operation}d",
+            "the listener leads to a new, empty group until instances have joined it and are healthy",
+        )  # fmt: skip
+
+
+def _instances(change: Change, _situation: _Situation, danger: _Make) -> Iterator[Danger]:
+    if change.operation in {"delete", "replace"}:
+        yield danger(
+            "outage", f"is {change.operation}d",
+            "the old instances go as soon as the new group exists, and nothing waits until its own are healthy",
+        )  # fmt: skip
+    elif change.operation == "update" and change.after("maxSize") == 0 and change.before("maxSize") != 0:
+        yield danger("outage", "may hold no instance any more", "nothing is left to answer")
+
+
+_LOOKS: Mapping[str, Callable[[Change, _Situation, _Make], Iterator[Danger]]] = {
+    EIP: _address,
+    LOAD_BALANCER: _balancer,
+    RECORD: _record,
+    BUCKET: _dataset,
+    LISTENER: _listener,
+    TARGET_GROUP: _targets,
+    GROUP: _instances,
+}
+
+
+def _allocations(mappings: Value) -> set[Value]:
+    if not isinstance(mappings, list | tuple):
+        return set()
+    found = (one.get("allocationId") for one in mappings if isinstance(one, Mapping))
+    return {one for one in found if isinstance(one, str) or one is UNKNOWN}

@@ -1,0 +1,56 @@
+"""A plan that is kept, to be applied as it was reviewed: made sure to hold no secret, or not kept at all.
+
+Pulumi encrypts what is marked as a secret, also in a plan. What nobody marked stands there as it is; a plan travels as
+an artifact, so it must not. Left out: applying it (`StackHandle.up`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from infra.graph import SECRET, SECRET_KEY, SECRET_MARK, UNKNOWN, Value
+from ops.output.redaction import Redactor
+from ops.review.values import readable
+
+PULUMIS_OWN = frozenset({"seed", "magic", "time", "version", "__provider"})
+"""Random or encoded by Pulumi: a name's seed, a digest of the plan, the code of a dynamic provider by its name."""
+
+
+def suspicious(plan: Value, redactor: Redactor) -> Iterator[str]:
+    """Yield where in `plan`, as parsed from Pulumi's file, something looks like a secret and isn't encrypted."""
+    yield from _suspicious(plan, "", "", redactor)
+
+
+def keep(path: Path, redactor: Redactor) -> str:
+    """Let only its owner read the plan at `path`, or remove it if it shows a secret; return why, or an empty text."""
+    try:
+        found = sorted(suspicious(json.loads(path.read_text(encoding="utf-8")), redactor))
+    except (ValueError, RecursionError):
+        path.unlink()
+        return "the plan is not kept: it can't be read, and so not be searched for secrets"
+    if found:
+        path.unlink()
+        more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+        return f"the plan is not kept: what looks like a secret stands in it unencrypted, at {found[0]}{more}"
+    path.chmod(0o600)
+    return ""
+
+
+def _suspicious(value: Value, name: str, where: str, redactor: Redactor) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        if value.get(SECRET_KEY) == SECRET_MARK:
+            return
+        for key, item in value.items():
+            if key not in PULUMIS_OWN:
+                yield from _suspicious(item, str(key), f"{where}.{key}" if where else str(key), redactor)
+    elif isinstance(value, list | tuple):
+        for index, item in enumerate(value):
+            yield from _suspicious(item, name, f"{where}[{index}]", redactor)
+    elif isinstance(value, str) and not isinstance(document := readable(value), str):
+        # A policy, or user data: what stands in there counts, not how it is encoded.
+        if document not in (SECRET, UNKNOWN):
+            yield from _suspicious(document, name, where, redactor)
+    elif redactor.value(value, name) != value:
+        yield redactor.text(where)

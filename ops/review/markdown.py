@@ -1,0 +1,403 @@
+"""A review as a comment on a pull request: GitHub's Markdown, within GitHub's length, safe for any value.
+
+Whatever comes from a plan is shown as code, or as text in which nothing has a meaning: no mention of a person or a
+team, no reference, no link, no tag. A comment that would be too long loses whole sections, the least important first,
+and says which.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from itertools import pairwise
+
+from ops.output.markdown import code as _code
+from ops.output.markdown import html_code as _html_code
+from ops.output.markdown import plain as _text
+from ops.review.acknowledgements import FILE, example
+from ops.review.content import Component, Fact, LostAddress, Node, ResourceChange, ReviewedDanger, StackReview
+from ops.review.document import Review, counted_operations, counts, headline, lost_addresses
+from ops.review.plan import RANKED
+from ops.review.values import PropertyChange, Shown
+
+MARKER = "<!-- eps-dos-review -->"
+"""The first line, by which a workflow finds the comment to update."""
+
+GITHUB_LIMIT = 65_536
+"""Characters of a comment (GitHub answers a longer body with 422)."""
+
+LIMIT = 60_000
+"""What is used of them: the rest is for what a workflow adds."""
+
+SIGNS = {"failed": "❌", "dangerous": "🔴", "acknowledged": "🟠", "calm": "🟢", "unchanged": "⚪"}
+
+MOST_DANGERS = 25
+"""Shown one by one when all of them would be too long."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Section:
+    """Part of a stack's review, whole or not at all."""
+
+    rank: int
+    """The higher, the earlier it goes."""
+    name: str
+    text: str
+    short: str = ""
+    """What takes its place first, if it is too long."""
+
+
+def as_markdown(review: Review, limit: int = LIMIT) -> str:
+    """Return the review as Markdown of at most `limit` characters, counted as UTF-16 does."""
+    today = review.made_at.date()
+    stacks = [[*_sections(stack, today)] for stack in review.stacks]
+    head, tail = _head(review), _tail(review)
+    stacks, left_out = _shortened(stacks, limit - _length(head) - _length(tail))
+    parts = [head]
+    for sections, missing in zip(stacks, left_out, strict=True):
+        parts += [section.text for section in sections if section.text]
+        # Without even a verdict, the title says how many there are.
+        if missing and any(section.text for section in sections):
+            parts.append(f"**Left out for length:** {_text(_summed(missing))}. All of it: `--format text`.\n")
+    return "\n".join([*parts, tail])
+
+
+def _head(review: Review) -> str:
+    sign, passed = SIGNS[review.verdict], review.gate.passed
+    names = ", ".join(_text(one.stack) for one in review.stacks[:MOST_NAMES])
+    more = f" and {len(review.stacks) - MOST_NAMES} more" if len(review.stacks) > MOST_NAMES else ""
+    title = {
+        "failed": "failed, this is no approval",
+        "dangerous": "dangerous changes are not acknowledged",
+        "acknowledged": "dangerous changes, acknowledged",
+        "calm": "nothing dangerous",
+        "unchanged": "nothing changes",
+    }[review.verdict]
+    commit = f"commit {_code(review.commit)}" if review.commit else "no commit known"
+    source = "; ".join([*dict.fromkeys(_text(one.source.label) for one in review.stacks)][:MOST_SOURCES])
+    gate = "" if passed else " · **not to be merged as it is**"
+    return f"{MARKER}\n## {sign} Preview of {names}{more}: {title}\n\n{commit} · {review.time} · {source}{gate}\n"
+
+
+MOST_NAMES = 20
+MOST_SOURCES = 3
+
+
+def _tail(review: Review) -> str:
+    lines = [f"- stale in `{FILE}`: {_text(one)}" for one in review.gate.stale]
+    lines += [f"- unused in `{FILE}`: {_text(one)}" for one in review.gate.unused]
+    if len(lines) > MOST_ENTRIES:
+        lines = [*lines[:MOST_ENTRIES], f"- and {len(lines) - MOST_ENTRIES} more entries that are stale or unused"]
+    return "\n".join(["---", *lines, ""]) if lines else ""
+
+
+MOST_ENTRIES = 20
+
+
+def _sections(review: StackReview, today: date) -> Iterator[_Section]:
+    """Yield the sections of a stack in the order in which they are read."""
+    yield _Section(rank=0, name="verdict", text=_verdict(review))
+    if review.dangers:
+        yield _dangers(review)
+    if review.errors:
+        yield _Section(rank=1, name="errors", text=_errors(review))
+    blocking = [one for one in review.policies if one.blocks]
+    if blocking:
+        lines = [f"- {_text(one.message)} ({_code(one.policy)}{_on(one.urn)})" for one in blocking]
+        yield _listed(3, "policy violations", "**Forbidden by policy**", lines)
+    if review.capacity or review.release:
+        yield _facts([*review.capacity, *review.release])
+    if review.picture:
+        yield _Section(rank=50, name="picture", text=_picture(review.picture))
+    if review.drift:
+        yield _changes(20, "changed outside Pulumi", review.drift)
+    for index, component in enumerate(review.components):
+        yield _component(index, component)
+    if review.tag_changes:
+        yield _tag_changes(review.tag_changes)
+    if any(not one.acknowledged for one in review.dangers):
+        yaml = _fenced(example(review, today), "yaml")
+        inside = f"In `{FILE}`, approved by its owners:\n\n{yaml}"
+        yield _Section(rank=60, name="how to acknowledge", text=_details("How to acknowledge this", inside))
+    notes = [one for one in review.policies if not one.blocks]
+    if notes or review.warnings:
+        lines = [f"- {_text(one.message)} ({_code(one.policy)}{_on(one.urn)})" for one in notes]
+        lines += [f"- {_text(one)}" for one in review.warnings]
+        yield _listed(65, "warnings", "**Warnings**", lines)
+    yield _Section(rank=8, name="how", text=_how(review))
+
+
+def _verdict(review: StackReview) -> str:
+    return f"### {SIGNS[review.verdict]} {_text(review.stack)}: {_text(headline(review))}\n"
+
+
+def _facts(facts: Sequence[Fact]) -> _Section:
+    changed = [f"| {_text(one.name)} | {_code(one.before)} | {_code(one.after)} |" for one in facts if one.changes]
+    same = [f"{_text(one.name)} {_code(one.after)}" for one in facts if not one.changes]
+    table = ["| | before | after |", "|---|---|---|", *changed[:MOST_LINES], ""] if changed else []
+    stays = [f"Stays: {', '.join(same[:MOST_LINES])}.", ""] if same else []
+    return _Section(rank=4, name="capacity and release", text=NEW_LINE.join([*table, *stays]))
+
+
+def _errors(review: StackReview) -> str:
+    return f"**The preview failed; all else here is what was seen until then.**\n\n{_fenced_lines(review.errors)}\n"
+
+
+def _dangers(review: StackReview) -> _Section:
+    items = [_danger(one) for one in review.dangers]
+    lost = [_lost(one, review) for one in lost_addresses(review)]
+    few = items[:MOST_DANGERS]
+    rest = Counter(f"{one.what.split(' ')[0]}…: {one.action}" for one in review.dangers[MOST_DANGERS:])
+    lines = [f"- and {count:,} more: {_text(what)}" for what, count in rest.most_common(MOST_DANGERS)]
+    few_lost = [
+        *lost[:MOST_DANGERS],
+        *([f"- and {len(lost) - MOST_DANGERS:,} more"] if len(lost) > MOST_DANGERS else []),
+    ]
+    return _Section(rank=2, name="dangers", text=_titled(lost, items), short=_titled(few_lost, [*few, *lines]))
+
+
+def _titled(lost: Sequence[str], items: Sequence[str]) -> str:
+    head = ["**Addresses lost**", "", *lost, ""] if lost else []
+    return NEW_LINE.join([*head, "**Dangerous**", "", *items, ""])
+
+
+def _lost(address: LostAddress, review: StackReview) -> str:
+    zone = f" ({_text(address.zone)})" if address.zone else ""
+    if not address.published:
+        return f"- {_code(address.address)}{zone}, which is not published"
+    concerns = next((one.concerns for one in review.dangers if address in one.addresses and one.concerns), ())
+    return f"- **{_code(address.address)}{zone}**, published: in the firewalls of {_named(concerns)}"
+
+
+def _named(names: Sequence[str]) -> str:
+    if not names:
+        return "whoever connects"
+    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    return f"{', '.join(map(_text, names[:MOST_NAMES]))}{more}"
+
+
+def _danger(danger: ReviewedDanger) -> str:
+    lines = [f"- **{_text(danger.what)}** {_text(danger.message)} (`{danger.action}`)"]
+    if danger.outage:
+        lines.append(f"  - **an outage:** {_text(danger.outage)}")
+    acknowledged = f"acknowledged: {_text(danger.acknowledged)}" if danger.acknowledged else "**not acknowledged**"
+    lines.append(f"  - {acknowledged} · {_code(danger.urn)}")
+    return "\n".join(lines)
+
+
+def _on(urn: str) -> str:
+    return f", {_code(urn.rsplit('::', 1)[-1])}" if urn else ""
+
+
+def _listed(rank: int, name: str, title: str, lines: Sequence[str], separator: str = "\n\n") -> _Section:
+    few = [*lines[:MOST_LINES], *([f"- and {len(lines) - MOST_LINES:,} more"] if len(lines) > MOST_LINES else [])]
+    return _Section(
+        rank=rank,
+        name=f"{name} ({len(lines):,})",
+        text=f"{title}{separator}{NEW_LINE.join(lines)}\n",
+        short=f"{title}{separator}{NEW_LINE.join(few)}\n",
+    )
+
+
+NEW_LINE = "\n"
+MOST_LINES = 20
+
+
+def _component(index: int, component: Component) -> _Section:
+    worst = min(RANKED.index(one.operation) for one in component.changes)
+    # Replaced and deleted first, then what is changed, then what is only made.
+    base = (
+        10
+        if worst <= RANKED.index("delete")
+        else 30
+        if any(one.operation != "create" for one in component.changes)
+        else 40
+    )
+    return _changes(base + min(index, 9), component.name, component.changes)
+
+
+def _changes(rank: int, name: str, changes: Sequence[ResourceChange]) -> _Section:
+    told = counted_operations(changes)
+    by_kind = Counter((one.operation, one.type) for one in changes)
+    kinds = [
+        f"- {count:,} **{operation}** {_code(kind)}" for (operation, kind), count in by_kind.most_common(MOST_LINES)
+    ]
+    return _Section(
+        rank=rank,
+        name=f"{name} ({told})",
+        text=_details(f"{name}: {told}", "\n".join(map(_change, changes))),
+        short=_details(f"{name}: {told} (too many to list)", "\n".join(kinds)),
+    )
+
+
+def _change(change: ResourceChange) -> str:
+    unknown = f" ({', '.join(map(_code, change.engine_operations))})" if change.operation == "unknown" else ""
+    note = f", {_text(change.note)}" if change.note else ""
+    lines = [f"- **{change.operation}**{unknown} {_code(change.name)} {_code(change.type)}{note}"]
+    lines += [f"  - {_property(one, change.operation)}" for one in change.properties]
+    return "\n".join(lines)
+
+
+def _property(change: PropertyChange, operation: str) -> str:
+    replaces = " (**replaces it**)" if change.replaces and operation == "replace" else ""
+    if change.before.kind == "absent":
+        return f"{_code(change.path)}: {_side(change.after)}{replaces}"
+    return f"{_code(change.path)}: {_side(change.before)} → {_side(change.after)}{replaces}"
+
+
+def _side(value: Shown) -> str:
+    return (
+        _code(value.text)
+        if value.kind == "value"
+        else f"*{value.words}*"
+        if value.kind != "secret"
+        else _code(value.words)
+    )
+
+
+def _tag_changes(changes: Sequence[ResourceChange]) -> _Section:
+    """Return tag changes by what changes, since mostly all resources get the same one."""
+    by_change: dict[str, list[str]] = {}
+    for change in changes:
+        for one in change.properties:
+            by_change.setdefault(_property(one, "update"), []).append(change.name)
+    lines = [
+        f"- {told}: {_code(names[0])}" if len(names) == 1 else f"- {told}: {len(names):,} resources"
+        for told, names in by_change.items()
+    ]
+    title = f"Tags only: {len(changes):,} resources"
+    return _Section(
+        rank=70, name=f"tags only ({len(changes):,})", text=_details(title, "\n".join(lines)),
+        short=_details(title, f"{len(lines):,} different changes"),
+    )  # fmt: skip
+
+
+def _how(review: StackReview) -> str:
+    same = review.counts.get("same", 0) + review.counts.get("read", 0)
+    took = f" · took {review.duration_seconds:.0f} s" if review.duration_seconds is not None else ""
+    packs = (
+        f" · policies: {_text(', '.join(review.policy_packs))}, {review.policies_passed} held"
+        if review.policy_packs
+        else ""
+    )
+    return (
+        f"<sub>{_text(counts(review))}; {same:,} unchanged{packs}{took} · again: {_html_code(review.source.command)}"
+        f" · changes {_html_code(review.fingerprint[:12])}</sub>\n"
+    )
+
+
+def _picture(nodes: Sequence[Node]) -> str:
+    """Return name → virtual IPs → listener → group → dataset, coloured by what becomes of each."""
+    columns: dict[str, list[str]] = {}
+    lines = ["flowchart LR"]
+    for index, node in enumerate(nodes[:MOST_NODES]):
+        columns.setdefault(node.column, []).append(f"n{index}")
+        mark = "" if node.state == "same" else f" ({node.state})"
+        lines.append(f'  n{index}["{_mermaid(node.label + mark)}"]:::{node.state}')
+    present = [columns[name] for name in ("name", "address", "listener", "group", "dataset") if name in columns]
+    for left, right in pairwise(present):
+        lines.append(f"  {' & '.join(left)} --> {' & '.join(right)}")
+    lines += [f"  classDef {state} {style}" for state, style in _STYLES.items()]
+    return f"```mermaid\n{NEW_LINE.join(lines)}\n```\n"
+
+
+MOST_NODES = 24
+
+_STYLES = {
+    "same": "fill:#eeeeee,stroke:#888888,color:#222222",
+    "new": "fill:#d7f5dd,stroke:#1a7f37,color:#0b3d1a",
+    "changed": "fill:#fff3c4,stroke:#9a6700,color:#4d3400",
+    "replaced": "fill:#ffd7d5,stroke:#cf222e,color:#660018",
+    "gone": "fill:#ffd7d5,stroke:#cf222e,color:#660018,stroke-dasharray:4",
+    "unknown": "fill:#eadcff,stroke:#8250df,color:#3b1575",
+}
+
+
+def _mermaid(text: str) -> str:
+    """Return a label in which nothing has a meaning to Mermaid, which takes #NNN; for a character."""
+    return re.sub(r"[^A-Za-z0-9 .,:()/→-]", lambda match: f"#{ord(match[0])};", text)
+
+
+def _fenced(text: str, language: str = "") -> str:
+    """Return `text` in a fence that nothing in it can close."""
+    longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}{language}\n{text}\n{fence}"
+
+
+def _fenced_lines(lines: Sequence[str]) -> str:
+    return _fenced("\n".join(lines), "text")
+
+
+def _details(title: str, inside: str) -> str:
+    return f"<details><summary>{_text(title)}</summary>\n\n{inside}\n\n</details>\n"
+
+
+# --- Length ---
+
+
+def _length(text: str) -> int:
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
+
+
+def _shortened(stacks: list[list[_Section]], room: int) -> tuple[list[list[_Section]], list[list[_Section]]]:
+    """Return the sections that there is room for, and those left out, by stack.
+
+    From the least important on, what can be told in short is; then whole sections go. What a reviewer must see
+    (`ESSENTIAL`) is touched only after that.
+    """
+    whole = [[*sections] for sections in stacks]
+    gone: list[tuple[int, int]] = []
+    total = sum(_length(section.text) + 1 for sections in stacks for section in sections)
+    ranked = sorted(
+        (
+            (section.rank, stack, index)
+            for stack, sections in enumerate(stacks)
+            for index, section in enumerate(sections)
+        ),
+        reverse=True,
+    )
+    room -= NOTE_ROOM * len(stacks)
+    lesser, essential = (
+        [(stack, index) for rank, stack, index in ranked if (rank > ESSENTIAL) is lesser] for lesser in (True, False)
+    )
+    for places, brief in ((lesser, True), (lesser, False), (essential, True), (essential, False)):
+        for stack, index in places:
+            section = stacks[stack][index]
+            if total <= room:
+                break
+            other = section.short if brief else ""
+            if (brief and not other) or _length(other) >= _length(section.text):
+                continue
+            total -= _length(section.text) - _length(other)
+            stacks[stack][index] = replace(section, text=other)
+            gone.append((stack, index))
+    # What was cut short before something longer went may have room again.
+    for stack, index in sorted(set(gone), key=lambda place: whole[place[0]][place[1]].rank):
+        more = _length(whole[stack][index].text) - _length(stacks[stack][index].text)
+        if stacks[stack][index].text and total + more <= room:
+            total += more
+            stacks[stack][index] = whole[stack][index]
+    left_out = [
+        [before for before, after in zip(one, now, strict=True) if not after.text]
+        for one, now in zip(whole, stacks, strict=True)
+    ]
+    return stacks, left_out
+
+
+ESSENTIAL = 9
+"""Up to this rank, a section is what a reviewer must see."""
+
+NOTE_ROOM = 400
+"""Characters kept for saying what was left out of a stack."""
+
+MOST_LEFT_OUT_NAMED = 6
+
+
+def _summed(sections: Sequence[_Section]) -> str:
+    names = [section.name for section in sections[:MOST_LEFT_OUT_NAMED]]
+    more = len(sections) - len(names)
+    return ", ".join([*names, *([f"{more} more sections"] if more > 0 else [])])[:300]

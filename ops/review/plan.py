@@ -1,0 +1,437 @@
+"""A plan: what an operation would do to one stack, read from what the engine wrote.
+
+Two sources say the same in different words: the document that `pulumi preview --json` prints, and the log of events,
+which also has what policies said and is there when a preview fails. Whatever a newer engine writes is kept: an
+operation that isn't known here is one that is not known, never none. Nothing is judged here, and nothing hidden: what
+may be shown is `ops.review.values`' business.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, Literal, TypeAlias
+
+from infra.graph import STACK_TYPE, Value, plain_properties
+
+Json: TypeAlias = Mapping[str, Any]
+
+Operation = Literal["unknown", "replace", "delete", "create", "update", "import", "forget", "refresh", "read", "same"]
+"""What happens to a resource; earlier ones say more, and win where a resource has several steps."""
+
+RANKED: tuple[Operation, ...] = (
+    "unknown", "replace", "delete", "create", "update", "import", "forget", "refresh", "read", "same",
+)  # fmt: skip
+
+ENGINE_OPERATIONS: Mapping[str, Operation] = {
+    "same": "same",
+    "create": "create",
+    "update": "update",
+    "delete": "delete",
+    "replace": "replace",
+    "create-replacement": "replace",
+    "delete-replaced": "replace",
+    "read": "read",
+    "read-replacement": "read",
+    "refresh": "refresh",
+    "discard": "forget",
+    "discard-replaced": "forget",
+    "remove-pending-replace": "forget",
+    "import": "import",
+    "import-replacement": "replace",
+    "diff": "read",
+    "extend-parameterize": "read",
+}
+"""Every operation of the engine (Pulumi, pkg/resource/deploy/step.go)."""
+
+KNOWN_EVENTS = frozenset(
+    {
+        "sequence", "timestamp", "cancelEvent", "stdoutEvent", "diagnosticEvent", "preludeEvent", "summaryEvent",
+        "resourcePreEvent", "resOutputsEvent", "resOpFailedEvent", "policyEvent", "policyRemediationEvent",
+        "policyLoadEvent", "policyAnalyzeSummaryEvent", "policyRemediateSummaryEvent",
+        "policyAnalyzeStackSummaryEvent", "startDebuggingEvent", "progressEvent", "errorEvent",
+    }
+)  # fmt: skip
+"""What an event may hold (Pulumi, apitype.EngineEvent)."""
+
+
+@dataclass(frozen=True)
+class State:
+    """A resource before or after, as the engine wrote it."""
+
+    raw: Json
+
+    @cached_property
+    def inputs(self) -> Mapping[str, Value]:
+        """Properties as the program gives them, secrets and unknown values as marks."""
+        return _read(self.raw.get("inputs"))
+
+    @cached_property
+    def outputs(self) -> Mapping[str, Value]:
+        """Properties as the provider knows them."""
+        return _read(self.raw.get("outputs"))
+
+    @property
+    def raw_inputs(self) -> Json:
+        """Inputs with Pulumi's marks unread."""
+        return _mapping(self.raw.get("inputs"))
+
+    @property
+    def raw_outputs(self) -> Json:
+        """Outputs with Pulumi's marks unread."""
+        return _mapping(self.raw.get("outputs"))
+
+    @property
+    def protect(self) -> bool:
+        """Whether the engine refuses to delete it."""
+        return self.raw.get("protect") is True
+
+    @property
+    def retained(self) -> bool:
+        """Whether it stays in AWS when the stack gives it up."""
+        return self.raw.get("retainOnDelete") is True
+
+    @property
+    def left_over(self) -> bool:
+        """Whether it only waits to be deleted, its successor being there."""
+        return self.raw.get("delete") is True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One thing that the engine would do."""
+
+    operation: str
+    """In the engine's words."""
+    urn: str
+    old: State | None
+    new: State | None
+    detailed_diff: Mapping[str, str] = field(default_factory=dict)
+    """Path -> kind (`update`, `add-replace`, ...), as the provider sees it."""
+    replace_reasons: tuple[str, ...] = ()
+    diff_reasons: tuple[str, ...] = ()
+
+    @classmethod
+    def from_document(cls, step: object) -> Step:
+        """Return a step of `pulumi preview --json`."""
+        written = _mapping(step)
+        return cls._of(written, ("oldState", "newState"), ("replaceReasons", "diffReasons"), "kind")
+
+    @classmethod
+    def from_event(cls, metadata: object) -> Step:
+        """Return the step that an event tells of."""
+        return cls._of(_mapping(metadata), ("old", "new"), ("keys", "diffs"), "diffKind")
+
+    @classmethod
+    def _of(cls, written: Json, states: tuple[str, str], reasons: tuple[str, str], kind: str) -> Step:
+        old, new = (State(_mapping(written.get(key))) if _mapping(written.get(key)) else None for key in states)
+        replace_reasons, diff_reasons = (tuple(str(one) for one in _sequence(written.get(key))) for key in reasons)
+        diff = _mapping(written.get("detailedDiff"))
+        named = written.get("urn") or next((one.raw.get("urn") for one in (new, old) if one), "")
+        return cls(
+            operation=str(written.get("op", "")),
+            urn=str(named),
+            old=old,
+            new=new,
+            detailed_diff={str(path): str(_mapping(one).get(kind, "")) for path, one in diff.items()},
+            replace_reasons=replace_reasons,
+            diff_reasons=diff_reasons,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """What happens to one resource: all its steps."""
+
+    urn: str
+    operation: Operation
+    engine_operations: tuple[str, ...]
+    """As the engine calls its steps, in its order."""
+    old: State | None
+    new: State | None
+    detailed_diff: Mapping[str, str]
+    replace_reasons: tuple[str, ...]
+    diff_reasons: tuple[str, ...]
+
+    @cached_property
+    def type(self) -> str:
+        """The Pulumi type."""
+        return self.qualified_type.rsplit("$", 1)[-1]
+
+    @property
+    def qualified_type(self) -> str:
+        """The types of all its parents and its own."""
+        parts = self.urn.split("::")
+        return parts[2] if len(parts) > 2 else ""
+
+    @property
+    def name(self) -> str:
+        """The logical name, the last part of the URN."""
+        return self.urn.split("::", 3)[-1]
+
+    @property
+    def deletes_first(self) -> bool:
+        """Whether the old one goes before the new one comes."""
+        order = [one for one in self.engine_operations if one in {"create-replacement", "delete-replaced"}]
+        return order[:1] == ["delete-replaced"]
+
+    @property
+    def unprotected(self) -> tuple[str, ...]:
+        """The options that kept it and no longer do: `protect`, `retainOnDelete`."""
+        if self.old is None or self.new is None:
+            return ()
+        lifted = (("protect", self.old.protect, self.new.protect),
+                  ("retainOnDelete", self.old.retained, self.new.retained))  # fmt: skip
+        return tuple(name for name, before, after in lifted if before and not after)
+
+    def before(self, name: str) -> Value:
+        """Return an input as it was, None if there was none."""
+        return self.old.inputs.get(name) if self.old else None
+
+    def after(self, name: str) -> Value:
+        """Return an input as it will be, None if there will be none."""
+        return self.new.inputs.get(name) if self.new else None
+
+
+@dataclass(frozen=True)
+class Diagnostic:
+    """What the engine, the program or a provider said."""
+
+    severity: str
+    message: str
+    urn: str = ""
+
+
+@dataclass(frozen=True)
+class PolicyFinding:
+    """What a policy found."""
+
+    policy: str
+    pack: str
+    enforcement: str
+    """`mandatory`, `advisory` (in newer engines `warning`), `remediate`, `none`."""
+    message: str
+    urn: str = ""
+
+    @property
+    def blocks(self) -> bool:
+        """Whether it stops the update. What isn't known to be harmless does."""
+        return self.enforcement not in {"advisory", "warning", "none", "disabled", "remediate"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """All that would happen to one stack."""
+
+    stack: str
+    changes: tuple[Change, ...]
+    """One for each resource, in the engine's order; without the providers that the engine makes for itself."""
+    drift: tuple[Change, ...] = ()
+    """What a refresh found to be otherwise than the state says: `update`, or `delete` for what is gone."""
+    diagnostics: tuple[Diagnostic, ...] = ()
+    policies: tuple[PolicyFinding, ...] = ()
+    packs: tuple[str, ...] = ()
+    """Policy packs that ran, with their versions."""
+    policies_passed: int = 0
+    errors: tuple[str, ...] = ()
+    """Why there is no whole plan; empty: it is whole."""
+    duration_seconds: float | None = None
+    uncounted: Mapping[str, int] = field(default_factory=dict)
+    """Operations that the engine counted and of which there is no step."""
+    unknown_events: tuple[str, ...] = ()
+    """Kinds of events that only a newer engine has."""
+
+    @property
+    def failed(self) -> bool:
+        """Whether the preview failed, so that what is here may be a part only."""
+        return bool(self.errors)
+
+    def of_type(self, type_: str) -> tuple[Change, ...]:
+        """Return the changes (and unchanged resources) of a Pulumi type."""
+        return tuple(one for one in self.changes if one.type == type_)
+
+
+def read_plan(stack: str, document: Json | None, events: Sequence[Json], errors: Iterable[str] = ()) -> Plan:
+    """Return the plan in what a preview wrote: its events, and its document where there are no steps in these.
+
+    The events say more: the order of a replacement, and what a refresh found. `errors` tell that the preview failed.
+    Never raises for what is in them, however odd.
+    """
+    written = _mapping(document)
+    log = [_mapping(event) for event in events]
+    planned, refreshed = _steps_in(log)
+    if not planned:
+        steps = [Step.from_document(step) for step in _sequence(written.get("steps"))]
+        planned = [one for one in steps if one.operation != "refresh"]
+        refreshed = [one for one in steps if one.operation == "refresh"]
+    summary = _last(log, "summaryEvent")
+    return Plan(
+        stack=stack,
+        changes=tuple(one for one in _merged(planned) if not _engines_own(one)),
+        drift=tuple(change for step in refreshed if (change := _drifted(step)) is not None),
+        diagnostics=_diagnostics(written, log),
+        policies=_policies(log),
+        # A local pack's name has its folder behind it.
+        packs=tuple(
+            f"{str(name).split('|')[0]} {version}" for name, version in _mapping(summary.get("PolicyPacks")).items()
+        ),
+        policies_passed=_passed(log),
+        errors=tuple(str(one) for one in errors),
+        duration_seconds=_seconds(written, summary),
+        uncounted=_uncounted(planned, _mapping(summary.get("resourceChanges") or written.get("changeSummary"))),
+        unknown_events=tuple(sorted({str(key) for event in log for key in event} - KNOWN_EVENTS)),
+    )
+
+
+def _steps_in(events: Sequence[Json]) -> tuple[list[Step], list[Step]]:
+    """Return what is planned, and what was found by refreshing, whose end alone tells what is there."""
+    planned, refreshed = [], []
+    refreshing: set[str] = set()
+    for event in events:
+        if "resourcePreEvent" in event:
+            step = Step.from_event(_mapping(event["resourcePreEvent"]).get("metadata"))
+            if step.operation == "refresh":
+                refreshing.add(step.urn)
+            else:
+                planned.append(step)
+        elif "resOutputsEvent" in event:
+            step = Step.from_event(_mapping(event["resOutputsEvent"]).get("metadata"))
+            if step.urn in refreshing:
+                refreshing.discard(step.urn)
+                refreshed.append(step)
+    return planned, refreshed
+
+
+def _drifted(step: Step) -> Change | None:
+    if step.old is None or is_stack_type(step.urn):
+        return None
+    operation: Operation = "update" if step.new else "delete"
+    if step.new and (step.old.raw_outputs, step.old.raw_inputs) == (step.new.raw_outputs, step.new.raw_inputs):
+        return None
+    return replace(_change(step.urn, [step]), operation=operation)
+
+
+def _engines_own(change: Change) -> bool:
+    """Whether it is a provider that the engine makes by itself, with the stack's whole configuration as inputs."""
+    return (
+        change.type.startswith("pulumi:providers:")
+        and change.name.startswith("default")
+        and change.operation != "unknown"
+    )
+
+
+def _seconds(document: Json, summary: Json) -> float | None:
+    nanoseconds, seconds = document.get("duration"), summary.get("durationSeconds")
+    if isinstance(nanoseconds, int | float) and not isinstance(nanoseconds, bool):
+        # Go's own unit; the event has whole seconds only.
+        return nanoseconds / 1e9
+    return float(seconds) if isinstance(seconds, int) else None
+
+
+def _merged(steps: Sequence[Step]) -> tuple[Change, ...]:
+    by_urn: dict[str, list[Step]] = {}
+    for step in steps:
+        by_urn.setdefault(step.urn, []).append(step)
+    return tuple(_change(urn, of_one) for urn, of_one in by_urn.items())
+
+
+def _change(urn: str, steps: Sequence[Step]) -> Change:
+    # What an earlier update replaced and couldn't delete is finished off beside what happens to its successor.
+    current = [one for one in steps if not (one.operation == "delete" and one.old and one.old.left_over)] or steps
+    operations = [ENGINE_OPERATIONS.get(one.operation, "unknown") for one in current]
+    if current is steps and all(one.old and one.old.left_over for one in current) and set(operations) == {"delete"}:
+        operations = ["forget"]
+    telling = sorted(current, key=lambda one: one.operation != "replace")
+    return Change(
+        urn=urn,
+        operation=min(operations, key=RANKED.index),
+        engine_operations=tuple(one.operation for one in current),
+        old=next((one.old for one in telling if one.old), None),
+        new=next((one.new for one in telling if one.new), None),
+        detailed_diff={path: kind for one in current for path, kind in one.detailed_diff.items()},
+        replace_reasons=tuple(dict.fromkeys(reason for one in current for reason in one.replace_reasons)),
+        diff_reasons=tuple(dict.fromkeys(reason for one in current for reason in one.diff_reasons)),
+    )
+
+
+def _diagnostics(document: Json, events: Sequence[Json]) -> tuple[Diagnostic, ...]:
+    written = [_mapping(event)["diagnosticEvent"] for event in events if "diagnosticEvent" in _mapping(event)]
+    found = [_mapping(one) for one in (written or _sequence(document.get("diagnostics")))]
+    return tuple(
+        Diagnostic(str(one.get("severity", "")), str(one.get("message", "")), str(one.get("urn", "")))
+        for one in found
+        if not one.get("ephemeral") and one.get("severity") != "debug"
+    )
+
+
+def _policies(events: Sequence[Json]) -> tuple[PolicyFinding, ...]:
+    found = [_mapping(_mapping(event).get("policyEvent")) for event in events if "policyEvent" in _mapping(event)]
+    findings = [
+        PolicyFinding(
+            policy=str(one.get("policyName", "")),
+            pack=str(one.get("policyPackName", "")),
+            enforcement=str(one.get("enforcementLevel", "")),
+            message=str(one.get("message", "")),
+            urn=str(one.get("resourceUrn", "")),
+        )
+        for one in found
+    ]
+    return tuple(dict.fromkeys(findings))
+
+
+def _passed(events: Sequence[Json]) -> int:
+    """Return how many policies found nothing anywhere."""
+    held: set[tuple[str, str]] = set()
+    broken: set[tuple[str, str]] = set()
+    for event in events:
+        for kind in ("policyAnalyzeSummaryEvent", "policyAnalyzeStackSummaryEvent"):
+            summary = _mapping(event.get(kind))
+            pack = str(summary.get("policyPackName"))
+            held |= {(pack, str(name)) for name in _sequence(summary.get("passed"))}
+            broken |= {(pack, str(name)) for name in _sequence(summary.get("failed"))}
+    return len(held - broken)
+
+
+def _uncounted(steps: Sequence[Step], summary: Json) -> Mapping[str, int]:
+    there = Counter(step.operation for step in steps)
+    return {
+        str(operation): count
+        for operation, count in summary.items()
+        if isinstance(count, int)
+        and not isinstance(count, bool)
+        and count > 0
+        and operation not in there
+        and operation not in ENGINE_OPERATIONS
+    }
+
+
+def _last(events: Sequence[Json], kind: str) -> Json:
+    return next((_mapping(event[kind]) for event in reversed(events) if kind in _mapping(event)), {})
+
+
+def _read(properties: object) -> Mapping[str, Value]:
+    try:
+        return plain_properties(_mapping(properties))
+    except RecursionError:
+        # Nested more deeply than anything of AWS's: nothing that is looked for can be in there.
+        return {}
+
+
+def is_stack(change: Change) -> bool:
+    """Whether it is the resource that stands for the stack itself."""
+    return is_stack_type(change.urn)
+
+
+def is_stack_type(urn: str) -> bool:
+    """Whether `urn` is that of a stack."""
+    return f"::{STACK_TYPE}::" in urn
+
+
+def _mapping(value: object) -> Json:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _sequence(value: object) -> Sequence[Any]:
+    return value if isinstance(value, list | tuple) else ()

@@ -1,0 +1,144 @@
+"""A review as text: in colours on a terminal, plain in a pipe or a log. Nothing is left out of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TextIO
+
+from rich.console import Console
+from rich.text import Text
+
+from ops.review.acknowledgements import example
+from ops.review.content import Node, ResourceChange, ReviewedDanger, StackReview
+from ops.review.document import Review, counts, headline, lost_addresses
+
+STYLES = {"failed": "bold red", "dangerous": "bold red", "acknowledged": "bold yellow", "calm": "bold green",
+          "unchanged": "dim"}  # fmt: skip
+
+OPERATION_STYLES = {"create": "green", "update": "yellow", "replace": "red", "delete": "red", "unknown": "magenta"}
+
+Line = tuple[str, str]
+"""Text and style."""
+
+
+def show(review: Review, stream: TextIO) -> None:
+    """Print the review to `stream`, with colours if it is a terminal."""
+    console = Console(file=stream, highlight=False, soft_wrap=True)
+    for text, style in _lines(review):
+        if console.is_terminal:
+            # As Text, since a string's square brackets would be taken for styles.
+            console.print(Text(text, style))
+        else:
+            stream.write(f"{_encodable(text, stream.encoding)}\n")
+
+
+def as_text(review: Review) -> str:
+    """Return the review without colours."""
+    return "".join(f"{text}\n" for text, _ in _lines(review))
+
+
+def _lines(review: Review) -> Iterator[Line]:
+    source = "; ".join(dict.fromkeys(one.source.label for one in review.stacks))
+    commit = f"commit {review.commit}" if review.commit else "no commit known"
+    yield (f"Preview: {commit}, {review.time}, {source}", "bold")
+    for stack in review.stacks:
+        yield ("", "")
+        yield from _stack(stack, review)
+    for title, entries in (("Stale", review.gate.stale), ("Unused", review.gate.unused)):
+        if entries:
+            yield ("", "")
+            yield (f"{title} in review-acknowledgements.yaml:", "bold")
+            yield from ((f"  {one}", "yellow") for one in entries)
+
+
+def _stack(stack: StackReview, review: Review) -> Iterator[Line]:
+    yield (f"{stack.stack}: {headline(stack)}", STYLES[stack.verdict])
+    for lost in lost_addresses(stack):
+        zone = f" ({lost.zone})" if lost.zone else ""
+        concerns = next((one.concerns for one in stack.dangers if lost in one.addresses and one.concerns), ())
+        where = f"published: in the firewalls of {', '.join(concerns) or 'whoever connects'}"
+        yield (f"  lost: {lost.address}{zone}, {where if lost.published else 'not published'}", "bold red")
+    for danger in stack.dangers:
+        yield from _danger(danger)
+    yield from ((f"  | {line}", "red") for line in stack.errors)
+    for result in stack.policies:
+        on = f" ({result.urn.rsplit('::', 1)[-1]})" if result.urn else ""
+        word, style = ("forbidden", "bold red") if result.blocks else ("warning", "yellow")
+        yield (f"  {word} by {result.policy}: {result.message}{on}", style)
+    yield from ((f"  warning: {one}", "yellow") for one in stack.warnings)
+    facts = [*stack.capacity, *stack.release]
+    yield from ((f"  {one.name}: {one.before} → {one.after}", "bold") for one in facts if one.changes)
+    staying = ", ".join(f"{one.name} {one.after}" for one in facts if not one.changes)
+    if staying:
+        yield (f"  stays: {staying}", "dim")
+    if stack.picture:
+        yield (f"  {_picture(stack.picture)}", "cyan")
+    if stack.drift:
+        yield ("  Changed outside Pulumi", "bold yellow")
+        for change in stack.drift:
+            yield from _change(change)
+    for component in stack.components:
+        yield (f"  {component.name}", "bold")
+        for change in component.changes:
+            yield from _change(change)
+    if stack.tag_changes:
+        yield (f"  Tags only: {len(stack.tag_changes):,} resources", "bold")
+        for told, count in _tag_changes(stack.tag_changes).items():
+            yield (f"    {told}: {count:,} of them", "dim")
+    if any(not one.acknowledged for one in stack.dangers):
+        yield ("  To acknowledge, in review-acknowledgements.yaml, approved by its owners:", "bold")
+        yield from ((f"    {line}", "") for line in example(stack, review.made_at.date()).splitlines())
+    same = stack.counts.get("same", 0) + stack.counts.get("read", 0)
+    took = f", took {stack.duration_seconds:.0f} s" if stack.duration_seconds is not None else ""
+    packs = f", policies: {', '.join(stack.policy_packs)}, {stack.policies_passed} held" if stack.policy_packs else ""
+    yield (f"  {counts(stack)}; {same:,} unchanged{packs}{took}", "dim")
+    yield (f"  again: {stack.source.command}   changes {stack.fingerprint[:12]}", "dim")
+
+
+def _danger(danger: ReviewedDanger) -> Iterator[Line]:
+    style = "yellow" if danger.acknowledged else "bold red"
+    yield (f"  ! {danger.what} {danger.message} ({danger.action})", style)
+    if danger.outage:
+        yield (f"      an outage: {danger.outage}", style)
+    yield (f"      {f'acknowledged: {danger.acknowledged}' if danger.acknowledged else 'not acknowledged'}", style)
+
+
+def _change(change: ResourceChange) -> Iterator[Line]:
+    unknown = f" ({', '.join(change.engine_operations)})" if change.operation == "unknown" else ""
+    note = f", {change.note}" if change.note else ""
+    yield (
+        f"    {change.operation}{unknown} {change.name} {change.type}{note}",
+        OPERATION_STYLES.get(change.operation, ""),
+    )
+    for one in change.properties:
+        replaces = "  (replaces it)" if one.replaces and change.operation == "replace" else ""
+        before = "" if one.before.kind == "absent" else f"{one.before.words} → "
+        yield (f"        {one.path}: {before}{one.after.words}{replaces}", "dim")
+
+
+def _tag_changes(changes: tuple[ResourceChange, ...]) -> dict[str, int]:
+    told: dict[str, int] = {}
+    for change in changes:
+        for one in change.properties:
+            line = f"{one.path}: {one.before.words} → {one.after.words}"
+            told[line] = told.get(line, 0) + 1
+    return told
+
+
+def _picture(nodes: tuple[Node, ...]) -> str:
+    columns: dict[str, list[str]] = {}
+    for node in nodes:
+        mark = "" if node.state == "same" else f" [{node.state}]"
+        columns.setdefault(node.column, []).append(f"{node.label}{mark}")
+    order = ("name", "address", "listener", "group", "dataset")
+    return "  →  ".join(" + ".join(columns[name]) for name in order if name in columns)
+
+
+def _encodable(text: str, encoding: str | None) -> str:
+    """Return `text` with arrows in place of what the stream can't hold."""
+    try:
+        text.encode(encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        plain = text.replace("→", "->").replace("…", "...")
+        return plain.encode(encoding or "ascii", "backslashreplace").decode(encoding or "ascii")
+    return text

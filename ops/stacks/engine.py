@@ -1,0 +1,399 @@
+"""One stack on the real engine, through the Automation API: what commands need of it, with types.
+
+Everything runs in the process's environment, which says the backend and the AWS; `ops.lab` sees to it in the lab.
+Events come as the engine writes them, not as the Automation API's classes, which would drop what a newer engine adds.
+Left out: what a preview means (`infra.graph`), and plain Pulumi with its output on the terminal (`ops.lab.command`).
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from pulumi.automation import CommandError, CommandResult, PulumiCommand, StackNotFoundError
+
+from infra.errors import ConfigError, Problem
+from infra.graph import Graph
+from infra.naming import check_stack_name
+from ops.stacks import locks as backend
+from ops.stacks.place import Place
+
+Json: TypeAlias = Mapping[str, Any]
+"""An object as Pulumi writes it; what the keys mean is documented with Pulumi's apitype package."""
+
+Tell: TypeAlias = Callable[[str], None]
+"""Takes what is the case by now, for a line that shows that something is under way."""
+
+POLL_SECONDS = 0.2
+
+
+class PulumiError(Exception):
+    """Pulumi couldn't do what it was asked. `messages` are its errors, `events` all that the engine told."""
+
+    def __init__(self, stack: str, operation: str, messages: Sequence[str], events: Sequence[Json] = ()) -> None:
+        self.stack = stack
+        self.operation = operation
+        self.messages = tuple(messages)
+        self.events = tuple(events)
+        super().__init__(f"pulumi {operation} of {stack} failed:\n" + "\n".join(self.messages))
+
+    @property
+    def refused_by_aws(self) -> bool:
+        """Whether it was at work, and an operation on a resource failed; else it never came to that."""
+        return any("resOpFailedEvent" in one for one in self.events)
+
+
+class NoSuchStackError(ConfigError):
+    """The backend has no such stack."""
+
+    def __init__(self, stack: str) -> None:
+        super().__init__(
+            [
+                Problem(
+                    where=f"stack {stack}",
+                    message="is not in the backend: it was never brought up, or is another backend's",
+                    fix=f"pulumi up --stack {stack}, or log in to the backend that has it",
+                )
+            ]
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preview:
+    """What an operation would do."""
+
+    document: Json
+    """What `pulumi preview --json --show-sames` prints: steps, diagnostics, changeSummary."""
+    events: tuple[Json, ...]
+
+    @property
+    def changes(self) -> Mapping[str, int]:
+        """Counts of resources by operation (`create`, `update`, `same`, ...)."""
+        return dict(self.document.get("changeSummary") or {})
+
+    @property
+    def graph(self) -> Graph:
+        """The resources as they would be."""
+        return Graph.from_preview(self.document)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What an operation did."""
+
+    changes: Mapping[str, int]
+    """Counts of resources by operation."""
+    duration_seconds: float
+    events: tuple[Json, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Update:
+    """One entry of a stack's history, as the backend keeps it. Times are UTC."""
+
+    version: int | None
+    """Counted by Pulumi Cloud; a folder or a bucket gives 0."""
+    kind: str
+    """`update`, `preview`, `refresh`, `destroy`, `import`, ..."""
+    result: str
+    """`succeeded`, `failed`, `in-progress`."""
+    started: datetime
+    ended: datetime | None
+    message: str
+    config: Mapping[str, str]
+    """As it was set then; secrets are left out."""
+    environment: Mapping[str, str]
+    """What Pulumi knew of its surroundings: `git.head`, `git.author`, `ci.build.id`, ..."""
+    changes: Mapping[str, int]
+
+
+class StackHandle:
+    """A stack of the project in `place`. Making one touches nothing but checks the name (ConfigError).
+
+    Every method raises NoSuchStackError if the backend has no such stack, and PulumiError if Pulumi fails.
+    """
+
+    def __init__(self, name: str, place: Place) -> None:
+        self.name = check_stack_name(name)
+        self.place = place
+
+    def exists(self) -> bool:
+        """Whether the backend has it."""
+        try:
+            self.history(limit=1)
+        except NoSuchStackError:
+            return False
+        return True
+
+    def create(self) -> None:
+        """Make it in the backend, empty, unless it is there. The stack that is selected stays so."""
+        if not self.exists():
+            self.init()
+
+    def init(self, secrets_provider: str | None = None) -> None:
+        """Make it in the backend, empty; `secrets_provider` as in a stack file (awskms://...), None: the default.
+
+        Raises PulumiError if it is there.
+        """
+        named = ["--secrets-provider", secrets_provider] if secrets_provider else []
+        self._run(["stack", "init", self.name, "--no-select", *named])
+
+    def preview(self, tell: Tell, *, refresh: bool = False, plan: Path | None = None) -> Preview:
+        """Return what `up` would do; with `refresh`, seen from what AWS really has.
+
+        `plan` is where to save it so that `up` does this and nothing else.
+        """
+        options = ["--json", "--show-sames", *(["--refresh"] if refresh else [])]
+        options += ["--save-plan", str(plan)] if plan else []
+        result, events = self._operate("preview", options, tell)
+        return Preview(document=_json_object(result.stdout), events=events)
+
+    def preview_refresh(self, tell: Tell) -> Preview:
+        """Return what AWS has otherwise than the state says, without changing either."""
+        result, events = self._operate("refresh", ["--preview-only", "--json"], tell)
+        return Preview(document=_json_object(result.stdout), events=events)
+
+    def up(self, tell: Tell, *, plan: Path | None = None, message: str = "") -> Outcome:
+        """Make AWS what the program says; with `plan`, only in the way that it was previewed."""
+        options = ["--yes", *(["--plan", str(plan)] if plan else [])]
+        return self._change("up", [*options, *_message(message)], tell)
+
+    def refresh(self, tell: Tell, *, message: str = "") -> Outcome:
+        """Make the state say what AWS has."""
+        return self._change("refresh", ["--yes", "--skip-preview", *_message(message)], tell)
+
+    def destroy(self, tell: Tell, *, message: str = "") -> Outcome:
+        """Delete everything that the stack has made. The stack itself stays."""
+        return self._change("destroy", ["--yes", "--skip-preview", *_message(message)], tell)
+
+    def remove(self) -> None:
+        """Delete the stack with its history from the backend; it must be empty. Its file stays."""
+        self._run(["stack", "rm", "--stack", self.name, "--yes", "--preserve-config"])
+
+    def export(self) -> Json:
+        """Return the state, secrets encrypted, as `pulumi stack export` prints it."""
+        return _json_object(self._run(["stack", "export", "--stack", self.name]).stdout)
+
+    def forget_pending(self) -> None:
+        """Drop from the state what was begun and never ended. What that left in AWS, the state knows nothing of."""
+        exported = dict(self.export())
+        deployment = dict(exported["deployment"])
+        deployment.pop("pending_operations", None)
+        with tempfile.TemporaryDirectory(prefix="eps-dos-") as folder:
+            file = Path(folder) / "state.json"
+            file.write_text(json.dumps({**exported, "deployment": deployment}), encoding="utf-8")
+            self._run(["stack", "import", "--stack", self.name, "--file", str(file)])
+
+    def graph(self) -> Graph:
+        """Return the resources that the state has."""
+        return Graph.from_export(self.export())
+
+    def outputs(self) -> Json:
+        """Return the stack's outputs (docs/outputs.md), secret ones as `[secret]`; empty before the first `up`."""
+        return _json_object(self._run(["stack", "output", "--json", "--stack", self.name]).stdout)
+
+    def history(self, limit: int | None = None) -> tuple[Update, ...]:
+        """Return what was done to it, the newest first; at most `limit` entries."""
+        paging = [] if limit is None else ["--page-size", str(limit), "--page", "1"]
+        printed = self._run(["stack", "history", "--json", "--stack", self.name, *paging]).stdout
+        return tuple(_update(entry) for entry in json.loads(printed or "[]"))
+
+    def tags(self) -> Mapping[str, str]:
+        """Return the tags that the backend keeps of it."""
+        return dict(_json_object(self._run(["stack", "tag", "ls", "--json", "--stack", self.name]).stdout))
+
+    def set_tag(self, key: str, value: str) -> None:
+        """Set one tag. The backend locks nothing for it, so two at once may lose one."""
+        self._run(["stack", "tag", "set", "--stack", self.name, "--", key, value])
+
+    def remove_tag(self, key: str) -> None:
+        """Remove one tag."""
+        self._run(["stack", "tag", "rm", "--stack", self.name, "--", key])
+
+    def locks(self) -> tuple[backend.Lock, ...]:
+        """Return who is changing the stack, or was when it died. A preview takes no lock."""
+        return backend.locks(backend_url(self.place), self._project, self.name)
+
+    def cancel(self) -> None:
+        """Remove all locks. Whoever still holds one goes on without: make sure that nobody does."""
+        self._run(["cancel", "--yes", "--stack", self.name])
+
+    def mend(self) -> tuple[str, ...]:
+        """Remove what a killed run left cut short of its files; return their names. Nobody may be changing it."""
+        return backend.mend(backend_url(self.place), self._project, self.name)
+
+    @cached_property
+    def _project(self) -> str:
+        return backend.project_name(self.place.folder)
+
+    def _change(self, operation: str, options: list[str], tell: Tell) -> Outcome:
+        _, events = self._operate(operation, options, tell)
+        summary: Json = next((one["summaryEvent"] for one in reversed(events) if "summaryEvent" in one), {})
+        return Outcome(
+            changes=dict(summary.get("resourceChanges") or {}),
+            duration_seconds=float(summary.get("durationSeconds", 0)),
+            events=events,
+        )
+
+    def _operate(self, operation: str, options: list[str], tell: Tell) -> tuple[CommandResult, tuple[Json, ...]]:
+        with _event_log(tell) as log:
+            try:
+                result = _pulumi().run(
+                    [operation, "--stack", self.name, *options, "--event-log", str(log.path)],
+                    str(self.place.folder),
+                    # Without it the engine has no --event-log.
+                    {"PULUMI_DEBUG_COMMANDS": "true", **_here(self.place)},
+                )
+            except StackNotFoundError:
+                raise NoSuchStackError(self.name) from None
+            except CommandError as error:
+                events = log.read()
+                raise PulumiError(self.name, operation, _errors(events) or _said(error), events) from error
+            return result, log.read()
+
+    def _run(self, arguments: list[str]) -> CommandResult:
+        try:
+            return _pulumi().run(arguments, str(self.place.folder), _here(self.place))
+        except StackNotFoundError:
+            raise NoSuchStackError(self.name) from None
+        except CommandError as error:
+            raise PulumiError(self.name, " ".join(arguments[:2]), _said(error)) from error
+
+
+def backend_url(place: Place) -> str:
+    """Return where the backend is that Pulumi is logged in to. Raises PulumiError if it is logged in to none."""
+    return str(_json_object(_asked(place, ["whoami", "--json"])).get("url", ""))
+
+
+def stack_names(place: Place, project: str) -> tuple[str, ...]:
+    """Return the stacks of `project`, as Pulumi lists them. Raises PulumiError."""
+    listed = json.loads(_asked(place, ["stack", "ls", "--project", project, "--json"]) or "[]")
+    return tuple(sorted(str(one["name"]).rpartition("/")[2] for one in listed))
+
+
+def _asked(place: Place, arguments: list[str]) -> str:
+    try:
+        return str(_pulumi().run(arguments, str(place.folder), _here(place)).stdout)
+    except CommandError as error:
+        raise PulumiError("the backend", " ".join(arguments[:2]), _said(error)) from error
+
+
+def _pulumi() -> PulumiCommand:
+    # On PATH, where the place's engine comes first.
+    return _pulumi_at(shutil.which("pulumi"))
+
+
+@cache
+def _pulumi_at(_cli: str | None) -> PulumiCommand:
+    # Making one runs the CLI, to ask for its version.
+    return PulumiCommand()
+
+
+def _here(place: Place) -> dict[str, str]:
+    # The environment may name another folder, which Pulumi takes before the one that it is started in.
+    return {"PULUMI_OPTION_CWD": str(place.folder)}
+
+
+class _EventLog:
+    """The file that the engine writes its events to, one JSON object a line."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def read(self) -> tuple[Json, ...]:
+        if not self.path.exists():
+            return ()
+        lines = self.path.read_text(encoding="utf-8").splitlines()
+        # The last one is cut short if the engine was killed.
+        return tuple(event for event in map(_event, lines) if event)
+
+
+@contextmanager
+def _event_log(tell: Tell) -> Iterator[_EventLog]:
+    """Give a log to write to, and tell what is in it while it grows."""
+    with tempfile.TemporaryDirectory(prefix="eps-dos-") as folder:
+        log = _EventLog(Path(folder) / "events")
+        over = threading.Event()
+        teller = threading.Thread(target=_follow, args=(log.path, tell, over), daemon=True)
+        teller.start()
+        try:
+            yield log
+        finally:
+            over.set()
+            teller.join()
+
+
+def _follow(path: Path, tell: Tell, over: threading.Event) -> None:
+    done = 0
+    unread = b""
+    offset = 0
+    ended = False
+    while not ended:
+        # What came since the last look is told, too, when it is over.
+        ended = over.wait(POLL_SECONDS)
+        if not path.exists():
+            continue
+        with path.open("rb") as file:
+            file.seek(offset)
+            unread += file.read()
+            offset = file.tell()
+        *lines, unread = unread.split(b"\n")
+        for event in map(_event, lines):
+            done = 0 if "preludeEvent" in event else done + ("resOutputsEvent" in event)
+            metadata = (event.get("resourcePreEvent") or {}).get("metadata")
+            if metadata:
+                tell(f"{done} resources, now {metadata.get('op', '')} {str(metadata.get('urn', '')).split('::')[-1]}")
+
+
+def _event(line: str | bytes) -> Json:
+    try:
+        event = json.loads(line)
+    except ValueError:
+        return {}
+    return event if isinstance(event, dict) else {}
+
+
+def _errors(events: Sequence[Json]) -> list[str]:
+    diagnostics = (event["diagnosticEvent"] for event in events if "diagnosticEvent" in event)
+    return [str(one["message"]).strip() for one in diagnostics if one.get("severity") == "error"]
+
+
+def _said(error: CommandError) -> list[str]:
+    """What the command printed as errors, from the text that the Automation API makes of its output."""
+    _, _, stderr = str(error).partition("\n stderr: ")
+    lines = (line.strip().removeprefix("error: ") for line in stderr.splitlines())
+    return [line for line in lines if line] or [str(error).strip()]
+
+
+def _message(text: str) -> list[str]:
+    return ["--message", text] if text else []
+
+
+def _json_object(printed: str) -> Json:
+    document = json.loads(printed or "{}")
+    return document if isinstance(document, dict) else {}
+
+
+def _update(entry: Json) -> Update:
+    config = {key: one["value"] for key, one in (entry.get("config") or {}).items() if not one.get("secret")}
+    ended = entry.get("endTime")
+    return Update(
+        version=entry.get("version"),
+        kind=str(entry["kind"]),
+        result=str(entry["result"]),
+        started=datetime.fromisoformat(entry["startTime"]),
+        ended=datetime.fromisoformat(ended) if ended else None,
+        message=str(entry.get("message", "")),
+        config={key: str(value) for key, value in config.items() if value is not None},
+        environment=dict(entry.get("environment") or {}),
+        changes=dict(entry.get("resourceChanges") or {}),
+    )

@@ -1,0 +1,186 @@
+"""Every stack of the backend, as its own state tells: read directly where that goes, so that a thousand take seconds.
+
+Left out: what becomes of them (`infra.reaping`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC
+from pathlib import Path
+from typing import Any
+
+from infra.deciding import load_environment
+from infra.environment import LIFETIME, Environment
+from infra.errors import ConfigError, Problem
+from infra.naming import check_stack_name
+from infra.reaping import LockFacts, StackFacts, settings_of
+from infra.settings import NAMESPACE
+from ops.stacks import locks as backend
+from ops.stacks.engine import PulumiError, StackHandle, backend_url, stack_names
+from ops.stacks.place import Place
+from ops.stacks.store import AT_ONCE, Store, opened, parsed
+
+STATES = (".json", ".json.gz")
+TAGS = ".pulumi-tags"
+
+CREATED, EXPIRES, OWNER, LIKE = "eps-dos:created-at", "eps-dos:expires-at", "eps-dos:owner", "eps-dos:like"
+"""The backend's tags of an environment made for one test: short, since Pulumi Cloud takes 256 characters of each."""
+
+_NOT_COUNTED = ("pulumi:pulumi:Stack", "pulumi:providers:")
+
+
+def read(place: Place) -> tuple[StackFacts, ...]:
+    """Return all stacks of the project, by name. Raises botocore's errors or PulumiError if there is no backend."""
+    url, project = backend_url(place), backend.project_name(place.folder)
+    store = opened(url)
+    return _from_cloud(place, project) if store is None else from_store(store, project)
+
+
+def from_store(store: Store, project: str, only: str | None = None) -> tuple[StackFacts, ...]:
+    """Return all stacks of `project` that a folder or a bucket holds, or the one called `only`, by name."""
+    folder = f"{backend.STACKS}/{project}/"
+    files = store.names(folder)
+    states = {name: path for path in files if (name := _stack(path.removeprefix(folder)))}
+    if only is not None:
+        states = {name: path for name, path in states.items() if name == only}
+    prefix = f"{backend.LOCKS}/{project}/"
+    locks: dict[str, list[str]] = {}
+    for path in store.names(prefix):
+        locks.setdefault(path.removeprefix(prefix).partition("/")[0], []).append(path)
+
+    def facts(name: str) -> StackFacts | None:
+        tags = f"{folder}{name}{TAGS}"
+        return _read(store, name, states[name], tags if tags in files else None, locks.get(name, ()))
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return tuple(one for one in pool.map(facts, sorted(states)) if one is not None)
+
+
+def read_one(place: Place, name: str) -> StackFacts | None:
+    """Return one stack; None if the backend has none of that name."""
+    url, project = backend_url(place), backend.project_name(place.folder)
+    store = opened(url)
+    if store is None:
+        handle = StackHandle(name, place)
+        return _exported(handle) if handle.exists() else None
+    return next(iter(from_store(store, project, name)), None)
+
+
+def environment_of(stack: str, folder: Path, place: Place) -> Environment:
+    """Return the environment of a stack without a file, by its state and the files in `folder`. Raises ConfigError."""
+    facts = read_one(place, stack)
+    settings = settings_of(facts) if facts is not None and facts.marks else None
+    if settings is None:
+        message = f"is missing, and no environment made for a test is called {stack}"
+        fix = f"restore it: git checkout -- Pulumi.{stack}.yaml; or eps-dos ephemeral list"
+        raise ConfigError([Problem(where=f"Pulumi.{stack}.yaml:", message=message, fix=fix)])
+    texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in settings.items()}
+    return load_environment(stack, folder, texts)
+
+
+def facts_of(
+    name: str,
+    deployment: Mapping[str, Any],
+    locks: Iterable[LockFacts] = (),
+    said_of_empty: Mapping[str, Any] | None = None,
+) -> StackFacts:
+    """Return what a state, as `pulumi stack export` has it under `deployment`, tells of a stack."""
+    resources = [one for one in deployment.get("resources") or () if isinstance(one, Mapping)]
+    marks = [one for one in resources if one.get("type") == LIFETIME]
+    counted = [one for one in resources if not str(one.get("type")).startswith(_NOT_COUNTED)]
+    return StackFacts(
+        name=name,
+        resources=len(counted),
+        pending=len(deployment.get("pending_operations") or ()),
+        marks=tuple(_mapping(_mapping(one.get("inputs")).get("settings")) for one in marks),
+        environments=frozenset(
+            tags["Environment"]
+            for one in resources
+            if isinstance((tags := _mapping(_mapping(one.get("inputs")).get("tags"))).get("Environment"), str)
+        ),
+        protected=tuple(str(one.get("urn")).rpartition("::")[2] for one in resources if one.get("protect")),
+        locks=tuple(locks),
+        said_of_empty=said_of_empty,
+    )
+
+
+def _read(store: Store, name: str, state: str, tags: str | None, locks: Iterable[str]) -> StackFacts | None:
+    try:
+        document = parsed(state, store.read(state))
+    except FileNotFoundError:
+        # Gone since it was listed.
+        return None
+    except (ValueError, ConfigError) as error:
+        return StackFacts(name=name, unreadable=" ".join(str(error).split()))
+    deployment = _mapping(_mapping(document.get("checkpoint")).get("latest"))
+    known = facts_of(name, deployment, _locks(store, locks))
+    if known.resources or tags is None:
+        return known
+    return facts_of(name, deployment, known.locks, _settings_in(_tags(store, tags)))
+
+
+def _locks(store: Store, paths: Iterable[str]) -> tuple[LockFacts, ...]:
+    found = []
+    for path in paths:
+        try:
+            lock = backend.parsed_lock(path, store.read(path).decode(errors="replace"))
+        except FileNotFoundError:
+            continue
+        if lock is not None:
+            holder = f"{lock.username} on {lock.hostname}"
+            # Pulumi writes the zone; a lock without one was edited, and is no reason to stop reading.
+            taken = lock.taken if lock.taken.tzinfo else lock.taken.replace(tzinfo=UTC)
+            found.append(LockFacts(holder=holder, taken=taken, dead=lock.holder_is_dead()))
+    return tuple(found)
+
+
+def _tags(store: Store, path: str) -> Mapping[str, Any]:
+    try:
+        return _mapping(parsed(path, store.read(path)).get("tags"))
+    except (FileNotFoundError, ValueError, ConfigError):
+        return {}
+
+
+def _settings_in(tags: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    said = {
+        "createdAt": tags.get(CREATED),
+        "expiresAt": tags.get(EXPIRES),
+        "owner": tags.get(OWNER),
+        "like": tags.get(LIKE),
+    }
+    return {f"{NAMESPACE}:ephemeral": said} if all(said.values()) else None
+
+
+def _stack(file_name: str) -> str | None:
+    ending = next((one for one in STATES if file_name.endswith(one)), None)
+    return file_name.removesuffix(ending) if ending and "/" not in file_name else None
+
+
+def _from_cloud(place: Place, project: str) -> tuple[StackFacts, ...]:
+    names = stack_names(place, project)
+    with ThreadPoolExecutor(AT_ONCE // 2) as pool:
+        return tuple(pool.map(lambda name: _exported_by_name(name, place), names))
+
+
+def _exported_by_name(name: str, place: Place) -> StackFacts:
+    try:
+        check_stack_name(name)
+    except ConfigError as error:
+        return StackFacts(name=name, unreadable=error.problems[0].message)
+    return _exported(StackHandle(name, place))
+
+
+def _exported(handle: StackHandle) -> StackFacts:
+    try:
+        deployment = _mapping(handle.export().get("deployment"))
+        known = facts_of(handle.name, deployment)
+        return known if known.resources else facts_of(handle.name, deployment, (), _settings_in(handle.tags()))
+    except PulumiError as error:
+        return StackFacts(name=handle.name, unreadable=" ".join(" ".join(error.messages).split()))
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}

@@ -1,0 +1,140 @@
+"""Who is changing a stack, or was when it died: the locks of a backend that is a folder or a bucket, and broken files.
+
+Pulumi prints locks only when they are in the way, and never says whether their holder is still alive. The layout is
+that of Pulumi's own backends (pkg/backend/diy: `.pulumi/locks/organization/PROJECT/STACK/ID.json`). Left out: Pulumi
+Cloud, whose locks end by themselves.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from infra.yamlfile import read_mapping
+from ops.stacks.store import folder_of, opened
+
+CLOCK_TICK_SECONDS = 2.0
+"""A process and its lock are dated by different clocks."""
+
+LOCKS = ".pulumi/locks/organization"
+STACKS = ".pulumi/stacks"
+
+_UNFINISHED = re.compile(r"\.(json|pulumi-tags)(\.gz|\.zst)?(\.bak)?(?P<kind>\.attrs|\.[0-9a-f]+\.tmp)")
+"""What a folder has beside a stack's files, after the stack's name: a description, and a file that is being written."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lock:
+    """Who took the lock of a stack, where and when."""
+
+    path: str
+    """Within the backend."""
+    pid: int
+    username: str
+    hostname: str
+    taken: datetime
+
+    def holder_is_dead(self) -> bool | None:
+        """Whether the process that took it is gone; None if it is another machine's, where that can't be seen."""
+        if self.hostname != socket.gethostname():
+            return None
+        try:
+            os.kill(self.pid, 0)
+        except (ProcessLookupError, OverflowError):
+            # No process has a number larger than the system's.
+            return True
+        except PermissionError:
+            return False
+        return self._is_another()
+
+    def _is_another(self) -> bool:
+        """Whether the process of that number began after the lock was taken, and so is another; where that is seen."""
+        began = _began(self.pid)
+        return began is not None and began > self.taken.timestamp() + CLOCK_TICK_SECONDS
+
+
+def _began(pid: int) -> float | None:
+    """Return when a process began, in seconds of the epoch; None where there is no /proc (proc(5), stat: starttime)."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+        system = Path("/proc/stat").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return None
+    booted = next((int(line.split()[1]) for line in system if line.startswith("btime ")), None)
+    return None if booted is None else booted + int(fields[19]) / os.sysconf("SC_CLK_TCK")
+
+
+def project_name(folder: Path) -> str:
+    """Return the name of the project in `folder`. Raises ConfigError if its Pulumi.yaml can't be read."""
+    return str(read_mapping(folder / "Pulumi.yaml").get("name", ""))
+
+
+def locks(url: str, project: str, stack: str) -> tuple[Lock, ...]:
+    """Return the locks of `stack` in the backend at `url`, the oldest first; none for other kinds of backend.
+
+    Raises botocore's errors if a bucket can't be read.
+    """
+    store = opened(url)
+    if store is None:
+        return ()
+    found = []
+    for name in store.names(f"{LOCKS}/{project}/{stack}/"):
+        try:
+            lock = parsed_lock(name, store.read(name).decode())
+        except FileNotFoundError:
+            # Given back between the two.
+            continue
+        if lock is not None:
+            found.append(lock)
+    return tuple(sorted(found, key=lambda one: one.taken))
+
+
+def parsed_lock(path: str, text: str) -> Lock | None:
+    """Return the lock that the file at `path` is; None while it is being written."""
+    try:
+        content: Mapping[str, Any] = json.loads(text)
+        return Lock(
+            path=path,
+            pid=int(content["pid"]),
+            username=str(content["username"]),
+            hostname=str(content["hostname"]),
+            taken=datetime.fromisoformat(content["timestamp"]),
+        )
+    except (ValueError, KeyError, TypeError):
+        # Half written: its holder is at it.
+        return None
+
+
+def mend(url: str, project: str, stack: str) -> tuple[str, ...]:
+    """Remove what somebody who was killed while writing the stack's files left cut short; return the names of those.
+
+    A folder has a description beside each file (NAME.attrs), and Pulumi writes it in place, other than the file itself
+    (gocloud.dev/blob/fileblob: setAttrs, Close). One that is cut short makes a whole file unreadable: "failed to load
+    checkpoint: EOF". Without one it is read; type and checksum are all that is in there. The caller has made sure that
+    nobody is at work. In other kinds of backend each file is written at once, and there is nothing to do.
+    """
+    root = folder_of(url)
+    if root is None:
+        return ()
+    broken = []
+    for path in sorted((root / STACKS / project).glob("*")):
+        kind = _UNFINISHED.fullmatch(path.name.removeprefix(stack)) if path.name.startswith(stack) else None
+        if kind is not None and not (kind["kind"] == ".attrs" and _is_json(path)):
+            path.unlink(missing_ok=True)
+            broken.append(path.name)
+    return tuple(broken)
+
+
+def _is_json(path: Path) -> bool:
+    try:
+        json.loads(path.read_bytes())
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,142 @@
+"""`eps-dos verify STACK`: does what is deployed answer to what was promised? It reads, and changes nothing.
+
+From inside, by what AWS has: everything that `up` shows, and rights, rules and the promises of `infra.rules`. With
+`--from-client`, also as a client meets it. Left out: waiting, which `up` does.
+"""
+
+from __future__ import annotations
+
+import ssl
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from infra.deciding import load_environment
+from infra.environment import PORT, Environment
+from infra.errors import ConfigError, Problem
+from infra.naming import check_stack_name
+from ops.lab.command import InLab, environment_of, place
+from ops.output.progress import progress, say
+from ops.output.report import Check, Report, as_json, show
+from ops.stacks.place import Place, project_folder
+
+if TYPE_CHECKING:
+    from infra.graph import Graph
+    from ops.aws.inventory import Inventory
+    from ops.verify.promises import Promised
+
+
+def verify(
+    stack: Annotated[str, typer.Argument(help="The environment: live, nft, int, dev.", metavar="STACK")],
+    in_lab: InLab = False,
+    from_client: Annotated[
+        bool, typer.Option("--from-client", help="Also connect to it from here, as a client would.")
+    ] = False,
+    ca: Annotated[
+        Path | None,
+        typer.Option(
+            "--ca", help="Certificates to trust as a client, in PEM; else those of this machine.", metavar="FILE"
+        ),
+    ] = None,
+    for_programs: Annotated[bool, typer.Option("--json", help="Print the checks as JSON.")] = False,
+) -> None:
+    """Hold what AWS has of STACK against what was promised. Exits 0: all holds; 1: something doesn't."""
+    check_stack_name(stack)
+    folder = project_folder(Path.cwd())
+    environment = environment_of(stack, folder, in_lab)
+    owner = load_environment(environment.mirrors, folder) if environment.mirrors else environment
+    trusted = _trusted(ca)
+    at = place(in_lab)
+    checks = [*_inside(environment, owner, at), *(_outside(environment, at, trusted) if from_client else [])]
+    report = Report(title=f"{stack}, as it is", checks=tuple(checks))
+    if for_programs:
+        typer.echo(as_json([report]))
+    else:
+        if in_lab:
+            say("on the lab's AWS: an emulator on this machine, not Amazon's")
+        show([report], sys.stdout)
+    raise typer.Exit(0 if report.passed else 1)
+
+
+def inside(
+    promised: Promised, owner: Environment, planned: Graph, found: Inventory, account_id: str, partition: str
+) -> tuple[Check, ...]:
+    """Return every check of what AWS has, `found`. `owner` owns the dataset; `planned` is the program, recorded."""
+    from ops.verify import promises
+    from ops.verify.graph import as_graph, violations
+    from ops.verify.rights import check_dataset_policy, check_firewall, check_service_role
+
+    environment = promised.environment
+    broken = violations(as_graph(found, owns_dataset=environment.dataset.owned))
+    return (
+        *promises.report(promised, found).checks,
+        check_instances(found),
+        check_dataset_policy(owner.dataset, found, account_id, partition),
+        check_service_role(environment, found, partition),
+        check_firewall(planned, found),
+        Check(
+            name="rules",
+            value="all that must hold of every environment",
+            verdict="failed" if broken else "ok",
+            evidence="; ".join(f"{one.rule}: {one.urn.split('::')[-1]} {one.message}" for one in broken)
+            or "no resource breaks one",
+        ),
+    )
+
+
+def check_instances(found: Inventory) -> Check:
+    """No instance has a public address, and each gives metadata to requests with a token only."""
+    name, value = "instances", "no public address, metadata by token only"
+    wrong = [f"{one.id} has the public address {one.public_ip}" for one in found.instances if one.public_ip]
+    wrong += [f"{one.id} gives metadata without a token" for one in found.instances if not one.tokens_required]
+    evidence = "; ".join(wrong) or f"{len(found.instances)} instances"
+    return Check(name=name, value=value, verdict="failed" if wrong else "ok", evidence=evidence)
+
+
+def _inside(environment: Environment, owner: Environment, at: Place) -> tuple[Check, ...]:
+    # Slow to load, and not needed to say what is wrong with a configuration.
+    from infra.recording import record
+    from ops.aws.clients import Aws
+    from ops.aws.inventory import Subject, read
+    from ops.stacks.engine import StackHandle
+    from ops.verify.promises import Promised
+
+    aws = Aws(environment.aws, at)
+    with progress(f"{environment.name}: looking at what AWS has") as tell:
+        tell("the stack")
+        promised = Promised(environment=environment, outputs=StackHandle(environment.name, at).outputs())
+        tell("the account")
+        found = read(aws, Subject.of(environment))
+        caller = aws.sts.get_caller_identity()
+        tell("the program")
+        planned = record(environment)
+    return inside(promised, owner, planned, found, caller["Account"], caller["Arn"].split(":")[1])
+
+
+def _outside(environment: Environment, at: Place, context: ssl.SSLContext) -> tuple[Check, ...]:
+    from ops.stacks.engine import StackHandle
+    from ops.verify.client import from_client
+
+    if at.in_lab:
+        evidence = "the lab's addresses lead nowhere; its load balancer is an entry in an emulator"
+        return (Check(name="client", value=environment.dns.name, verdict="not checked", evidence=evidence),)
+    outputs = StackHandle(environment.name, at).outputs().get("virtualIps") or {}
+    attached = [outputs[zone] for zone, plan in sorted(environment.virtual_ips.items())
+                if plan.attached and zone in outputs]  # fmt: skip
+    with progress(f"{environment.name}: connecting as a client"):
+        return from_client(environment.dns.name, attached, PORT, datetime.now(UTC), context)
+
+
+def _trusted(ca: Path | None) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=str(ca) if ca else None)
+    except (OSError, ssl.SSLError) as error:
+        problem = Problem(
+            where="--ca",
+            message=f"is {ca}, which can't be used: {error.strerror or error}",
+            fix="name a file with certificates in PEM",
+        )
+        raise ConfigError([problem]) from None

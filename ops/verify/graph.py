@@ -1,0 +1,155 @@
+"""An inventory as a graph, so that the rules that judge a preview judge what AWS really has.
+
+Property names are Pulumi's, as `infra.rules` reads them. Left out: what the inventory doesn't hold (tags of rules and
+listeners, defaults of subnets); `UNREAD` names the types whose tags are not judged for that reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from infra import rules
+from infra.graph import Graph, Resource
+from ops.aws.inventory import Bucket, Inventory, LaunchTemplate, SecurityGroup, SecurityRule
+
+LISTENER = "aws:lb/listener:Listener"
+UNREAD = frozenset({LISTENER, rules.INGRESS, rules.EGRESS})
+
+
+def as_graph(found: Inventory, *, owns_dataset: bool) -> Graph:
+    """Return what AWS has as resources, each called by its id. A dataset that is another's is left out."""
+    return Graph.of(found.subject.environment, _resources(found, owns_dataset))
+
+
+def violations(graph: Graph) -> tuple[rules.Violation, ...]:
+    """Return what breaks a rule in `graph`, but for tags that weren't read."""
+    return tuple(
+        one for one in rules.violations(graph) if not (one.rule == "tagged" and graph.resources[one.urn].type in UNREAD)
+    )
+
+
+def _resources(found: Inventory, owns_dataset: bool) -> Iterator[Resource]:
+    for vpc in found.vpcs:
+        yield _resource("aws:ec2/vpc:Vpc", vpc.id, tags=vpc.tags)
+    for subnet in found.subnets:
+        yield _resource("aws:ec2/subnet:Subnet", subnet.id, tags=subnet.tags)
+    for address in found.addresses:
+        yield _resource("aws:ec2/eip:Eip", address.allocation_id, tags=address.tags)
+    for clients in found.prefix_lists:
+        entries = [{"cidr": one.cidr, "description": one.description} for one in clients.entries]
+        yield _resource(
+            "aws:ec2/managedPrefixList:ManagedPrefixList",
+            clients.id,
+            name=clients.name,
+            entries=entries,
+            tags=clients.tags,
+        )
+    for group in found.security_groups:
+        yield from _security_group(group)
+    for balancer in found.load_balancers:
+        yield _resource("aws:lb/loadBalancer:LoadBalancer", balancer.arn, name=balancer.name, tags=balancer.tags)
+        for listener in balancer.listeners:
+            yield _resource(LISTENER, listener.arn, protocol=listener.protocol, port=listener.port)
+    for targets in found.target_groups:
+        yield _resource("aws:lb/targetGroup:TargetGroup", targets.arn, name=targets.name, tags=targets.tags)
+    for scaling in found.scaling_groups:
+        tags = [{"key": key, "value": value} for key, value in scaling.tags.items()]
+        yield _resource(rules.GROUP, scaling.name, name=scaling.name, tags=tags)
+    for template in found.launch_templates:
+        yield from _launch_template(template, _versions_in_use(found, template))
+    for role in found.roles:
+        yield _resource("aws:iam/role:Role", role.name, name=role.name, tags=role.tags)
+    for log_group in found.log_groups:
+        yield _resource("aws:cloudwatch/logGroup:LogGroup", log_group.name, name=log_group.name, tags=log_group.tags)
+    if found.bucket and owns_dataset:
+        yield from _bucket(found.bucket)
+
+
+def _resource(type_: str, identifier: str, **inputs: object) -> Resource:
+    return Resource(urn=f"{type_}::{identifier}", type=type_, inputs=inputs, outputs={"id": identifier})
+
+
+def _security_group(group: SecurityGroup) -> Iterator[Resource]:
+    if group.name != "default":
+        yield _resource("aws:ec2/securityGroup:SecurityGroup", group.id, name=group.name, tags=group.tags)
+    for rule in group.rules:
+        yield _resource(
+            rules.INGRESS if rule.inbound else rules.EGRESS,
+            rule.id,
+            ipProtocol=rule.protocol,
+            fromPort=rule.from_port,
+            toPort=rule.to_port,
+            **_peer(rule),
+        )
+
+
+def _peer(rule: SecurityRule) -> dict[str, str]:
+    if rule.peer.startswith("pl-"):
+        return {"prefixListId": rule.peer}
+    if rule.peer.startswith("sg-"):
+        return {"referencedSecurityGroupId": rule.peer}
+    return {"cidrIpv6" if ":" in rule.peer else "cidrIpv4": rule.peer}
+
+
+def _versions_in_use(found: Inventory, template: LaunchTemplate) -> set[str]:
+    using = [(group.template_id, group.template_version) for group in found.scaling_groups]
+    using += [(one.template_id, one.template_version) for group in found.scaling_groups for one in group.members]
+    return {version for identifier, version in using if identifier == template.id}
+
+
+def _launch_template(template: LaunchTemplate, in_use: set[str]) -> Iterator[Resource]:
+    for version in template.versions:
+        if str(version.number) not in in_use:
+            continue
+        data = version.data
+        yield _resource(
+            rules.LAUNCH_TEMPLATE,
+            f"{template.id} version {version.number}",
+            name=template.name,
+            tags=template.tags,
+            metadataOptions={"httpTokens": (data.get("MetadataOptions") or {}).get("HttpTokens")},
+            networkInterfaces=[
+                {"associatePublicIpAddress": one.get("AssociatePublicIpAddress")}
+                for one in data.get("NetworkInterfaces") or []
+            ],
+            blockDeviceMappings=[
+                {"deviceName": one.get("DeviceName"), "ebs": {"encrypted": (one.get("Ebs") or {}).get("Encrypted")}}
+                for one in data.get("BlockDeviceMappings") or []
+            ],
+            tagSpecifications=[
+                {"resourceType": one.get("ResourceType"), "tags": _tags(one)}
+                for one in data.get("TagSpecifications") or []
+            ],
+        )
+
+
+def _tags(specification: Mapping[str, Any]) -> dict[str, str]:
+    return {str(one["Key"]): str(one.get("Value", "")) for one in specification.get("Tags") or []}
+
+
+def _bucket(bucket: Bucket) -> Iterator[Resource]:
+    name = bucket.name
+    yield _resource(rules.BUCKET, name, bucket=name, tags=bucket.tags)
+    on = bucket.public_access_blocked
+    yield _resource(
+        "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock",
+        name,
+        bucket=name,
+        blockPublicAcls=on,
+        blockPublicPolicy=on,
+        ignorePublicAcls=on,
+        restrictPublicBuckets=on,
+    )
+    if bucket.versioning:
+        yield _resource(
+            "aws:s3/bucketVersioning:BucketVersioning",
+            name,
+            bucket=name,
+            versioningConfiguration={"status": bucket.versioning},
+        )
+    if bucket.encryption:
+        kind = "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration"
+        yield _resource(kind, name, bucket=name)
+    if bucket.policy is not None:
+        yield _resource("aws:s3/bucketPolicy:BucketPolicy", name, bucket=name, policy=bucket.policy)

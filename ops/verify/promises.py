@@ -1,0 +1,268 @@
+"""What was promised of an environment, held against what AWS has: pure, one check for each line of its table.
+
+`up` prints it; what else there is to verify of an environment builds on the same inventory. Left out: reading
+(`inventory`), waiting (`up`), and what a client sees from outside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from infra.environment import PORT, Environment
+from ops.aws.inventory import Entry, Inventory, LoadBalancer, Member, ScalingGroup, SecurityRule, TargetGroup
+from ops.output.report import Check, Report, Verdict
+
+IN_SERVICE = "InService"
+HEALTHY = "healthy"
+
+SETTLING = frozenset({"release", "targets"})
+"""Checks that may fail for a while after `up`: instances take their time to start."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Promised:
+    """What an environment shall be: as decided, and what its stack says that AWS made of it."""
+
+    environment: Environment
+    outputs: Mapping[str, Any]
+    """docs/outputs.md; empty if the stack was never brought up."""
+
+
+def report(promised: Promised, found: Inventory) -> Report:
+    """Return the environment's table, every line checked."""
+    environment = promised.environment
+    mirror = f", the mirror of {environment.mirrors} at scale {environment.scale}" if environment.mirrors else ""
+    return Report(
+        title=f"{environment.name}{mirror}",
+        checks=(
+            check_name(promised, found),
+            check_virtual_ips(promised, found),
+            check_port(found),
+            check_dataset(promised, found),
+            check_release(promised, found),
+            check_capacity(promised, found),
+            check_targets(promised, found),
+            check_clients(promised, found),
+        ),
+    )
+
+
+def check_name(promised: Promised, found: Inventory) -> Check:
+    """The name's one address record is an alias of the load balancer."""
+    dns = promised.environment.dns
+    balancer, missing = _one_balancer(found)
+    addressing = [record for record in found.records if record.type in ("A", "AAAA", "CNAME")]
+    if balancer is None:
+        return _check("name", dns.name, missing)
+    if [record.type for record in addressing] != ["A"]:
+        there = ", ".join(record.type for record in addressing) or "none"
+        return _check("name", dns.name, f"one A record is needed in the zone {dns.hosted_zone}, and there is: {there}")
+    target = addressing[0].alias_target
+    if target != balancer.dns_name.lower():
+        return _check("name", dns.name, f"its record is an alias of {target}, the load balancer is {balancer.dns_name}")
+    return _check("name", dns.name, None, f"alias of {balancer.dns_name}")
+
+
+def check_virtual_ips(promised: Promised, found: Inventory) -> Check:
+    """The load balancer has, in each attached zone, the address that was promised, and it is an Elastic IP.
+
+    A reserved zone's address must exist and be nobody's. An environment without addresses of its own has AWS's.
+    """
+    plans = promised.environment.virtual_ips
+    balancer, missing = _one_balancer(found)
+    outputs = promised.outputs.get("virtualIps")
+    addresses: Mapping[str, str] = outputs if isinstance(outputs, Mapping) else {}
+    value = _by_zone(addresses) or "assigned by AWS"
+    if balancer is None:
+        return _check("virtual IPs", value, missing)
+    if not plans:
+        return _check("virtual IPs", value, None, "this environment has no addresses of its own")
+    elastic = {address.public_ip: address for address in found.addresses}
+    wrong = []
+    for zone, plan in sorted(plans.items()):
+        address = addresses.get(zone)
+        at_balancer = balancer.addresses.get(zone, ())
+        if address is None:
+            wrong.append(f"{zone} has no address in the stack's outputs")
+        elif plan.published is not None and address != plan.published:
+            wrong.append(f"{zone} is published as {plan.published}, the stack has {address}")
+        elif plan.allocation_id is None and address not in elastic:
+            wrong.append(f"{address} ({zone}) is no Elastic IP of this environment")
+        elif plan.attached and at_balancer != (address,):
+            wrong.append(f"the load balancer has {', '.join(at_balancer) or 'none'} in {zone}, not {address}")
+        elif not plan.attached and address in elastic and elastic[address].association_id is not None:
+            wrong.append(f"{address} ({zone}) is reserved, and in use")
+    surplus = sorted(balancer.addresses.keys() - {zone for zone, plan in plans.items() if plan.attached})
+    wrong += [f"the load balancer is in {zone} too" for zone in surplus]
+    reserved = "; reserved ones are free" if any(not plan.attached for plan in plans.values()) else ""
+    return _check("virtual IPs", value, "; ".join(wrong), f"Elastic IPs, one per zone, at the load balancer{reserved}")
+
+
+def check_port(found: Inventory) -> Check:
+    """The load balancer listens on one port, TCP 443, and hands it to one group."""
+    value = f"TCP {PORT}"
+    balancer, missing = _one_balancer(found)
+    if balancer is None:
+        return _check("port", value, missing)
+    listening = sorted(f"{listener.protocol} {listener.port}" for listener in balancer.listeners)
+    if listening != [value]:
+        return _check("port", value, f"the load balancer listens on {', '.join(listening) or 'nothing'}")
+    return _check("port", value, None, "the load balancer's only listener")
+
+
+def check_dataset(promised: Promised, found: Inventory) -> Check:
+    """The bucket is there, versioned, encrypted and private."""
+    dataset = promised.environment.dataset
+    value = f"{dataset.kind} ({dataset.bucket})"
+    bucket = found.bucket
+    if bucket is None:
+        return _check("dataset", value, f"there is no bucket {dataset.bucket}, or it is another account's")
+    wrong = []
+    if bucket.versioning != "Enabled":
+        wrong.append(f"versioning is {bucket.versioning or 'off'}")
+    if not bucket.encryption:
+        wrong.append("it isn't encrypted")
+    if not bucket.public_access_blocked:
+        wrong.append("public access isn't blocked")
+    if bucket.ownership != "BucketOwnerEnforced":
+        wrong.append(f"access lists are in force (ownership {bucket.ownership or 'not set'})")
+    whose = "" if dataset.owned else f"; {promised.environment.mirrors}'s, to read"
+    return _check("dataset", value, "; ".join(wrong), f"versioned, encrypted ({bucket.encryption}), private{whose}")
+
+
+def check_release(promised: Promised, found: Inventory) -> Check:
+    """Every instance of the group was made from the release's image."""
+    service = promised.environment.service
+    group, missing = _one_group(found)
+    if group is None:
+        return _check("release", service.release, missing)
+    if not group.members:
+        return _without_instances("release", service.release, promised, group)
+    images = {instance.id: instance.image_name or instance.image_id for instance in found.instances}
+    others = sorted({images.get(member.id, "nothing") for member in group.members} - {service.image_name})
+    if others:
+        return _check("release", service.release, f"some instances run {', '.join(others)}, not {service.image_name}")
+    return _check("release", service.release, None, f"all {len(group.members)} instances run {service.image_name}")
+
+
+def check_capacity(promised: Promised, found: Inventory) -> Check:
+    """The group's bounds and the target of its scaling are those decided."""
+    capacity = promised.environment.service.capacity
+    value = f"{capacity.minimum} to {capacity.maximum} instances, aiming at {capacity.target_cpu_percent} % CPU"
+    group, missing = _one_group(found)
+    if group is None:
+        return _check("capacity", value, missing)
+    wrong = []
+    if (group.minimum, group.maximum) != (capacity.minimum, capacity.maximum):
+        wrong.append(f"the group has {group.minimum} to {group.maximum}")
+    targets = [policy.get("TargetTrackingConfiguration", {}).get("TargetValue") for policy in group.policies.values()]
+    if targets != [capacity.target_cpu_percent]:
+        wrong.append(f"its scaling aims at {', '.join(map(str, targets)) or 'nothing'}")
+    return _check("capacity", value, "; ".join(wrong), f"{group.name}, {group.desired} wanted now")
+
+
+def check_targets(promised: Promised, found: Inventory) -> Check:
+    """Behind the listener, every zone has healthy instances of the group, and nothing else is there."""
+    zones = sorted(promised.environment.network.zones)
+    value = f"healthy in {', '.join(zones)}"
+    balancer, no_balancer = _one_balancer(found)
+    group, no_group = _one_group(found)
+    if balancer is None or group is None:
+        return _check("targets", value, no_balancer or no_group)
+    behind = {arn for listener in balancer.listeners for arn in listener.target_group_arns}
+    if len(behind) != 1 or behind != set(group.target_group_arns):
+        return _check("targets", value, "the listener's targets are not the Auto Scaling group's")
+    targets = next((one for one in found.target_groups if one.arn in behind), None)
+    if targets is None:
+        return _check("targets", value, f"{behind.pop()} isn't tagged as this environment's")
+    if not group.members and not targets.targets:
+        return _without_instances("targets", value, promised, group)
+    return _healthy(value, zones, group.members, targets)
+
+
+def _healthy(value: str, zones: Sequence[str], members: Sequence[Member], targets: TargetGroup) -> Check:
+    in_service = {member.id: member.zone for member in members if member.lifecycle == IN_SERVICE}
+    known = {member.id for member in members}
+    healthy = dict.fromkeys(zones, 0)
+    wrong = []
+    for target in targets.targets:
+        if target.state == HEALTHY and target.id in in_service:
+            healthy[in_service[target.id]] = healthy.get(in_service[target.id], 0) + 1
+        # One that is being taken out belongs to no group any more.
+        elif target.id not in known and target.state != "draining":
+            wrong.append(f"{target.id} is a target, and no instance of the group")
+    wrong += [f"{zone} has none" for zone in zones if healthy[zone] == 0]
+    states = sorted(f"{target.id} is {target.state}" for target in targets.targets if target.state != HEALTHY)
+    if wrong:
+        return _check("targets", value, "; ".join([*wrong, *states]))
+    return _check("targets", value, None, ", ".join(f"{count} in {zone}" for zone, count in sorted(healthy.items())))
+
+
+def check_clients(promised: Promised, found: Inventory) -> Check:
+    """The one way in is TCP 443 from the prefix list, and the list has those decided and nobody else."""
+    plan = promised.environment.clients
+    value = "; ".join(f"{entry.description} {entry.cidr}" for entry in plan.entries) or "nobody"
+    name = "who may connect"
+    balancer, missing = _one_balancer(found)
+    if balancer is None:
+        return _check(name, value, missing)
+    if len(found.prefix_lists) != 1:
+        return _check(name, value, f"one prefix list is needed, and there are {len(found.prefix_lists)}")
+    (clients,) = found.prefix_lists
+    decided = sorted(Entry(cidr=entry.cidr, description=entry.description) for entry in plan.entries)
+    wrong = [f"{entry.cidr} ({entry.description}) may not" for entry in sorted(set(clients.entries) - set(decided))]
+    wrong += [f"{entry.cidr} ({entry.description}) is missing" for entry in decided if entry not in clients.entries]
+    ways_in = [
+        rule
+        for group in found.security_groups
+        if group.id in balancer.security_group_ids
+        for rule in group.rules
+        if rule.inbound
+    ]
+    if not balancer.security_group_ids:
+        wrong.append("the load balancer has no security group, so everybody may")
+    wrong += [f"{_rule(rule)} may too" for rule in ways_in if not _is_way_in(rule, clients.id)]
+    if not any(_is_way_in(rule, clients.id) for rule in ways_in):
+        wrong.append(f"no rule admits {clients.id}")
+    return _check(
+        name, value, "; ".join(wrong), f"{clients.id}, the one source admitted; {len(clients.entries)} ranges"
+    )
+
+
+def _is_way_in(rule: SecurityRule, prefix_list_id: str) -> bool:
+    return (rule.protocol, rule.from_port, rule.to_port, rule.peer) == ("tcp", PORT, PORT, prefix_list_id)
+
+
+def _rule(rule: SecurityRule) -> str:
+    ports = str(rule.from_port) if rule.from_port == rule.to_port else f"{rule.from_port}-{rule.to_port}"
+    return f"{rule.peer} on {rule.protocol} {ports}"
+
+
+def _check(name: str, value: str, wrong: str | None, evidence: str = "") -> Check:
+    verdict: Verdict = "failed" if wrong else "ok"
+    return Check(name=name, value=value, verdict=verdict, evidence=wrong or evidence)
+
+
+def _without_instances(name: str, value: str, promised: Promised, group: ScalingGroup) -> Check:
+    # Empty at night is a state that was asked for, and shows neither that it works nor that it doesn't.
+    if promised.environment.service.capacity.may_be_empty and group.desired == 0:
+        return Check(name=name, value=value, verdict="not checked", evidence="no instances are wanted at this time")
+    return _check(name, value, f"{group.name} has no instances")
+
+
+def _one_balancer(found: Inventory) -> tuple[LoadBalancer | None, str]:
+    if len(found.load_balancers) == 1:
+        return found.load_balancers[0], ""
+    return None, f"one load balancer is needed, and there are {len(found.load_balancers)}"
+
+
+def _one_group(found: Inventory) -> tuple[ScalingGroup | None, str]:
+    if len(found.scaling_groups) == 1:
+        return found.scaling_groups[0], ""
+    return None, f"one Auto Scaling group is needed, and there are {len(found.scaling_groups)}"
+
+
+def _by_zone(addresses: Mapping[str, str]) -> str:
+    return ", ".join(f"{address} ({zone})" for zone, address in sorted(addresses.items()))

@@ -1,0 +1,154 @@
+"""Who may change an environment's dataset and who may reach it, read from the policies and rules that AWS has. Pure.
+
+A policy is held against the one that the program writes, statement by statement, so that whatever somebody added is
+named, whether or not it happens to be effective. Left out: rights that come from elsewhere (service control policies,
+users' own policies), which only a simulation in the account would show.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from infra import access, rules
+from infra.environment import DatasetPlan, Environment
+from infra.graph import Graph, Resource, policy_statements
+from ops.aws.inventory import Inventory, Role
+from ops.output.report import Check
+
+READS = frozenset({*access.READ_BUCKET, *access.READ_OBJECTS})
+
+
+def check_dataset_policy(dataset: DatasetPlan, found: Inventory, account_id: str, partition: str) -> Check:
+    """The bucket's policy is the one decided by the environment that owns it, given as `dataset`."""
+    name, value = "dataset rights", "as decided: TLS only, named readers, named writers"
+    if found.bucket is None:
+        return Check(name=name, value=value, verdict="failed", evidence=f"there is no bucket {dataset.bucket}")
+    decided = _statements(access.dataset_policy(dataset, account_id, partition))
+    there = _statements(found.bucket.policy or {})
+    wrong = [f"{_told(one)}, which isn't decided" for key, one in there.items() if key not in decided]
+    wrong += [f"it lacks: {_told(one)}" for key, one in decided.items() if key not in there]
+    if wrong:
+        return Check(name=name, value=value, verdict="failed", evidence="; ".join(wrong))
+    writers = [*dataset.operator_role_arns, *(area.supplier for area in dataset.supplier_areas)]
+    evidence = f"the bucket's policy, {len(there)} statements; written by {', '.join(writers) or 'nobody'}"
+    return Check(name=name, value=value, verdict="ok", evidence=evidence)
+
+
+def check_service_role(environment: Environment, found: Inventory, partition: str) -> Check:
+    """The instances may read the dataset and write nothing in it, whatever else grants it."""
+    name, value = "instances' rights", f"read {environment.dataset.bucket}, write nothing in it"
+    wanted = access.service_role_name(environment.name)
+    role = next((one for one in found.roles if one.name == wanted), None)
+    if role is None:
+        return Check(name=name, value=value, verdict="failed", evidence=f"there is no role {wanted}")
+    decided = access.service_permissions(environment.service, environment.dataset, environment.name, partition, "")
+    never = next(one for key, one in _statements(decided).items() if one["Effect"] == "Deny")
+    statements = [one for document in role.inline.values() for one in _statements(document).values()]
+    wrong = [f"{role.name} also has {arn}" for arn in role.attached]
+    wrong += [f"{role.name}: {_told(one)}" for one in statements if one["Effect"] == "Allow" and _writes(one)]
+    if _key(never) not in {_key(one) for one in statements}:
+        wrong.append(f"{role.name} lacks the statement that denies writing: {_told(never)}")
+    if wrong:
+        return Check(name=name, value=value, verdict="failed", evidence="; ".join(wrong))
+    evidence = f"{_policies(role)} of {role.name}: reading is allowed, everything else denied"
+    return Check(name=name, value=value, verdict="ok", evidence=evidence)
+
+
+def check_firewall(planned: Graph, found: Inventory) -> Check:
+    """The rules of the security groups are those of the program, `planned`, and no others."""
+    name, value = "firewall rules", "as decided, and no others"
+    decided = set(_planned_rules(planned))
+    there = set(_rules_there(found))
+    wrong = [f"{rule} is not decided" for rule in sorted(there - decided)]
+    wrong += [f"{rule} is missing" for rule in sorted(decided - there)]
+    if wrong:
+        return Check(name=name, value=value, verdict="failed", evidence="; ".join(wrong))
+    return Check(name=name, value=value, verdict="ok", evidence=f"{len(there)} rules, each as the program makes it")
+
+
+def _statements(document: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    return {_key(one): one for one in policy_statements(document)}
+
+
+def _key(statement: Mapping[str, Any]) -> str:
+    """Return what a statement says, in one spelling: AWS turns lists of one into their one, and orders them anew."""
+    return json.dumps(_plain({key: value for key, value in statement.items() if key != "Sid"}), sort_keys=True)
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        items = sorted((_plain(item) for item in value), key=str)
+        return items[0] if len(items) == 1 else items
+    return str(value).lower() if isinstance(value, bool) else value
+
+
+def _listed(value: object) -> list[str]:
+    return [str(one) for one in value] if isinstance(value, list | tuple) else [str(value)]
+
+
+def _told(statement: Mapping[str, Any]) -> str:
+    """Return a statement as a sentence, short enough for a line."""
+    verb = "allows" if statement.get("Effect") == "Allow" else "denies"
+    what = ", ".join(_listed(statement["Action"])) if "Action" in statement else "all but " + ", ".join(
+        _listed(statement.get("NotAction", []))
+    )  # fmt: skip
+    principal = statement.get("Principal")
+    names = principal.values() if isinstance(principal, Mapping) else [principal]
+    to = f" to {', '.join(one for name in names for one in _listed(name))}" if principal is not None else ""
+    sid = f"statement {statement['Sid']} " if statement.get("Sid") else "a statement "
+    return f"{sid}{verb} {what}{to}"
+
+
+def _writes(statement: Mapping[str, Any]) -> bool:
+    if "NotAction" in statement:
+        return True
+    return any(
+        action == "*" or (action.lower().startswith("s3:") and action not in READS)
+        for action in _listed(statement.get("Action", []))
+    )
+
+
+def _policies(role: Role) -> str:
+    return f"{len(role.inline)} {'policy' if len(role.inline) == 1 else 'policies'}"
+
+
+def _planned_rules(planned: Graph) -> Iterable[str]:
+    names = {str(one.outputs.get("id")): one for one in planned}
+    for type_, inbound in ((rules.INGRESS, True), (rules.EGRESS, False)):
+        for rule in planned.of_type(type_):
+            group = names[str(rule.inputs["securityGroupId"])]
+            ports = int(float(str(rule.inputs["fromPort"]))), int(float(str(rule.inputs["toPort"])))
+            yield _sentence(_label(group), inbound, str(rule.inputs["ipProtocol"]), ports, _planned_peer(rule, names))
+
+
+def _planned_peer(rule: Resource, names: Mapping[str, Resource]) -> str:
+    group = rule.inputs.get("referencedSecurityGroupId")
+    if group is not None:
+        return _label(names[str(group)])
+    prefix_list = rule.inputs.get("prefixListId")
+    if prefix_list is not None:
+        return "clients" if str(prefix_list) in names else "a list of AWS's"
+    return str(rule.inputs.get("cidrIpv4") or rule.inputs.get("cidrIpv6"))
+
+
+def _label(group: Resource) -> str:
+    tags = group.inputs.get("tags")
+    return str(tags.get("Name", group.name)) if isinstance(tags, Mapping) else group.name
+
+
+def _rules_there(found: Inventory) -> Iterable[str]:
+    labels = {group.id: group.tags.get("Name", group.name) for group in found.security_groups}
+    labels |= {clients.id: "clients" for clients in found.prefix_lists}
+    for group in found.security_groups:
+        for rule in group.rules:
+            peer = labels.get(rule.peer, "a list of AWS's" if rule.peer.startswith("pl-") else rule.peer)
+            yield _sentence(labels[group.id], rule.inbound, rule.protocol, (rule.from_port, rule.to_port), peer)
+
+
+def _sentence(group: str, inbound: bool, protocol: str, ports: tuple[int, int], peer: str) -> str:
+    shown = str(ports[0]) if ports[0] == ports[1] else f"{ports[0]}-{ports[1]}"
+    return f"{group}: {protocol} {shown} {'from' if inbound else 'to'} {peer}"

@@ -1,0 +1,132 @@
+"""The inventory of an environment that the real engine has brought up: everything that is its own, and nothing else."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from infra.deciding import load_environment
+from lab.errors import WrongUse
+from ops.aws.clients import Aws
+from ops.aws.inventory import Entry, Inventory, Subject, read
+from ops.lab.command import place
+from tests.labs import LabCopy
+
+pytestmark = [pytest.mark.engine, pytest.mark.xdist_group("lab-int")]
+
+
+@pytest.fixture(scope="module")
+def found(lab: LabCopy) -> Iterator[Inventory]:
+    """What AWS has for int."""
+    lab.eps_dos("up", "--lab", "int", check=True)
+    before, folder = dict(os.environ), Path.cwd()
+    os.chdir(lab.checkout)
+    try:
+        at = place(in_lab=True)
+        environment = load_environment("int", at.folder)
+        yield read(Aws(environment.aws, at), Subject.of(environment))
+    finally:
+        os.chdir(folder)
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def test_it_holds_all_that_the_program_made(found: Inventory) -> None:
+    zones = ["eu-west-2a", "eu-west-2b", "eu-west-2c"]
+    assert [one.cidr for one in found.vpcs] == ["10.40.0.0/16"]
+    assert sorted(one.zone for one in found.subnets) == sorted(zones * 2)
+    assert len({one.public_ip for one in found.addresses}) == 3
+    assert all(one.association_id for one in found.addresses)
+    assert sorted(one.lifecycle for group in found.scaling_groups for one in group.members) == ["InService"] * 3
+    assert [(one.type, one.scheme, sorted(one.addresses)) for one in found.load_balancers] == [
+        ("network", "internet-facing", zones)
+    ]
+    assert found.load_balancers[0].attributes["load_balancing.cross_zone.enabled"] == "true"
+    assert [one.health_check["HealthCheckPath"] for one in found.target_groups] == ["/health"]
+    assert sorted(one.name.rsplit("-", 1)[0] for one in found.log_groups) == ["int-flow-log", "int-service"]
+    assert {one.retention_days for one in found.log_groups} == {90}
+    assert [(one.name, one.evaluates_health) for one in found.records] == [("dos-int.eps.digital.nhs.uk", True)]
+    assert not found.is_empty
+
+
+def test_instances_are_told_with_the_image_they_run(found: Inventory) -> None:
+    assert {(one.image_name, one.type, one.tokens_required, one.public_ip) for one in found.instances} == {
+        ("eps-dos-api-1.4.0", "c7g.large", True, None)
+    }
+    (template,) = found.launch_templates
+    assert [(one.number, one.default) for one in template.versions] == [(1, True)]
+    assert {one.template_version for group in found.scaling_groups for one in group.members} == {"1"}
+
+
+def test_rules_have_their_peers_and_the_prefix_list_its_entries(found: Inventory) -> None:
+    (clients,) = found.prefix_lists
+    assert clients.entries[0] == Entry(cidr="192.0.2.0/28", description="Example Prescribing")
+    groups = {one.name.removeprefix("int-").rsplit("-", 1)[0]: one for one in found.security_groups}
+    (way_in,) = [rule for rule in groups["load-balancer"].rules if rule.inbound]
+    assert (way_in.protocol, way_in.from_port, way_in.to_port, way_in.peer) == ("tcp", 443, 443, clients.id)
+    (onward,) = [rule for rule in groups["load-balancer"].rules if not rule.inbound]
+    assert onward.peer == groups["service"].id
+    assert groups["default"].rules == ()
+
+
+def test_scaling_is_told_as_aws_has_it(found: Inventory) -> None:
+    (group,) = found.scaling_groups
+    (policy,) = group.policies.values()
+    assert policy["TargetTrackingConfiguration"]["TargetValue"] == 50
+    assert group.schedules == {}
+
+
+def test_roles_come_with_all_their_policies(found: Inventory) -> None:
+    roles = {one.name: one for one in found.roles}
+    (document,) = roles["eps-dos-api-int-service"].inline.values()
+    assert "NeverWriteDataset" in [statement["Sid"] for statement in document["Statement"]]
+    assert roles["eps-dos-api-int-service"].attached == ()
+    assert roles["eps-dos-api-int-service"].trust["Statement"][0]["Principal"] == {"Service": "ec2.amazonaws.com"}
+    assert len(roles) == 2
+
+
+def test_alarms_are_metric_ones_and_the_composite_one(found: Inventory) -> None:
+    assert sorted((one.composite, one.definition.get("MetricName", "")) for one in found.alarms) == [
+        (False, "GroupInServiceInstances"),
+        (False, "HealthyHostCount"),
+        (False, "HealthyHostCount"),
+        (False, "HealthyHostCount"),
+        (False, "UnHealthyHostCount"),
+        (True, ""),
+    ]
+
+
+def test_the_datasets_settings_are_there(found: Inventory) -> None:
+    assert found.bucket is not None
+    assert (found.bucket.versioning, found.bucket.encryption, found.bucket.public_access_blocked) == (
+        "Enabled",
+        "AES256",
+        True,
+    )
+    assert found.bucket.policy is not None
+    assert "TlsOnly" in [statement["Sid"] for statement in found.bucket.policy["Statement"]]
+
+
+def test_everything_tagged_is_tagged_as_ints(found: Inventory) -> None:
+    kinds = (found.vpcs, found.subnets, found.addresses, found.instances, found.alarms, found.roles)
+    tags = [one.tags for kind in kinds for one in kind]
+    assert {one["Environment"] for one in tags} == {"int"}
+
+
+def test_an_environment_that_is_not_there_has_nothing(found: Inventory, lab: LabCopy) -> None:
+    environment = load_environment("dev", lab.checkout)
+    at = place(in_lab=True)
+    nothing = read(Aws(environment.aws, at), Subject.of(environment))
+    assert nothing.is_empty
+    assert nothing.bucket is None
+
+
+def test_in_the_lab_no_client_speaks_to_anybody_else(found: Inventory, monkeypatch: pytest.MonkeyPatch) -> None:
+    at = place(in_lab=True)
+    environment = load_environment("int", at.folder)
+    monkeypatch.setenv("AWS_ENDPOINT_URL_EC2", "https://ec2.eu-west-2.amazonaws.com")
+    with pytest.raises(WrongUse, match="allowed in the lab"):
+        _ = Aws(environment.aws, at).ec2

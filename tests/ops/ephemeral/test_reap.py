@@ -1,0 +1,85 @@
+"""Whose clock counts, and that one stack's trouble is no other's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import EndpointConnectionError
+
+from infra.reaping import StackFacts
+from ops.aws.clients import Aws
+from ops.ephemeral import reap
+from ops.stacks.place import Place
+from tests.infra.test_reaping import COMMITTED, HOUR, LIMITS, said, stack
+
+NOWHERE = "xx-none-1"
+
+
+@pytest.fixture
+def at(tmp_path: Path) -> Place:
+    """A place that nothing is started in."""
+    return Place(
+        folder=tmp_path, checkout=tmp_path, cli=tmp_path, version="", in_lab=False, check_endpoint=lambda one: one
+    )
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
+    """An AWS whose clock is an hour ahead of this machine's; one region of it doesn't answer. Counts who asked."""
+    asked: dict[str, int] = {}
+
+    def now(self: Aws) -> datetime:
+        asked[self.region] = asked.get(self.region, 0) + 1
+        if self.region == NOWHERE:
+            raise EndpointConnectionError(endpoint_url=f"https://sts.{NOWHERE}.example.invalid")
+        return datetime.now(UTC) + HOUR
+
+    monkeypatch.setattr(Aws, "now", now)
+    return asked
+
+
+def expiring(name: str, left: timedelta, **settings: Any) -> StackFacts:
+    """Return a stack with so much of its time left, by this machine's clock."""
+    here = datetime.now(UTC)
+    mark: Mapping[str, Any] = {**said(here - 2 * HOUR, here + left), **settings}
+    return stack(name, marks=(mark,), environments=frozenset({name}))
+
+
+def test_the_clock_that_counts_is_awss_and_a_machine_that_is_an_hour_off_is_told(
+    at: Place, aws: dict[str, int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    fleet = [expiring("pr-1", 0.5 * HOUR), expiring("pr-2", 1.5 * HOUR), stack("int", marks=())]
+    found = reap.judged(fleet, COMMITTED, LIMITS, at)
+    assert [(one.name, one.decision) for one in found] == [("pr-1", "reap"), ("pr-2", "stay"), ("int", "stay")]
+    assert "this machine's clock is 1 h from AWS's, which counts" in capsys.readouterr().err
+    assert aws == {"eu-west-2": 1}
+
+
+@pytest.mark.parametrize(
+    ("where", "reason"),
+    [
+        ({"aws:region": NOWHERE}, "Could not connect to the endpoint URL"),
+        ({"aws:assumeRoles": "edited by hand"}, "TypeError"),
+    ],
+)
+def test_one_that_is_where_nobody_answers_is_refused_and_the_others_go(
+    where: Mapping[str, Any], reason: str, at: Place, aws: dict[str, int]
+) -> None:
+    lost = expiring("pr-1", -HOUR, **where)
+    unseen, other = reap.judged([lost, expiring("pr-2", -HOUR)], COMMITTED, LIMITS, at)
+    assert (unseen.decision, other.decision) == ("refuse", "reap")
+    assert unseen.reason.startswith("is where nobody can be asked for the time: ")
+    assert reason in unseen.reason
+    # Somebody has to look.
+    assert reap.overdue(unseen, lost)
+
+
+def test_a_permanent_one_stays_wherever_it_is_and_aws_is_not_asked(at: Place, aws: dict[str, int]) -> None:
+    marked = expiring("int", -HOUR, **{"aws:region": NOWHERE})
+    (found,) = reap.judged([marked], COMMITTED, LIMITS, at)
+    assert (found.decision, found.reason) == ("refuse", "is permanent")
+    assert aws == {}

@@ -1,0 +1,128 @@
+"""What a mirror differs in, as a person and a program are told it."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from infra.deciding import load_environment
+from infra.environment import Environment
+from infra.graph import ABSENT, Difference, Graph, Resource
+from infra.mirroring import differences
+from infra.recording import record
+from ops.cli import run
+from ops.mirror.command import Comparison, Level, NotChecked, as_json, as_text
+from tests.infra.stackfiles import CHECKOUT, project
+
+
+def test_nft_as_configured_differs_in_nothing_that_it_may_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(project(tmp_path))
+    assert run(["mirror", "nft", "--level", "declared"]) == 0
+    printed = capsys.readouterr().out
+    assert "Group service maxSize: 12 → 6" in printed
+    assert "differs and may: each environment has a range of its own" in printed
+    assert "everything else is the same" in printed
+
+
+def test_an_environment_that_mirrors_nothing_is_wrong_use(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(project(tmp_path))
+    assert run(["mirror", "int"]) == 2
+    assert "Pulumi.int.yaml: eps-dos-api:mirrors is missing" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("lives", [{}, {"eu-west-2a": "eipalloc-0000000b"}], ids=["made", "allocated elsewhere, too"])
+def test_an_address_allocated_elsewhere_is_no_drift(lives: dict[str, str]) -> None:
+    live, nft = load_environment("live", CHECKOUT), load_environment("nft", CHECKOUT)
+    live, nft = brought(live, lives), brought(nft, {"eu-west-2a": "eipalloc-0000000a"})
+    found = differences(record(live), record(nft), (live, nft))
+    assert [one for one in found if one.allowed is None] == []
+    # Of another zone than the one that says so.
+    wrong = differences(record(live), record(brought(nft, {"eu-west-2b": "eipalloc-0000000c"})), (live, nft))
+    assert any(one.path.endswith(".allocationId") for one in wrong if one.allowed is None)
+
+
+def brought(environment: Environment, allocations: dict[str, str]) -> Environment:
+    """Return an environment with addresses that were allocated elsewhere, by zone."""
+    plans = {zone: replace(plan, allocation_id=allocations.get(zone)) for zone, plan in environment.virtual_ips.items()}
+    return replace(environment, virtual_ips=plans)
+
+
+def test_a_template_changed_more_often_than_lives_is_no_drift_and_one_that_is_no_number_is() -> None:
+    rollout = "pulumi-python:dynamic/infra:Rollout"
+    assert drifted("launchTemplateVersion", "7", rollout, "nft-rollout") == ()
+    (found,) = drifted("launchTemplateVersion", "$Latest", rollout, "nft-rollout")
+    assert found.path == "launchTemplateVersion"
+
+
+def drifted(property_name: str, value: object, type_: str, name: str) -> tuple[Difference, ...]:
+    live, nft = load_environment("live", CHECKOUT), load_environment("nft", CHECKOUT)
+    graph = record(nft)
+    changed = graph.one(type_, name)
+    edited = Resource(**{**vars(changed), "inputs": {**changed.inputs, property_name: value}})
+    found = differences(
+        record(live), Graph.of("nft", [edited if one is changed else one for one in graph]), (live, nft)
+    )
+    return tuple(one for one in found if one.allowed is None)
+
+
+@pytest.mark.parametrize(
+    ("property_name", "value", "type_", "name"),
+    [
+        ("maxSize", 7, "aws:autoscaling/group:Group", "nft-service"),
+        ("instanceType", "c7g.small", "aws:ec2/launchTemplate:LaunchTemplate", "nft-service"),
+        ("enableCrossZoneLoadBalancing", False, "aws:lb/loadBalancer:LoadBalancer", "nft-lb"),
+        ("cidrBlock", "10.99.0.0/16", "aws:ec2/vpc:Vpc", "nft-vpc"),
+        ("port", 444, "aws:lb/listener:Listener", "nft-listener"),
+        ("retentionInDays", 1, "aws:cloudwatch/logGroup:LogGroup", "nft-service"),
+    ],
+)
+def test_a_value_that_it_may_not_have_is_drift_and_nothing_else_is(
+    property_name: str, value: object, type_: str, name: str
+) -> None:
+    (found,) = drifted(property_name, value, type_, name)
+    assert (found.type, found.path) == (type_, property_name)
+
+
+def test_drift_stands_first_and_in_json() -> None:
+    compared = [
+        Comparison(
+            level=Level.state,
+            resources=78,
+            differences=drifted("maxSize", 7, "aws:autoscaling/group:Group", "nft-service"),
+        )
+    ]
+    assert as_text(compared, "live", "nft").splitlines() == [
+        "state: live → nft, 78 resources compared",
+        "  DRIFT",
+        "    Group service maxSize: 12 → 7",
+        "  1 differ and may not",
+    ]
+    (told,) = json.loads(as_json(compared))[0]["differences"]
+    assert (told["property"], told["live"], told["mirror"], told["verdict"]) == ("maxSize", "12", "7", "DRIFT")
+
+
+def test_what_looks_like_a_secret_is_not_shown() -> None:
+    secret = "AKIAIOSFODNN7EXAMPLE"  # noqa: S105 - the one in AWS's documentation
+    key = "aws:ec2/launchTemplate:LaunchTemplate::<stack>-service"
+    differences = (
+        Difference(key=key, path="userData", left="a", right=f"export KEY={secret}"),
+        Difference(key=key, path="password", left=ABSENT, right="correct horse"),
+    )
+    compared = [Comparison(level=Level.actual, resources=2, differences=differences)]
+    for told in (as_text(compared, "live", "nft"), as_json(compared)):
+        assert secret not in told
+        assert "correct horse" not in told
+        assert told.count("[secret]") == 2
+
+
+def test_a_level_that_could_not_be_checked_says_so() -> None:
+    results = [NotChecked(level=Level.state, reason="stack nft is not in the backend")]
+    assert as_text(results, "live", "nft") == "state: not checked: stack nft is not in the backend"
+    assert json.loads(as_json(results)) == [
+        {"level": "state", "checked": False, "reason": "stack nft is not in the backend"}
+    ]

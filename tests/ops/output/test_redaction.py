@@ -1,0 +1,123 @@
+"""Secrets are hidden wherever they stand; what a reviewer has to see isn't."""
+
+from __future__ import annotations
+
+import base64
+import random
+import string
+import time
+
+import pytest
+
+from infra.graph import SECRET
+from infra.recording import record
+from ops.output.redaction import HIDDEN, LONGEST_SCANNED, Redactor, looks_secret
+from ops.review.values import readable
+from tests.infra.sample import environment
+from tests.ops.review.plans import SECRET_FORMS
+
+CORE = "Zq7Rk2Vb9Xw4Nt6Yp1Lm"
+
+
+@pytest.mark.parametrize("form", SECRET_FORMS)
+@pytest.mark.parametrize("around", ["{}", "before {} after", "a\n{}\nb", "`{}`", '"{}"', "x={}"])
+def test_each_form_of_a_secret_is_hidden_wherever_it_stands(form: object, around: str) -> None:
+    text = around.format(form(CORE))  # type: ignore[operator]  # a function from text to text
+    shown = Redactor().text(text)
+    assert CORE not in shown
+    assert CORE.upper()[:16] not in shown
+    assert HIDDEN in shown
+
+
+def test_random_keys_of_no_known_format_are_hidden() -> None:
+    """AWS's secret access keys have 40 random characters and no mark; at least 99 of 100 such are found."""
+    pick = random.Random(1)  # noqa: S311 - keys to test with, made again from the seed
+    keys = ["".join(pick.choices(string.ascii_letters + string.digits + "+/", k=40)) for _ in range(1_000)]
+    assert sum(looks_secret(key) for key in keys) >= 990
+
+
+@pytest.mark.parametrize("name", ["password", "masterPassword", "db_password", "clientSecret", "authToken", "apiKey",
+                                  "API-Key", "secretString", "privateKey", "credentials",
+                                  "connectionString"])  # fmt: skip
+def test_what_a_secret_name_holds_is_hidden(name: str) -> None:
+    assert Redactor().value("hunter2!", name) is SECRET
+    assert Redactor().value({name: "hunter2!"}) == {name: SECRET}
+    assert Redactor().value({name: ["hunter2!"]}) == {name: [SECRET]}
+    assert Redactor().value(4711, name) is SECRET
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("certificateSecretArn", "arn:aws:secretsmanager:eu-west-2:123456789012:secret:eps-dos-api/live-a1B2c3"),
+        ("secret", "arn:aws:secretsmanager:eu-west-2:123456789012:secret:eps-dos-api/live-a1B2c3"),
+        ("httpTokens", "required"),
+        ("passwordReset", "allowed"),
+        ("token", ""),
+        ("tokens", "optional"),
+    ],
+)
+def test_what_only_names_a_secret_is_shown(name: str, value: str) -> None:
+    assert Redactor().value(value, name) == value
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "arn:aws:elasticloadbalancing:eu-west-2:123456789012:loadbalancer/net/nft-lb-14afb09/5805555e7cc45190",
+        "urn:pulumi:live::eps-dos-api::eps-dos-api:infra:LoadBalancer$aws:lb/loadBalancer:LoadBalancer::live-lb",
+        "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration",
+        "live-lb-14afb09-5805555e7cc45190.elb.eu-west-2.amazonaws.com",
+        "eipalloc-2a36df91020e41c95",
+        "arn:aws:autoscaling:eu-west-2:123456789012:autoScalingGroup:a30120a5-bf00-4c5b-bff4-9d5c73cf69a4:"
+        "autoScalingGroupName/int-service-b5b2337",
+        "targetgroup/int-tg-87d3f73/53844eb07a42f1b6",
+        "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+        'ALARM("live-empty-eu-west-2a-e343845") AND ALARM("live-empty-eu-west-2b-165fa00")',
+        "The token is required, and the password is not shown here.",
+        "2026-11-23T22:10:00.123456+00:00",
+    ],
+)
+def test_what_a_reviewer_has_to_see_is_shown(text: str) -> None:
+    assert Redactor().text(text) == text
+
+
+def test_nothing_of_the_whole_program_is_hidden() -> None:
+    """Otherwise a reviewer would learn to overlook what is."""
+    hidden = [
+        (resource.urn, name)
+        for resource in record(environment())
+        for name, value in resource.inputs.items()
+        if Redactor().value(readable(value), name) != readable(value) or Redactor().text(resource.urn) != resource.urn
+    ]
+    assert hidden == []
+
+
+def test_a_secret_in_base64_is_hidden() -> None:
+    encoded = base64.b64encode(b"user=app password=hunter2!").decode()
+    assert Redactor().text(encoded) == HIDDEN
+
+
+def test_what_the_process_itself_holds_is_hidden_whatever_it_looks_like() -> None:
+    redactor = Redactor(["correct horse battery", "short"])
+    assert redactor.text("it says: correct horse battery!") == f"it says: {HIDDEN}!"
+    assert redactor.text("a short one") == "a short one"
+
+
+@pytest.mark.parametrize(
+    "unit", ["A", "-", "eyJ", "eyJ-", "a_", 'password="', "password='", " ", "://a:", "-----BEGIN PRIVATE KEY-----",
+             "Bearer ", "SG.", "=", "token", "AKIA", "{", "a1B"]
+)  # fmt: skip
+def test_searching_takes_no_longer_than_the_text_is_long(unit: str) -> None:
+    """Eight times the text: eight times the time, and not the 64 times of a pattern that starts over at each letter."""
+
+    def seconds(length: int) -> float:
+        shortest = float("inf")
+        for ending in "!?.":  # what was searched once is remembered
+            text = (unit * length)[: length - 1] + ending
+            started = time.process_time()
+            Redactor().text(text)
+            shortest = min(shortest, time.process_time() - started)
+        return shortest
+
+    assert seconds(LONGEST_SCANNED) < 30 * seconds(LONGEST_SCANNED // 8)

@@ -1,0 +1,208 @@
+"""An empty account lacks everything by name; each remedy, once followed, makes its line pass."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from moto import mock_aws
+
+from infra.environment import AwsPlan
+from infra.errors import ConfigError
+from infra.recording import record
+from ops.aws.clients import Aws
+from ops.output.report import Check
+from ops.preflight import account
+from ops.preflight.command import KEY, _resolver, check_backend, check_secrets_provider
+from ops.stacks.place import Place
+from tests.infra.sample import environment
+
+ENVIRONMENT = environment("live")
+SERVERS = ["ns-1.example.", "NS-2.example"]
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Aws]:
+    """An account that has nothing yet, as moto plays it."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    at = Place(
+        folder=tmp_path, checkout=tmp_path, cli=tmp_path, version="", in_lab=False, check_endpoint=lambda one: one
+    )
+    with mock_aws():
+        yield Aws(AwsPlan(region="eu-west-2"), at)
+
+
+def verdict(check: Check | None) -> str:
+    assert check is not None
+    return check.verdict
+
+
+def test_who_asks_is_told_and_another_account_than_allowed_is_refused(aws: Aws) -> None:
+    assert verdict(account.check_identity(aws, ENVIRONMENT)) == "ok"
+    held = replace(ENVIRONMENT, aws=AwsPlan(region="eu-west-2", allowed_account_ids=("999999999999",)))
+    refused = account.check_identity(aws, held)
+    assert refused.verdict == "failed"
+    assert "is in account 123456789012; allowed: 999999999999; fix: " in refused.evidence
+
+
+def test_live_must_name_its_accounts_outside_the_lab() -> None:
+    missing = account.check_allowed_accounts(ENVIRONMENT, "123456789012", in_lab=False)
+    assert verdict(missing) == "failed"
+    assert missing is not None
+    # Pulumi takes --type or --plaintext, not both.
+    assert missing.evidence.endswith(
+        "fix: pulumi config set --path 'aws:allowedAccountIds[0]' 123456789012 --type string --stack live"
+    )
+    assert account.check_allowed_accounts(ENVIRONMENT, "123456789012", in_lab=True) is None
+    assert account.check_allowed_accounts(environment("dev"), "123456789012", in_lab=False) is None
+
+
+def zone_checks(aws: Aws, resolved: Any) -> dict[str, Check]:
+    return {one.name: one for one in account.check_zone(aws, ENVIRONMENT, resolved)}
+
+
+def test_the_zone_is_there_once_and_the_world_is_led_to_it(aws: Aws) -> None:
+    missing = zone_checks(aws, lambda _: [])["hosted zone"]
+    assert "fix: aws route53 create-hosted-zone --name eps.digital.nhs.uk" in missing.evidence
+    made = aws.route53.create_hosted_zone(Name="eps.digital.nhs.uk", CallerReference="1")
+    servers = made["DelegationSet"]["NameServers"]
+    assert verdict(zone_checks(aws, lambda _: [one.upper() + "." for one in servers])["delegation"]) == "ok"
+    elsewhere = zone_checks(aws, lambda _: SERVERS)["delegation"]
+    assert elsewhere.verdict == "failed"
+    assert all(one in elsewhere.evidence for one in servers)
+
+    def nobody(_: str) -> list[str]:
+        raise OSError("timed out")
+
+    assert verdict(zone_checks(aws, nobody)["delegation"]) == "not checked"
+    assert verdict(zone_checks(aws, None)["delegation"]) == "not checked"
+    aws.route53.create_hosted_zone(Name="eps.digital.nhs.uk", CallerReference="2")
+    assert "there are 2 public zones" in zone_checks(aws, lambda _: servers)["hosted zone"].evidence
+
+
+@pytest.mark.parametrize(
+    ("instance_type", "expected", "words"),
+    [
+        ("m5.large", "ok", "(x86_64)"),
+        ("c7g.large", "failed", "is for x86_64; c7g.large runs arm64; fix: build it for arm64"),
+    ],
+)
+def test_the_image_is_there_and_fits_the_instances(aws: Aws, instance_type: str, expected: str, words: str) -> None:
+    sample = replace(ENVIRONMENT, service=replace(ENVIRONMENT.service, instance_type=instance_type))
+    assert "self has no image eps-dos-api-1.4.0" in account.check_image(aws, sample).evidence
+    # One that moto has of itself; those that are registered get no architecture there.
+    there = next(one for one in aws.ec2.describe_images()["Images"] if one.get("Architecture") == "x86_64")
+    service = replace(sample.service, image_name=there["Name"], image_owner=there["OwnerId"])
+    found = account.check_image(aws, replace(sample, service=service))
+    assert found.verdict == expected
+    assert words in found.evidence
+
+
+def test_the_certificates_secret_is_there_and_stays(aws: Aws) -> None:
+    assert "no secret is named" in account.check_certificate(aws, ENVIRONMENT).evidence
+    made = aws.secretsmanager.create_secret(Name="certificate", SecretString="{}")["ARN"]
+
+    def check(arn: str) -> Check:
+        service = replace(ENVIRONMENT.service, certificate_secret_arn=arn)
+        return account.check_certificate(aws, replace(ENVIRONMENT, service=service))
+
+    assert verdict(check(made)) == "ok"
+    assert verdict(check(f"{made[:-7]}-other")) == "failed"
+    aws.secretsmanager.delete_secret(SecretId=made)
+    assert "about to be deleted; fix: aws secretsmanager restore-secret" in check(made).evidence
+
+
+def test_what_an_environment_takes_is_counted_from_the_program() -> None:
+    # Six instances at most, and a tenth beside them during a rollout; a prefix list counts as its maximum.
+    assert account.needs(ENVIRONMENT, record(ENVIRONMENT), vcpus_each=2) == {
+        account.ADDRESSES: 3,
+        account.NETWORKS: 1,
+        account.RULES: 50,
+        account.CPUS: 14,
+    }
+
+
+def test_a_network_that_overlaps_is_named_and_the_environments_own_is_not(aws: Aws) -> None:
+    assert verdict(account.check_ranges(aws, ENVIRONMENT)) == "ok"
+    vpc = aws.ec2.create_vpc(CidrBlock="10.20.64.0/18")["Vpc"]["VpcId"]
+    overlapping = account.check_ranges(aws, ENVIRONMENT)
+    assert f"10.20.0.0/16 overlaps: {vpc} has 10.20.64.0/18; fix: " in overlapping.evidence
+    tags: Any = [{"Key": key, "Value": ENVIRONMENT.tags[key]} for key in ("Project", "Environment")]
+    aws.ec2.create_tags(Resources=[vpc], Tags=tags)
+    assert verdict(account.check_ranges(aws, ENVIRONMENT)) == "ok"
+
+
+def test_states_are_kept_in_a_bucket_that_is_all_it_must_be(aws: Aws) -> None:
+    from ops.backend import made
+
+    def checked(url: str | None) -> Check:
+        return check_backend(url, aws, "123456789012", in_lab=False)
+
+    remedy = 'fix: pulumi login "$(eps-dos backend init --bucket eps-dos-api-states-123456789012 --region eu-west-2)"'
+    assert checked(None).evidence == f"nobody is logged in to one; {remedy}"
+    assert checked("file:///home/somebody").evidence == f"a folder of this machine, which nobody else has; {remedy}"
+    assert verdict(checked("https://app.pulumi.com/team")) == "ok"
+    aws.s3.create_bucket(Bucket="states", CreateBucketConfiguration={"LocationConstraint": "eu-west-2"})
+    lacking = checked("s3://states?region=eu-west-2")
+    assert "not versioned" in lacking.evidence
+    assert lacking.evidence.endswith("fix: eps-dos backend init --bucket states --region eu-west-2")
+    list(made(aws.s3, "states", "eu-west-2"))
+    assert verdict(checked("s3://states?region=eu-west-2")) == "ok"
+
+
+KEPT = "secretsprovider: awskms://alias/a?region=eu-west-2\n"
+
+
+@pytest.mark.parametrize(
+    ("written", "url", "is_there", "words"),
+    [
+        (KEPT, "s3://states", True, None),
+        ("", "https://app.pulumi.com/team", False, None),
+        (
+            "encryptionsalt: v1:abc\n",
+            "s3://states",
+            True,
+            "a passphrase; fix: aws kms create-alias --alias-name alias/",
+        ),
+        (
+            "secretsprovider: passphrase\n",
+            "s3://states",
+            True,
+            "&& pulumi stack change-secrets-provider --stack live '",
+        ),
+        (KEPT, "s3://states", False, "the stack isn't there yet; fix: aws kms create-alias"),
+        ("", None, False, "&& pulumi stack init live --secrets-provider 'awskms://alias/"),
+    ],
+)
+def test_secrets_are_kept_by_a_key_that_is_not_in_somebodys_head(
+    aws: Aws, tmp_path: Path, written: str, url: str | None, is_there: bool, words: str | None
+) -> None:
+    (tmp_path / "Pulumi.live.yaml").write_text(f"{written}config: {{}}\n")
+
+    def checked() -> Check:
+        return check_secrets_provider(tmp_path, "live", url, aws, in_lab=False, is_there=is_there)
+
+    assert verdict(checked()) == ("ok" if words is None else "failed")
+    if words is not None:
+        assert words in checked().evidence
+        # A key that is there isn't made again.
+        key = aws.session.client("kms").create_key()["KeyMetadata"]["KeyId"]
+        aws.session.client("kms").create_alias(AliasName=KEY, TargetKeyId=key)
+        assert "aws kms" not in checked().evidence
+
+
+@pytest.mark.parametrize("written", ["192.0.2.53:x", "example.org", ""])
+def test_a_resolver_is_an_address(written: str) -> None:
+    with pytest.raises(ConfigError, match="--resolver"):
+        _resolver(written)
+
+
+def test_a_resolver_has_a_port_or_the_usual_one() -> None:
+    assert _resolver("127.0.0.1:5353") == ("127.0.0.1", 5353)
+    assert _resolver("192.0.2.53") == ("192.0.2.53", 53)
+    assert _resolver("2001:db8::53") == ("2001:db8::53", 53)

@@ -1,0 +1,101 @@
+"""Changes that a reviewer meets, as the real engine previewed them in the lab (tests/ops/review/recording.py)."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+
+import pytest
+
+from ops.review.document import headline, lost_addresses
+from ops.review.markdown import as_markdown
+from tests.ops.review.recording import FIXTURES, SCENARIOS, Recorded
+from tests.ops.review.test_markdown import problems
+
+VERDICTS = {
+    "scale": "nothing dangerous: 3 updated",
+    "release": "nothing dangerous: 2 updated",
+    "supplier-added": "1 dangerous change is not acknowledged",
+    "zone-reserved": "nothing dangerous: 1 created",
+    "zone-attached": "nothing dangerous: 5 created, 7 updated",
+    "subnet-mapping-edited": "3 dangerous changes are not acknowledged (an outage)",
+    "address-unprotected-and-replaced": "a policy forbids it, so this is no approval; 7 dangerous changes seen "
+    "(3 published addresses would be lost, an outage)",
+    "zone-removed-from-live": "the preview failed, so this is no approval; 1 dangerous change seen "
+    "(1 published address would be lost)",
+    "nothing": "nothing changes",
+    "failing": "the preview failed, so this is no approval",
+}
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_the_verdict(name: str) -> None:
+    assert headline(Recorded.read(name).stack_review()) == VERDICTS[name]
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_the_rendering(name: str) -> None:
+    """After a wanted change: python -m tests.ops.review.recording --render, and look at the difference."""
+    markdown = as_markdown(Recorded.read(name).review())
+    assert markdown == (FIXTURES / f"{name}.md").read_text(encoding="utf-8")
+    assert problems(markdown) == []
+
+
+def test_a_zone_removed_from_live_has_the_lost_address_and_whom_it_concerns_on_top() -> None:
+    recorded = Recorded.read("zone-removed-from-live")
+    (lost,) = lost_addresses(recorded.stack_review())
+    assert (lost.zone, lost.published) == ("eu-west-2c", True)
+    below_the_verdict = as_markdown(recorded.review()).split("\n### ")[1].splitlines()[1:]
+    assert below_the_verdict[:4] == [
+        "",
+        "**Addresses lost**",
+        "",
+        f"- **`{lost.address}` (eu-west-2c)**, published: in the firewalls of Example Prescribing, Sample Dispensing",
+    ]
+    assert not recorded.review().gate.passed
+
+
+def test_an_edited_mapping_has_the_outage_on_top_with_its_reason() -> None:
+    first = Recorded.read("subnet-mapping-edited").stack_review().dangers[0]
+    assert (first.what, first.action) == ("load balancer dev-lb", "replace")
+    assert "AWS refuses it, since its addresses can't belong to both" in first.outage
+
+
+def test_a_scale_change_is_calm_and_tells_the_figures() -> None:
+    recorded = Recorded.read("scale")
+    facts = {one.name: (one.before, one.after) for one in recorded.stack_review().capacity if one.changes}
+    assert facts == {"minimum": ("3", "6"), "maximum": ("6", "12")}
+    assert recorded.review().gate.passed
+
+
+def test_a_release_is_told_as_a_release() -> None:
+    facts = {one.name: (one.before, one.after) for one in Recorded.read("release").stack_review().release}
+    assert facts["release"] == ("1.4.0", "1.5.0")
+
+
+def test_the_picture_is_there_only_if_something_in_it_changes() -> None:
+    pictured = {name for name in SCENARIOS if Recorded.read(name).stack_review().picture}
+    assert pictured == SCENARIOS.keys() - {"nothing", "failing", "supplier-added", "zone-removed-from-live"}
+
+
+def test_the_same_change_has_the_same_fingerprint_though_names_are_made_up_anew() -> None:
+    recorded = Recorded.read("zone-attached")
+    text = json.dumps(recorded.events)
+    made_up = set(re.findall(r"int-empty-eu-west-2c-([0-9a-f]{7})", text))
+    assert made_up
+    for digits in made_up:
+        text = text.replace(digits, "abcdef0")
+    again = replace(recorded, events=tuple(json.loads(text)))
+    assert again.stack_review().fingerprint == recorded.stack_review().fingerprint
+
+
+def test_another_change_has_another_fingerprint() -> None:
+    changing = [name for name in SCENARIOS if name not in {"nothing", "failing", "zone-removed-from-live"}]
+    assert len({Recorded.read(name).stack_review().fingerprint for name in changing}) == len(changing)
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_nothing_of_a_machine_is_in_a_fixture(name: str) -> None:
+    text = (FIXTURES / f"{name}.json").read_text(encoding="utf-8")
+    assert [word for word in ("/tmp/", "/root/", "/home/", "eps-dos-recording-") if word in text] == []  # noqa: S108 - not used, looked for

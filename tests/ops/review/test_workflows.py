@@ -1,0 +1,160 @@
+"""The workflows that review pull requests: few rights, nothing unpinned, and no old answer below a new commit."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+FOLDER = Path(__file__).parents[3] / ".github" / "workflows"
+NAMES = ("preview.yml", "preview-post.yml", "preview-comment.yml")
+MARKER = "<!-- eps-dos-review -->"
+
+
+def workflow(name: str) -> dict[str, Any]:
+    """Return a workflow; `on` is read as the word that it is."""
+    document = yaml.load((FOLDER / name).read_text(encoding="utf-8"), Loader=yaml.BaseLoader)  # noqa: S506 - texts only
+    assert isinstance(document, dict)
+    return document
+
+
+def steps(name: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    for job_name, job in workflow(name)["jobs"].items():
+        yield from ((job_name, step) for step in job.get("steps", ()))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_nothing_runs_with_more_than_it_is_given(name: str) -> None:
+    document = workflow(name)
+    assert document["permissions"] == {}
+    assert "pull_request_target" not in document["on"]
+    assert all("permissions" in job for job in document["jobs"].values())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_action_of_others_is_pinned_by_its_commit(name: str) -> None:
+    used = [step["uses"] for _, step in steps(name) if "uses" in step]
+    others = [one for one in used if not one.startswith("./")]
+    assert [one for one in others if not re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}", one)] == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_job_both_runs_a_pull_requests_code_and_may_write(name: str) -> None:
+    for job in workflow(name)["jobs"].values():
+        checks_out = any("actions/checkout" in step.get("uses", "") for step in job.get("steps", ()))
+        assert not (
+            checks_out and "write" in {job["permissions"].get("pull-requests"), job["permissions"].get("contents")}
+        )
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_others_may_write_reaches_a_command_by_the_environment_only(name: str) -> None:
+    for _, step in steps(name):
+        assert "${{" not in step.get("run", "")
+
+
+def test_a_forks_review_gets_no_credentials() -> None:
+    fork = workflow("preview.yml")["jobs"]["fork"]
+    assert fork["permissions"] == {"contents": "read"}
+    assert "secrets." not in json.dumps(fork)
+
+
+def test_of_what_a_fork_sends_only_figures_and_texts_are_read() -> None:
+    """Its review.md could say anything, its number could be another pull request's, its code could do anything."""
+    render = workflow("preview-comment.yml")["jobs"]["render"]
+    reading = [step["run"] for step in render["steps"] if "untrusted" in step.get("run", "")]
+    assert len(reading) == 1
+    assert "review --from untrusted/review.json" in reading[0]
+    assert set(re.findall(r"untrusted\S*", reading[0])) == {"untrusted/review.json"}
+    (number,) = [step for step in render["steps"] if step.get("id") == "pull"]
+    assert "untrusted" not in json.dumps(number)
+    (checkout,) = [step for step in render["steps"] if "actions/checkout" in step.get("uses", "")]
+    assert not {"ref", "repository"} & checkout["with"].keys()
+    assert set(render["permissions"].values()) == {"read"}
+
+
+def test_the_comment_says_running_before_anything_is_looked_at_and_only_then_what_came_of_it() -> None:
+    jobs = workflow("preview.yml")["jobs"]
+    assert (jobs["running"]["with"]["state"], jobs["comment"]["with"]["state"]) == ("running", "done")
+    assert "needs" not in jobs["running"]
+    assert set(jobs["comment"]["needs"]) == {"running", "preview"}
+    # It is told also of a review that failed; one that a newer push ended says nothing.
+    assert jobs["comment"]["if"].startswith("always()")
+    assert workflow("preview.yml")["concurrency"]["cancel-in-progress"] == "true"
+
+
+def test_all_stacks_that_have_a_file_are_reviewed() -> None:
+    for job in ("preview", "fork"):
+        (command,) = [
+            step["run"] for name, step in steps("preview.yml") if name == job and "dos review" in step.get("run", "")
+        ]
+        assert not re.search(r"review[^\n]*\b(live|nft|int|dev)\b", command)
+
+
+@pytest.fixture
+def gh(tmp_path: Path) -> Path:
+    """A stand-in for GitHub's command, that writes down what it is told to send."""
+    if shutil.which("jq") is None:
+        pytest.skip("jq is not installed; GitHub's machines have it")
+    command = tmp_path / "bin" / "gh"
+    command.parent.mkdir()
+    command.write_text(
+        '#!/bin/sh\necho "$*" >> "$CALLS"\n'
+        'case "$*" in *--paginate*) echo "$EXISTING";; *) cp comment.json sent.json;; esac\n'
+    )
+    command.chmod(0o755)
+    return command
+
+
+def posted(folder: Path, gh: Path, state: str, review: str | None, existing: str = "") -> tuple[str, str]:
+    """Run the step that writes the comment; return what it would send, and how."""
+    (step,) = [step for _, step in steps("preview-post.yml") if "run" in step]
+    if review is not None:
+        (folder / "review.md").write_text(review, encoding="utf-8")
+    environment = {
+        **os.environ,
+        "PATH": f"{gh.parent}:{os.environ['PATH']}",
+        "CALLS": str(folder / "calls"),
+        "EXISTING": existing,
+        "GITHUB_SERVER_URL": "https://github.invalid",
+        "GITHUB_REPOSITORY": "o/r",
+        "GITHUB_RUN_ID": "7",
+        "NUMBER": "12",
+        "HEAD": "3f2a1bc0000",
+        "STATE": state,
+        "MARKER": MARKER,
+    }
+    subprocess.run(["bash", "-eo", "pipefail", "-c", step["run"]], cwd=folder, env=environment, check=True)
+    return json.loads((folder / "sent.json").read_text())["body"], (folder / "calls").read_text()
+
+
+def test_a_push_is_marked_as_running_at_once(tmp_path: Path, gh: Path) -> None:
+    body, calls = posted(tmp_path, gh, "running", None)
+    assert body.startswith(
+        f"{MARKER}\n## ⏳ Preview of `3f2a1bc`: [running](https://github.invalid/o/r/actions/runs/7)"
+    )
+    assert "no approval" in body
+    assert "POST repos/o/r/issues/12/comments" in calls
+
+
+def test_the_comment_is_updated_in_place(tmp_path: Path, gh: Path) -> None:
+    review = f"{MARKER}\n## fine\n"
+    body, calls = posted(tmp_path, gh, "done", review, existing="99")
+    assert body == review
+    assert "PATCH repos/o/r/issues/comments/99" in calls
+
+
+@pytest.mark.parametrize("review", [None, "## approved, really\n", f"{MARKER}\n" + "x" * 65_001])
+def test_what_is_no_review_is_told_to_be_none(tmp_path: Path, gh: Path, review: str | None) -> None:
+    body, _ = posted(tmp_path, gh, "done", review)
+    assert "it came to no end" in body
+    assert "no approval" in body
+    assert "really" not in body

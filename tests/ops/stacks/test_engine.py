@@ -1,0 +1,188 @@
+"""A stack on the real engine: previewed, brought up, remembered, tagged, locked, destroyed."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import boto3
+import pytest
+
+from infra.errors import ConfigError
+from ops.stacks.engine import NoSuchStackError, PulumiError, StackHandle
+from ops.stacks.locks import locks, mend
+from ops.stacks.place import Place
+from ops.stacks.store import folder_of
+
+pytestmark = pytest.mark.engine
+
+
+def quiet(_line: str) -> None:
+    """Tell nobody."""
+
+
+def test_the_life_of_a_stack(small_place: Place, tmp_path_factory: pytest.TempPathFactory) -> None:
+    stack = StackHandle("dev", small_place)
+    assert not stack.exists()
+    stack.create()
+    stack.create()
+    assert stack.exists()
+    assert (stack.outputs(), stack.history(), stack.locks()) == ({}, (), ())
+
+    plan = tmp_path_factory.mktemp("plans") / "plan.json"
+    preview = stack.preview(quiet, plan=plan)
+    assert preview.changes == {"create": 1}
+    assert [resource.type for resource in preview.graph] == ["pulumi:pulumi:Stack"]
+    assert {"preludeEvent", "summaryEvent"} <= {key for event in preview.events for key in event}
+    assert "resourcePlans" in json.loads(plan.read_text())
+
+    brought_up = stack.up(quiet, plan=plan, message="first")
+    assert brought_up.changes == {"create": 1}
+    assert stack.outputs()["size"] == "1"
+    assert [resource.type for resource in stack.graph()] == ["pulumi:pulumi:Stack"]
+    assert stack.preview(quiet, refresh=True).changes == {"same": 1}
+    assert stack.preview_refresh(quiet).changes == {"same": 1}
+
+    (update,) = stack.history()
+    assert (update.version, update.kind, update.result, update.message) == (0, "update", "succeeded", "first")
+    assert update.config == {"eps-dos-api:size": "1"}
+    assert update.ended is not None
+    assert update.started <= update.ended <= datetime.now(UTC)
+    assert stack.refresh(quiet).changes == {"same": 1}
+    assert [one.kind for one in stack.history(limit=1)] == ["refresh"]
+
+    stack.set_tag("owner", "a tester")
+    assert stack.tags()["owner"] == "a tester"
+    stack.remove_tag("owner")
+    assert "owner" not in stack.tags()
+
+    assert stack.destroy(quiet).changes == {"delete": 1}
+    stack.remove()
+    assert not stack.exists()
+    assert (small_place.checkout / "Pulumi.dev.yaml").exists()
+
+
+def test_progress_is_told_while_it_runs(small_place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TAKE_SECONDS", "1")
+    told: list[str] = []
+    stack = StackHandle("dev", small_place)
+    stack.create()
+    stack.up(told.append)
+    assert "0 resources, now create eps-dos-api-dev" in told
+
+
+def test_a_stack_that_is_not_there_is_wrong_use(small_place: Place) -> None:
+    stack = StackHandle("dev", small_place)
+    for ask in (stack.export, stack.outputs, stack.tags, lambda: stack.preview(quiet), lambda: stack.up(quiet)):
+        with pytest.raises(NoSuchStackError, match="stack dev is not in the backend"):
+            ask()
+
+
+@pytest.mark.parametrize("name", ["../x", "-y", "", "a b", "Live", "x" * 200])
+def test_a_name_that_no_stack_may_have_meets_no_command(name: str, tmp_path: Path) -> None:
+    anywhere = Place(
+        folder=tmp_path, checkout=tmp_path, cli=tmp_path, version="0", in_lab=False, check_endpoint=lambda one: one
+    )
+    with pytest.raises(ConfigError, match="stack name is"):
+        StackHandle(name, anywhere)
+
+
+def test_a_program_that_fails_is_an_error_with_its_message(small_place: Place) -> None:
+    (small_place.folder / "infra" / "__main__.py").write_text("import pulumi\nraise pulumi.RunError('too small')\n")
+    stack = StackHandle("dev", small_place)
+    stack.create()
+    for operation in (stack.preview, stack.up):
+        with pytest.raises(PulumiError) as caught:
+            operation(quiet)
+        assert any("too small" in message for message in caught.value.messages)
+        assert not any("Traceback" in message for message in caught.value.messages)
+        assert caught.value.events
+
+
+def test_a_lock_says_who_has_it_and_whether_they_live(small_place: Place) -> None:
+    stack = StackHandle("dev", small_place)
+    stack.create()
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    folder = (
+        Path(os.environ["PULUMI_BACKEND_URL"].removeprefix("file://")) / ".pulumi/locks/organization/eps-dos-api/dev"
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    holders = {
+        # Whoever has this number now began after the lock was taken.
+        "number-used-again": (os.getpid(), socket.gethostname(), True),
+        "dead": (gone.pid, socket.gethostname(), True),
+        "alive": (os.getpid(), socket.gethostname(), False),
+        "elsewhere": (os.getpid(), "another-machine", None),
+    }
+    now = datetime.now(UTC)
+    for second, (name, (pid, host, _)) in enumerate(holders.items()):
+        taken = now + timedelta(seconds=second) if second else now - timedelta(days=300)
+        content = {
+            "pid": pid,
+            "username": name,
+            "hostname": host,
+            "timestamp": f"{taken:%Y-%m-%dT%H:%M:%S}.123456789Z",
+        }
+        (folder / f"{name}.json").write_text(json.dumps(content))
+    (folder / "half-written.json").write_text('{"pid": 1')
+    found = stack.locks()
+    assert [(one.username, one.holder_is_dead()) for one in found] == [
+        (name, dead) for name, (_, _, dead) in holders.items()
+    ]
+    (folder / "half-written.json").unlink()
+    with pytest.raises(PulumiError, match=r"up of dev failed:\nthe stack is currently locked by 4 lock\(s\)"):
+        stack.up(quiet)
+    stack.cancel()
+    assert stack.locks() == ()
+
+
+def test_a_bucket_keeps_stacks_and_locks_as_a_folder_does(small_place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    endpoint = os.environ["AWS_ENDPOINT_URL"]
+    s3 = boto3.client("s3")
+    s3.create_bucket(Bucket="state", CreateBucketConfiguration={"LocationConstraint": "eu-west-2"})
+    url = f"s3://state/team?region=eu-west-2&endpoint={endpoint}&s3ForcePathStyle=true"
+    monkeypatch.setenv("PULUMI_BACKEND_URL", url)
+    stack = StackHandle("dev", small_place)
+    stack.create()
+    stack.up(quiet)
+    assert stack.outputs()["size"] == "1"
+    assert stack.locks() == ()
+    content = {"pid": 1, "username": "a", "hostname": "another-machine", "timestamp": "2026-11-01T10:00:00Z"}
+    key = "team/.pulumi/locks/organization/eps-dos-api/dev/an-id.json"
+    s3.put_object(Bucket="state", Key=key, Body=json.dumps(content).encode())
+    (lock,) = stack.locks()
+    assert (lock.username, lock.holder_is_dead()) == ("a", None)
+    stack.cancel()
+    assert stack.locks() == ()
+
+
+@pytest.mark.parametrize("cut_short", ["", '{"user.content_type":'])
+def test_what_somebody_killed_while_writing_left_is_mended(small_place: Place, cut_short: str) -> None:
+    stack = StackHandle("dev", small_place)
+    stack.create()
+    stack.up(quiet)
+    folder = folder_of(os.environ["PULUMI_BACKEND_URL"])
+    assert folder is not None
+    stacks = folder / ".pulumi" / "stacks" / "eps-dos-api"
+    (stacks / "dev.json.attrs").write_text(cut_short)
+    (stacks / "dev.json.18bc0f1a2.tmp").write_text('{"version": 3')
+    # Somebody else's.
+    (stacks / "dev.eu.json.attrs").write_text("")
+    whole = {one: one.read_bytes() for one in stacks.iterdir() if not one.name.startswith("dev.json.")}
+    # Whenever the engine says something else, the reason to mend is gone.
+    with pytest.raises(PulumiError, match="EOF"):
+        stack.export()
+    assert stack.mend() == ("dev.json.18bc0f1a2.tmp", "dev.json.attrs")
+    assert stack.export()["deployment"]["resources"]
+    assert stack.mend() == ()
+    assert {one: one.read_bytes() for one in whole} == whole
+
+
+def test_in_another_kind_of_backend_there_are_no_locks_to_see_and_nothing_to_mend() -> None:
+    assert locks("https://api.pulumi.com", "eps-dos-api", "dev") == ()
+    assert mend("https://api.pulumi.com", "eps-dos-api", "dev") == ()
