@@ -79,6 +79,20 @@ def test_a_new_bucket_is_private_encrypted_and_without_acls(s3: Any) -> None:
         s3.put_bucket_acl(Bucket="dataset", ACL="public-read")
 
 
+def test_a_new_bucket_takes_the_acl_that_changes_nothing_and_is_not_made_with_another(
+    emulator: RunningEmulator,
+) -> None:
+    s3 = emulator.client("s3")
+    s3.create_bucket(Bucket="quiet", ACL="private", CreateBucketConfiguration=IN_LONDON)
+    with pytest.raises(ClientError, match=r"\(InvalidBucketAclWithObjectOwnership\)"):
+        s3.create_bucket(Bucket="loud", ACL="public-read", CreateBucketConfiguration=IN_LONDON)
+    with pytest.raises(ClientError, match=r"\(InvalidBucketAclWithObjectOwnership\)"):
+        s3.create_bucket(Bucket="loud", GrantRead="id=somebody", CreateBucketConfiguration=IN_LONDON)
+    assert [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]] == ["quiet"]
+    with pytest.raises(ClientError, match=r"\(AccessControlListNotSupported\)"):
+        s3.put_bucket_acl(Bucket="quiet", ACL="private")
+
+
 def test_encryption_cannot_be_switched_off(s3: Any) -> None:
     rule = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms"}, "BucketKeyEnabled": True}
     s3.put_bucket_encryption(Bucket="dataset", ServerSideEncryptionConfiguration={"Rules": [rule]})
