@@ -20,7 +20,6 @@ from typing import Any
 
 from moto.ec2.exceptions import DependencyViolationError, EC2ClientError
 from moto.ec2.models import EC2Backend, ec2_backends
-from moto.ec2.models.security_groups import SecurityGroupRule
 
 from lab.emulator import addresses, quotas
 from lab.emulator.extensions.hooks import extend_backend
@@ -28,9 +27,6 @@ from lab.emulator.extensions.hooks import extend_backend
 ADDRESSES = tuple(
     str(address) for network in ("203.0.113.128/25", "198.51.100.128/25") for address in ip_network(network).hosts()
 )
-
-PREFIX_LIST = 7
-"""Where moto's rule takes its prefix list, among the arguments without names."""
 
 
 class Dependencies(EC2Backend):
@@ -86,6 +82,22 @@ class Dependencies(EC2Backend):
         if len(self.vpcs) >= quotas.value(quotas.VPCS):
             raise EC2ClientError("VpcLimitExceeded", "The maximum number of VPCs has been reached.")
         return super().create_vpc(*args, **settings)
+
+    def delete_vpc(self, vpc_id: str) -> Any:
+        """DeleteVpc: refused while there is anything in it but its default group, network ACL and route table.
+
+        Those go with it; moto looks for subnets, VPN gateways and route tables, and keeps the network ACL.
+        """
+        groups = [group for group in self.groups.get(vpc_id, {}).values() if group.name != "default"]
+        acls = [acl for acl in self.network_acls.values() if acl.vpc_id == vpc_id]
+        gateways = [gateway for gateway in self.internet_gateways.values() if _is_attached(gateway, vpc_id)]
+        endpoints = [endpoint for endpoint in self.vpc_end_points.values() if endpoint.vpc_id == vpc_id]
+        if groups or gateways or endpoints or any(not acl.default for acl in acls):
+            raise DependencyViolationError(f"The vpc '{vpc_id}' has dependencies and cannot be deleted.")
+        deleted = super().delete_vpc(vpc_id)
+        for acl in acls:
+            self.network_acls.pop(acl.id, None)
+        return deleted
 
     def delete_route_table(self, route_table_id: str) -> None:
         """DeleteRouteTable: only subnets keep it; of a gateway endpoint, what it was to that table goes with it.
@@ -148,9 +160,8 @@ class Dependencies(EC2Backend):
         ]
 
 
-def _description(rule: Any) -> str | None:
-    sources = (rule.ip_range.get("Description"), rule.source_group.get("Description"), rule.prefix_list_description)
-    return next((str(one) for one in sources if one), None)
+def _is_attached(gateway: Any, vpc_id: str) -> bool:
+    return gateway.vpc is not None and gateway.vpc.id == vpc_id
 
 
 def have_allocated(told: addresses.Addresses, account: str) -> None:
@@ -173,15 +184,3 @@ def still_kept(account: str) -> dict[str, str]:
 def install() -> None:
     """Put these rules into moto."""
     extend_backend(ec2_backends, Dependencies)
-    if not hasattr(SecurityGroupRule, "prefix_list_description"):
-        made = SecurityGroupRule.__init__
-
-        def make(self: Any, *args: Any, **settings: Any) -> None:
-            made(self, *args, **settings)
-            # SecurityGroupRule (EC2 API): every source has a description; moto keeps those of ranges and groups.
-            source = settings.get("prefix_list_id") or (args[PREFIX_LIST] if len(args) > PREFIX_LIST else None)
-            self.prefix_list_description = (source or {}).get("Description")
-
-        setattr(SecurityGroupRule, "prefix_list_description", None)  # noqa: B010 - an attribute moto's class lacks
-        setattr(SecurityGroupRule, "__init__", make)  # noqa: B010 - to a type checker a method is not a variable
-        setattr(SecurityGroupRule, "description", property(_description))  # noqa: B010 - as above

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -32,6 +33,28 @@ def test_a_security_group_stays_while_another_refers_to_it(ec2: Any, network: Ne
         ec2.delete_security_group(GroupId=network.security_group_id)
     ec2.delete_security_group(GroupId=other)
     ec2.delete_security_group(GroupId=network.security_group_id)
+
+
+def test_a_vpc_stays_while_there_is_something_in_it_and_takes_its_defaults_along(ec2: Any) -> None:
+    network = make_network(ec2)
+    (gateway,) = ec2.describe_internet_gateways()["InternetGateways"]
+    acl = ec2.create_network_acl(VpcId=network.vpc_id)["NetworkAcl"]["NetworkAclId"]
+    for subnet_id in network.subnet_ids:
+        ec2.delete_subnet(SubnetId=subnet_id)
+    there: list[Callable[[], object]] = [
+        lambda: ec2.delete_security_group(GroupId=network.security_group_id),
+        lambda: ec2.detach_internet_gateway(InternetGatewayId=gateway["InternetGatewayId"], VpcId=network.vpc_id),
+        lambda: ec2.delete_network_acl(NetworkAclId=acl),
+    ]
+    for end in there:
+        with pytest.raises(ClientError, match=r"\(DependencyViolation\)"):
+            ec2.delete_vpc(VpcId=network.vpc_id)
+        end()
+    ec2.delete_vpc(VpcId=network.vpc_id)
+    left = [{"Name": "vpc-id", "Values": [network.vpc_id]}]
+    assert ec2.describe_network_acls(Filters=left)["NetworkAcls"] == []
+    assert ec2.describe_security_groups(Filters=left)["SecurityGroups"] == []
+    assert ec2.describe_route_tables(Filters=left)["RouteTables"] == []
 
 
 def endpoint(ec2: Any, network: Network) -> str:

@@ -98,6 +98,8 @@ def refer(ec2: Any, list_id: str) -> None:
     group_id = make_network(ec2).security_group_id
     (rule,) = ec2.authorize_security_group_ingress(GroupId=group_id, IpPermissions=[permission])["SecurityGroupRules"]
     assert rule["Description"] == "clients"
+    (group,) = ec2.describe_security_groups(GroupIds=[group_id])["SecurityGroups"]
+    assert group["IpPermissions"][0]["PrefixListIds"] == permission["PrefixListIds"]
 
 
 def test_lists_are_found_by_several_tags_at_once(ec2: Any) -> None:
