@@ -14,6 +14,10 @@ itself (CreateLaunchTemplateVersion). moto takes what is given alone.
 
 Rule: DeleteLaunchTemplateVersions, which moto hasn't. The default version can't be deleted, and no number is given a
 second time (Amazon EC2 user guide, "Delete a launch template or a launch template version").
+
+Rule: an unknown id is InvalidLaunchTemplateId.NotFound (EC2 API reference, error codes), by which a client knows that a
+template is gone. moto answers a description of it with nothing, a deletion as if a name had been unknown, and the
+deletion of an unknown name as if none had been given.
 """
 
 from __future__ import annotations
@@ -44,6 +48,23 @@ class LaunchTemplates(EC2Backend):
         if launched:
             data["TagSpecifications"] = launched
         return super().create_launch_template(name, description, data, tag_spec)
+
+    def delete_launch_template(self, name: str, tid: str | None) -> Any:
+        """DeleteLaunchTemplate."""
+        if name:
+            self.get_launch_template_by_name(name)
+        elif tid:
+            self.get_launch_template(tid)
+        return super().delete_launch_template(name, tid)
+
+    def describe_launch_templates(
+        self, template_names: list[str] | None = None, template_ids: list[str] | None = None, filters: Any = None
+    ) -> list[Any]:
+        """DescribeLaunchTemplates."""
+        for template_id in template_ids or []:
+            self.get_launch_template(template_id)
+        described: list[Any] = super().describe_launch_templates(template_names, template_ids, filters)
+        return described
 
 
 class Versions(EC2Response):

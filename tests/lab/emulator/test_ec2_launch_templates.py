@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import pytest
+from botocore.exceptions import ClientError
+
 from tests.lab.emulator.conftest import RunningEmulator
 
 
@@ -81,3 +86,20 @@ def test_a_version_can_be_deleted_and_its_number_never_comes_again(emulator: Run
     (found,) = ec2.describe_launch_templates(LaunchTemplateIds=[template_id])["LaunchTemplates"]
     assert (found["DefaultVersionNumber"], found["LatestVersionNumber"]) == (1, 1)
     assert add() == 3
+
+
+def test_an_unknown_id_is_not_taken_for_an_unknown_name(emulator: RunningEmulator) -> None:
+    ec2 = emulator.client("ec2")
+    made = ec2.create_launch_template(LaunchTemplateName="gone", LaunchTemplateData={"InstanceType": "t3.micro"})
+    template_id = made["LaunchTemplate"]["LaunchTemplateId"]
+    ec2.delete_launch_template(LaunchTemplateId=template_id)
+    calls: list[Callable[[], object]] = [
+        lambda: ec2.describe_launch_templates(LaunchTemplateIds=[template_id]),
+        lambda: ec2.describe_launch_template_versions(LaunchTemplateId=template_id),
+        lambda: ec2.delete_launch_template(LaunchTemplateId=template_id),
+    ]
+    for call in calls:
+        with pytest.raises(ClientError, match=r"\(InvalidLaunchTemplateId.NotFound\)"):
+            call()
+    with pytest.raises(ClientError, match=r"\(InvalidLaunchTemplateName.NotFoundException\)"):
+        ec2.delete_launch_template(LaunchTemplateName="gone")
