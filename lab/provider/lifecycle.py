@@ -30,7 +30,7 @@ from lab.provider.forms import DEFAULTS, PLAIN
 from lab.provider.model import NOT_SENT, SPREAD, Call, Look, Name, Property, Resource, Step, Tagging, Update
 from lab.provider.schema import Problem
 from lab.provider.wire import UNKNOWN, has_unknown
-from lab.provider.work import Work, code_of
+from lab.provider.work import Work, code_of, has_placeholders
 
 _RANDOM_CHARACTERS = 7
 _SERVICE_TAG = "aws:"
@@ -606,7 +606,7 @@ def _outputs(work: Work, description: Mapping[str, Any]) -> dict[str, Any]:
         outputs["region"] = work.region
     work.facts.update({name: value for name, value in outputs.items() if value is not None})
     for name, path in row.computed.items():
-        value = work.placed(path) if "{" in path and not path.startswith("[") else search(path, description)
+        value = work.placed(path) if has_placeholders(path) else search(path, description)
         outputs[name] = value
         work.facts[name] = value
     return {name: value for name, value in outputs.items() if value is not None}

@@ -119,6 +119,11 @@ class Work:
         return known[name] if name in known else self.value(name)
 
 
+def has_placeholders(text: str) -> bool:
+    """Tell whether a text is to be filled in (`{id}`); what has braces else is an expression (`{dnsName: DnsName}`)."""
+    return _PLACEHOLDER.search(text) is not None
+
+
 def code_of(error: Exception) -> str:
     """Return the code of a botocore ClientError, empty for another error."""
     response = getattr(error, "response", None) or {}

@@ -225,7 +225,9 @@ def _disassociate_all(work: Work) -> None:
 
 
 _ROUTES = (
-    "Routes[?Origin=='CreateRoute'].{cidrBlock: DestinationCidrBlock, destinationPrefixListId: DestinationPrefixListId,"
+    # Those of gateway endpoints are the endpoints' (vpc_route_table.go, flattenRoutes).
+    "Routes[?Origin=='CreateRoute' && !starts_with(not_null(GatewayId, ''), 'vpce-')]"
+    ".{cidrBlock: DestinationCidrBlock, destinationPrefixListId: DestinationPrefixListId,"
     " gatewayId: GatewayId, natGatewayId: NatGatewayId, networkInterfaceId: NetworkInterfaceId,"
     " transitGatewayId: TransitGatewayId, vpcPeeringConnectionId: VpcPeeringConnectionId}"
 )

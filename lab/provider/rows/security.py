@@ -22,12 +22,8 @@ _ENTRIES_PER_REQUEST = 100
 """EC2 API reference, ModifyManagedPrefixList: the most entries that one request adds or removes."""
 
 _RULES = (
-    (
-        "[].{{fromPort: FromPort, toPort: ToPort, protocol: IpProtocol, cidrBlocks: IpRanges[].CidrIp,"
-        " prefixListIds: PrefixListIds[].PrefixListId, securityGroups: UserIdGroupPairs[].GroupId}}"
-    )
-    .replace("{{", "{")
-    .replace("}}", "}")
+    "[].{fromPort: FromPort, toPort: ToPort, protocol: IpProtocol, cidrBlocks: IpRanges[].CidrIp,"
+    " prefixListIds: PrefixListIds[].PrefixListId, securityGroups: UserIdGroupPairs[].GroupId}"
 )
 
 

@@ -67,6 +67,17 @@ def test_created_resources_are_what_was_declared(life: Life) -> None:
     life.stack.expect_no_changes()
 
 
+def test_what_aws_computes_is_in_the_state_and_not_the_rows_expression_for_it(life: Life) -> None:
+    life.stack.pulumi("refresh", "--yes", "--skip-preview")
+    state = life.stack.resources()
+    expressions = {path for row in ROWS.values() for path in row.computed.values() if "[" in path}
+    assert not [name for name, one in state.items() if expressions & set(map(str, one["outputs"].values()))]
+    assert state["routes"]["outputs"]["routes"] == [{"cidrBlock": "0.0.0.0/0", "gatewayId": state["gateway"]["id"]}]
+    assert [entry["hostedZoneId"] for entry in state["secrets"]["outputs"]["dnsEntries"]] != []
+    (opened,) = state["group"]["outputs"]["ingress"]
+    assert (opened["fromPort"], opened["cidrBlocks"]) == (443, ["192.0.2.0/24"])
+
+
 def test_a_refresh_of_what_nobody_edited_changes_nothing(life: Life) -> None:
     before = life.stack.resources()
     life.stack.pulumi("refresh", "--yes", "--skip-preview")
