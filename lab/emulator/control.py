@@ -3,11 +3,13 @@
     GET            /_lab/health     {"status": "ok", "run": ID, "startedAt": T, "requests": N, "emulatedSeconds": S}
     GET            /_lab/calls      {"ec2.RunInstances": 3, ...}
     GET            /_lab/calls/log  the last 10,000 in order: [{"at", "emulatedSeconds", "service", "action", "status"}]
-    GET|PUT|DELETE /_lab/faults     {"unhealthyImages": [...], "throttle": {"service", "action", "times"} | null}
+    GET|PUT|DELETE /_lab/faults     {"unhealthyImages": [...], "throttle": {"service", "action", "times"} | null,
+                                    "loads": {SCALING GROUP: INSTANCES}, "darkZones": [...], "darkNodes": [...]}
     GET|PUT|DELETE /_lab/quotas     {"L-0263D0A3": 5, ...}; PUT changes those it names
     GET|PUT        /_lab/addresses  {"kept": {NAME: ADDRESS}, "allocated": [{"allocationId", "region", "address"}]};
                                     GET shows those that are kept and that nobody has yet
-    GET|POST       /_lab/clock      {"emulatedSeconds": S, "pace": P}; POST {"advanceSeconds": 30} lets time pass
+    GET|POST       /_lab/clock      {"emulatedSeconds": S, "pace": P, "calendar": T};
+                                    POST {"advanceSeconds": 30} lets time pass
     POST           /_lab/reset      empties the account, and all of the above
 
 What is wrong with a request is said in {"error": ...}, with status 400, 404 or 405. Only loopback is answered.
@@ -117,7 +119,11 @@ def _put_addresses(emulator: Emulator, document: object) -> object:
 
 
 def _show_clock(_: Emulator, __: object) -> object:
-    return {"emulatedSeconds": round(clock.now(), 3), "pace": clock.CLOCK.pace}
+    return {
+        "emulatedSeconds": round(clock.now(), 3),
+        "pace": clock.CLOCK.pace,
+        "calendar": clock.calendar().isoformat(timespec="seconds"),
+    }
 
 
 def _advance_clock(emulator: Emulator, document: object) -> object:
@@ -125,6 +131,8 @@ def _advance_clock(emulator: Emulator, document: object) -> object:
     if isinstance(seconds, bool) or not isinstance(seconds, int | float):
         raise ValueError(f'clock is {document!r}; allowed: {{"advanceSeconds": 30}}')
     clock.CLOCK.advance(seconds)
+    # What should have happened by then happens now, and not at whichever request comes next.
+    clock.tick()
     return _show_clock(emulator, None)
 
 

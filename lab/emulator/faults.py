@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from math import inf
 from typing import Any
 
 
@@ -29,6 +30,10 @@ class Faults:
 
     unhealthy_images: frozenset[str] = field(default_factory=frozenset)  # instances of these never get healthy
     throttle: Throttle | None = None
+    loads: Mapping[str, float] = field(default_factory=dict)
+    """By Auto Scaling group, the instances that what is asked of it would keep busy, each at 100 % CPU."""
+    dark_zones: frozenset[str] = field(default_factory=frozenset)  # instances there fail, and none can be started
+    dark_nodes: frozenset[str] = field(default_factory=frozenset)  # zones where the load balancers' nodes fail too
 
     def as_json(self) -> dict[str, Any]:
         """Return what `PUT /_lab/faults` takes."""
@@ -36,6 +41,9 @@ class Faults:
         return {
             "unhealthyImages": sorted(self.unhealthy_images),
             "throttle": throttle and {"service": throttle.service, "action": throttle.action, "times": throttle.times},
+            "loads": dict(self.loads),
+            "darkZones": sorted(self.dark_zones),
+            "darkNodes": sorted(self.dark_nodes),
         }
 
 
@@ -53,9 +61,9 @@ def inject(faults: Faults) -> None:
     _current = faults
 
 
-def is_unhealthy(image_id: str) -> bool:
-    """Tell whether instances of the image `image_id` are to fail their health checks."""
-    return image_id in _current.unhealthy_images
+def is_unhealthy(image_id: str, zone: str) -> bool:
+    """Tell whether instances of the image `image_id` are to fail their health checks, or all in `zone`."""
+    return image_id in _current.unhealthy_images or zone in _current.dark_zones
 
 
 def take_throttle(service: str, action: str) -> bool:
@@ -70,13 +78,32 @@ def take_throttle(service: str, action: str) -> bool:
 
 def parse(document: object) -> Faults:
     """Return the faults that a JSON document asks for. Raises ValueError naming what is wrong with it."""
-    known = {"unhealthyImages", "throttle"}
+    known = set(Faults().as_json())
     if not isinstance(document, Mapping) or not set(document) <= known:
         raise ValueError(f"faults are {document!r}; allowed: an object with the keys {', '.join(sorted(known))}")
-    images = document.get("unhealthyImages") or []
-    if not isinstance(images, list) or not all(isinstance(image, str) for image in images):
-        raise ValueError(f"unhealthyImages is {images!r}; allowed: a list of image ids")
-    return Faults(unhealthy_images=frozenset(images), throttle=_parse_throttle(document.get("throttle")))
+    return Faults(
+        unhealthy_images=_parse_names(document, "unhealthyImages", "image ids"),
+        throttle=_parse_throttle(document.get("throttle")),
+        loads=_parse_loads(document.get("loads") or {}),
+        dark_zones=_parse_names(document, "darkZones", "zones"),
+        dark_nodes=_parse_names(document, "darkNodes", "zones"),
+    )
+
+
+def _parse_names(document: Mapping[str, object], key: str, what: str) -> frozenset[str]:
+    names = document.get(key) or []
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ValueError(f"{key} is {names!r}; allowed: a list of {what}")
+    return frozenset(names)
+
+
+def _parse_loads(document: object) -> dict[str, float]:
+    if not isinstance(document, Mapping) or not all(
+        isinstance(group, str) and isinstance(load, int | float) and not isinstance(load, bool) and 0 <= load < inf
+        for group, load in document.items()
+    ):
+        raise ValueError(f'loads are {document!r}; allowed: instances by scaling group, such as {{"service": 4.5}}')
+    return {group: float(load) for group, load in document.items()}
 
 
 def _parse_throttle(document: object) -> Throttle | None:

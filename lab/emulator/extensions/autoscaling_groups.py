@@ -2,12 +2,14 @@
 """Auto Scaling groups as AWS keeps them: members in all zones, that need time to start and are replaced when they fail.
 
 Rules: EC2 Auto Scaling User Guide (instance lifecycle; distribution across Availability Zones; health checks for
-instances; scaling limits) and API reference (CreateAutoScalingGroup, UpdateAutoScalingGroup, SetDesiredCapacity,
-DeleteAutoScalingGroup, DescribeScalingActivities). In moto all members are in the first subnet, serve at once, are all
-said to be of the template's default version, and an unhealthy one stays.
+instances; scaling limits; suspended processes) and API reference (CreateAutoScalingGroup, UpdateAutoScalingGroup,
+SetDesiredCapacity, DeleteAutoScalingGroup, DescribeScalingActivities). In moto all members are in the first subnet,
+serve at once, are all said to be of the template's default version, and an unhealthy one stays.
 
-Left out: lifecycle hooks, warm pools, mixed instances, scheduled actions firing, scaling by metrics: nobody loads the
-lab's instances, so nothing would be measured. Rolling a new version out is in `autoscaling_refreshes`.
+How many are desired follows scheduled actions (`autoscaling_schedules`) and the load that the faults say
+(`target_tracking`). Rebalancing moves one member at a time: AWS may move as many as a tenth of the maximum at once.
+Left out: lifecycle hooks, warm pools, mixed instances, other policies. Rolling a new version out is in
+`autoscaling_refreshes`.
 """
 
 from __future__ import annotations
@@ -20,21 +22,30 @@ from typing import Any
 
 from moto.autoscaling import models
 from moto.autoscaling.exceptions import ResourceContentionError, ValidationError
-from moto.autoscaling.models import AutoScalingBackend, FakeAutoScalingGroup, InstanceState, autoscaling_backends
+from moto.autoscaling.models import (
+    FakeAutoScalingGroup,
+    FakeScheduledAction,
+    InstanceState,
+    autoscaling_backends,
+)
 from moto.autoscaling.responses import AutoScalingResponse
 from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult, EmptyResult
 from moto.elbv2.models import elbv2_backends
 
 from lab.emulator import clock, faults
+from lab.emulator.extensions.autoscaling_schedules import AlreadyExists, Schedules
 from lab.emulator.extensions.elbv2_target_groups import INITIAL_SECONDS, TargetGroups
 from lab.emulator.extensions.hooks import add_actions, extend_backend
+from lab.emulator.target_tracking import PERIOD_SECONDS, Fleet, Tracking
 
 BOOT_SECONDS = 30.0
 STEP_SECONDS = 10.0
 """How finely time is looked at when much of it has passed since the last request."""
 
 IMAGE_SIZE_GIB = 8
+DEFAULT_WARMUP_SECONDS = 300.0
+"""The default cooldown, which stands in where a group has no warm-up (EC2 Auto Scaling API, DefaultInstanceWarmup)."""
 
 KEPT_AS_SENT = {
     "DefaultInstanceWarmup": "default_instance_warmup",
@@ -67,6 +78,11 @@ class Member(InstanceState):
         self.launched_at = group.looked_at
 
     @property
+    def settled_at(self) -> float:
+        """When its warm-up is over, which begins when it is in service."""
+        return float(self.launched_at + BOOT_SECONDS + self.auto_scaling_group.warmup_seconds)
+
+    @property
     def launch_template(self) -> dict[str, Any] | None:
         """The template and version, as DescribeAutoScalingGroups has it."""
         template = self.auto_scaling_group.ec2_launch_template
@@ -90,6 +106,9 @@ class Group(FakeAutoScalingGroup):
         self.activities: list[dict[str, Any]] = []
         self.refresh: Any = None
         self.looked_at = clock.now()
+        self.day = clock.calendar()
+        self.replacement: Member | None = None  # launched so that one in a fuller zone can go
+        self.trackings: dict[tuple[str, float, bool], Tracking] = {}
         super().__init__(*args, **settings)
 
     # What a request asks for.
@@ -155,21 +174,55 @@ class Group(FakeAutoScalingGroup):
             return
         while len(self.members) < self.desired_capacity:
             self.launch(self.own_version)
-        while len(self.members) > self.desired_capacity:
+        if self.replacement not in self.members or self.serves(self.replacement, self.looked_at):
+            self.replacement = None
+        # Rebalancing launches first and terminates when what it launched serves.
+        while len(self.members) > self.desired_capacity + (self.replacement is not None):
             self.terminate(
                 self.most_crowded(self.members), "in response to a difference between desired and actual capacity"
             )
 
     def most_crowded(self, candidates: list[Member]) -> Member:
-        """Return the oldest of `candidates` in the zone that has most members, so that zones stay balanced."""
+        """Return the oldest of `candidates` in the zone that has most members, so that zones stay balanced.
+
+        Those in a zone that the group has left come first.
+        """
         by_zone = Counter(member.availability_zone for member in self.members)
-        return min(candidates, key=lambda one: (-by_zone[one.availability_zone], one.launched_at, one.instance_id))
+        own = {subnet.availability_zone for subnet in self.subnets}
+
+        def order(member: Member) -> tuple[bool, int, float, str]:
+            zone = member.availability_zone
+            return (zone in own, -by_zone[zone], member.launched_at, member.instance_id)
+
+        return min(candidates, key=order)
+
+    @property
+    def subnets(self) -> list[Any]:
+        """The group's subnets, one in a zone."""
+        return [self.ec2_backend.get_subnet(name) for name in (self.vpc_zone_identifier or "").split(",") if name]
+
+    @property
+    def lit_subnets(self) -> list[Any]:
+        """Those whose zone works; all where none does, since there is nowhere else to try."""
+        subnets = self.subnets
+        return [one for one in subnets if one.availability_zone not in faults.current().dark_zones] or subnets
+
+    @property
+    def is_unbalanced(self) -> bool:
+        """Whether moving a member to another zone would make zones more alike."""
+        subnets = self.lit_subnets
+        if not subnets or "AZRebalance" in self._suspended_processes:
+            return False
+        by_subnet = Counter(member.instance.subnet_id for member in self.members)
+        counts = [by_subnet[subnet.id] for subnet in subnets]
+        strays = bool(by_subnet.keys() - {subnet.id for subnet in self.subnets})
+        return strays or max(counts) - min(counts) > 1
 
     def launch(self, version: str, staying: list[Member] | None = None) -> Member:
         """Launch a member of a template version in the zone with the fewest of those that stay (None: all)."""
         template = self.ec2_launch_template.get_version(version)
         data = template.data
-        subnets = [self.ec2_backend.get_subnet(one) for one in (self.vpc_zone_identifier or "").split(",") if one]
+        subnets = self.lit_subnets
         by_subnet = Counter(member.instance.subnet_id for member in (self.members if staying is None else staying))
         subnet = min(subnets, key=lambda one: (by_subnet[one.id], one.availability_zone)) if subnets else None
         interfaces = data.get("NetworkInterfaces") or [{}]
@@ -224,7 +277,9 @@ class Group(FakeAutoScalingGroup):
         backend: TargetGroups = self.autoscaling_backend.elbv2_backend
         since = backend.checked_since.get((target_group_arn, member.instance_id))
         return (
-            since is not None and since + INITIAL_SECONDS <= now and not faults.is_unhealthy(member.instance.image_id)
+            since is not None
+            and since + INITIAL_SECONDS <= now
+            and not faults.is_unhealthy(member.instance.image_id, str(member.availability_zone))
         )
 
     def record(self, description: str, cause: str = "", message: str = "", failed: bool = False) -> None:
@@ -249,22 +304,111 @@ class Group(FakeAutoScalingGroup):
     # Time.
 
     def advance(self, now: float) -> None:
-        """Move on to `now`, in steps, as if somebody had looked all the while."""
-        while self.looked_at < now:
+        """Move on to `now`, in steps, as if somebody had looked all the while, and do what was scheduled meanwhile."""
+        today = clock.calendar()
+        while (due := self.autoscaling_backend.due(self.name, today)) is not None:
+            at, action = due
+            # The calendar and emulated time pass at different paces; between two looks, both evenly.
+            share = (at - self.day) / (today - self.day) if today > self.day else 1.0
+            self._pass(self.looked_at + min(max(share, 0.0), 1.0) * (now - self.looked_at))
+            self.day = max(self.day, at)
+            self._follow(action)
+            self.autoscaling_backend.has_run(action, at)
+        self._pass(now)
+        self.day = today
+
+    def _pass(self, until: float) -> None:
+        while self.looked_at < until:
+            before = self.looked_at
             if self.quiet():
-                self.looked_at = now
-            self.looked_at = min(self.looked_at + STEP_SECONDS, now)
+                self.looked_at = until
+            self.looked_at = min(self.looked_at + STEP_SECONDS, until)
             for _, _, backend in elbv2_backends.iter_backends():
                 if isinstance(backend, TargetGroups):
                     backend.advance(self.looked_at)
-            self._step(self.looked_at, last=self.looked_at >= now)
+            self._step(self.looked_at, last=self.looked_at >= until)
+            if before // PERIOD_SECONDS < self.looked_at // PERIOD_SECONDS:
+                self._track()
+
+    def _follow(self, action: FakeScheduledAction) -> None:
+        """Do what a scheduled action says; a desired capacity outside the bounds moves to the nearer of them."""
+        if "ScheduledActions" in self._suspended_processes:
+            return
+        self.min_size = self.min_size if action.min_size is None else action.min_size
+        self.max_size = self.max_size if action.max_size is None else action.max_size
+        before = self.desired_capacity
+        wanted = before if action.desired_capacity is None else action.desired_capacity
+        self.set_desired_capacity(min(max(wanted, self.min_size), self.max_size))
+        self.record(
+            f"Executing scheduled action {action.scheduled_action_name}",
+            f"a scheduled action update of AutoScalingGroup constraints to min: {self.min_size}, max: {self.max_size}, "
+            f"desired: {self.desired_capacity} changing the desired capacity from {before} to {self.desired_capacity}",
+        )
+
+    @property
+    def warmup_seconds(self) -> float:
+        """How long an instance counts as new once it is in service."""
+        warmup = getattr(self, "default_instance_warmup", None)
+        return DEFAULT_WARMUP_SECONDS if warmup is None or int(warmup) < 0 else float(warmup)
+
+    def _fleet(self) -> Fleet:
+        in_service = [member for member in self.members if member.lifecycle_state == "InService"]
+        settled = [member for member in in_service if self.looked_at >= member.settled_at]
+        return Fleet(
+            desired=self.desired_capacity,
+            minimum=self.min_size,
+            maximum=self.max_size,
+            settled=len(settled),
+            warming=len(self.members) - len(settled),
+            sharing=len(in_service),
+            load=faults.current().loads.get(self.name, 0.0),
+        )
+
+    def _policies(self) -> dict[str, Tracking]:
+        """Return what tracks the group's CPU, by policy. A policy that is put anew begins anew if it says otherwise."""
+        tracking: dict[str, Tracking] = {}
+        for policy in self.autoscaling_backend.policies.values():
+            settings = policy.target_tracking_configuration
+            metric = getattr(settings, "PredefinedMetricSpecification", None) or {}
+            if (
+                policy.auto_scaling_group_name == self.name
+                and policy.enabled
+                and metric.get("PredefinedMetricType") == "ASGAverageCPUUtilization"
+            ):
+                scales_in = not _true(getattr(settings, "DisableScaleIn", False))
+                key = (policy.name, float(settings.TargetValue), scales_in)
+                tracking[policy.name] = self.trackings.setdefault(
+                    key, Tracking(target_percent=key[1], scales_in=scales_in)
+                )
+        return tracking
+
+    def _track(self) -> None:
+        """Let the policies look at one period. With several the largest number counts ("Multiple scaling policies")."""
+        fleet, policies = self._fleet(), self._policies()
+        wanted = {name: tracking.period(fleet) for name, tracking in policies.items()}
+        if not wanted or "AlarmNotification" in self._suspended_processes:
+            return
+        name = max(wanted, key=lambda one: wanted[one])
+        if wanted[name] != fleet.desired:
+            self.set_desired_capacity(wanted[name])
+            alarm = f"TargetTracking-{self.name}-Alarm{'High' if wanted[name] > fleet.desired else 'Low'}"
+            self.record(
+                f"Setting desired capacity to {wanted[name]}",
+                f"a monitor alarm {alarm} in state ALARM triggered policy {name} changing the desired capacity from "
+                f"{fleet.desired} to {wanted[name]}",
+            )
 
     def quiet(self) -> bool:
         """Tell whether time alone changes nothing here."""
         busy = self.refresh is not None and self.refresh.active
-        settled = len(self.members) == self.desired_capacity
+        settled = len(self.members) == self.desired_capacity and not self.is_unbalanced
+        fleet = self._fleet()
+        at_rest = not (fleet.load and fleet.warming) and all(
+            tracking.is_at_rest(fleet) for tracking in self._policies().values()
+        )
         # One that fails on purpose is replaced at the next look, however many seconds were between.
-        return not busy and settled and all(self.serves(one, clock.now()) or _fails(one) for one in self.members)
+        serving = all(self.serves(one, clock.now()) or _fails(one) for one in self.members)
+        return not busy and settled and at_rest and serving
 
     def _step(self, now: float, *, last: bool) -> None:
         for member in self.members:
@@ -283,6 +427,8 @@ class Group(FakeAutoScalingGroup):
                     cause = "an instance was taken out of service in response to an ELB system health check failure"
                     self.terminate(member, cause)
         self.settle()
+        if self.replacement is None and self.is_unbalanced and len(self.members) == self.desired_capacity:
+            self.replacement = self.launch(self.own_version)
 
     def _failed(self, member: Member) -> bool:
         """Tell whether a member fails its checks; one that nobody checks (no listener yet) doesn't."""
@@ -290,7 +436,7 @@ class Group(FakeAutoScalingGroup):
         return any((arn, member.instance_id) in checked for arn in self.target_group_arns)
 
 
-class Groups(AutoScalingBackend):
+class Groups(Schedules):
     """moto's backend, whose groups have members that live."""
 
     def update_attached_target_groups(self, group_name: str) -> None:
@@ -389,7 +535,8 @@ class GroupActions(AutoScalingResponse):
 
 
 def _fails(member: Member) -> bool:
-    return member.lifecycle_state == "InService" and faults.is_unhealthy(member.instance.image_id)
+    image_id, zone = member.instance.image_id, str(member.availability_zone)
+    return member.lifecycle_state == "InService" and faults.is_unhealthy(image_id, zone)
 
 
 def _volumes(data: dict[str, Any]) -> dict[str, Any]:
@@ -429,12 +576,6 @@ def _keep_as_sent(response: Any, group: Group) -> None:
         value = response._get_param(parameter)
         if value is not None:
             setattr(group, attribute, value)
-
-
-class AlreadyExists(ServiceException):
-    """CreateAutoScalingGroup: the name is taken."""
-
-    code = "AlreadyExists"
 
 
 def install() -> None:

@@ -5,9 +5,9 @@ Rules: Elastic Load Balancing API reference (CreateTargetGroup, ModifyTargetGrou
 DescribeTargetHealth, TargetHealth, TargetGroupAttribute) and the User Guide for Network Load Balancers (health checks,
 target groups, registered targets). In moto a target is healthy at once and stays so after its instance is gone.
 
-What decides about health in the lab: an instance of an image among the faults' `unhealthyImages` fails its checks, any
-other passes. Left out: targets that aren't instances (moto's answer stands), thresholds (a first verdict takes
-INITIAL_SECONDS whatever the interval).
+What decides about health in the lab: an instance of an image among the faults' `unhealthyImages`, or in one of its
+`darkZones`, fails its checks, any other passes. Left out: targets that aren't instances (moto's answer stands),
+thresholds (a first verdict takes INITIAL_SECONDS whatever the interval).
 """
 
 from __future__ import annotations
@@ -268,7 +268,7 @@ class TargetGroups(ELBv2Backend):
         since = self.checked_since.get((group.arn, target_id))
         if since is None or clock.now() < since + INITIAL_SECONDS:
             return INITIAL
-        return UNHEALTHY if faults.is_unhealthy(instance.image_id) else HEALTHY
+        return UNHEALTHY if faults.is_unhealthy(instance.image_id, instance.placement.zone) else HEALTHY
 
     def _out_of_use(self, group: FakeTargetGroup, instance: Any) -> tuple[str, str, str] | None:
         if not group.load_balancer_arns:

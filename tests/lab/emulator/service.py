@@ -90,7 +90,11 @@ class Service:
         self.group()
 
     def make_unhealthy(self, image: str) -> None:
-        requests.put(f"{self.emulator.endpoint}/_lab/faults", json={"unhealthyImages": [image]}, timeout=5)
+        self.fail(unhealthyImages=[image])
+
+    def fail(self, **faults: Any) -> None:
+        """Put these faults into effect, and no others."""
+        requests.put(f"{self.emulator.endpoint}/_lab/faults", json=faults, timeout=5).raise_for_status()
 
     def group(self) -> dict[str, Any]:
         (found,) = self.autoscaling.describe_auto_scaling_groups(AutoScalingGroupNames=["service"])["AutoScalingGroups"]

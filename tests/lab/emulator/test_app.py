@@ -131,7 +131,7 @@ def test_a_reset_leaves_what_a_new_account_has(emulator: RunningEmulator) -> Non
     emulator.app.reset()
     assert [vpc["IsDefault"] for vpc in ec2.describe_vpcs()["Vpcs"]] == [True]
     assert s3.list_buckets()["Buckets"] == []
-    assert not faults.is_unhealthy("ami-1")
+    assert not faults.is_unhealthy("ami-1", "eu-west-2a")
     assert clock.now() < 1000
 
 
@@ -152,11 +152,19 @@ def test_health_tells_the_run_and_how_much_it_was_asked(emulator: RunningEmulato
 
 
 def test_faults_are_put_shown_and_deleted(emulator: RunningEmulator) -> None:
-    wanted = {"unhealthyImages": ["ami-1"], "throttle": {"service": "ec2", "action": "RunInstances", "times": 3}}
+    wanted = {
+        "unhealthyImages": ["ami-1"],
+        "throttle": {"service": "ec2", "action": "RunInstances", "times": 3},
+        "loads": {"service": 4.5},
+        "darkZones": ["eu-west-2b"],
+        "darkNodes": ["eu-west-2b"],
+    }
     assert control(emulator, "PUT", "faults", wanted) == (200, wanted)
     assert control(emulator, "GET", "faults") == (200, wanted)
-    assert faults.is_unhealthy("ami-1")
-    assert control(emulator, "DELETE", "faults") == (200, {"unhealthyImages": [], "throttle": None})
+    assert faults.is_unhealthy("ami-1", "eu-west-2a")
+    assert faults.is_unhealthy("ami-2", "eu-west-2b")
+    none: dict[str, object] = {"unhealthyImages": [], "throttle": None, "loads": {}, "darkZones": [], "darkNodes": []}
+    assert control(emulator, "DELETE", "faults") == (200, none)
 
 
 def test_calls_quotas_clock_and_reset_can_be_reached(emulator: RunningEmulator) -> None:
@@ -176,13 +184,16 @@ def test_calls_quotas_clock_and_reset_can_be_reached(emulator: RunningEmulator) 
     [
         ("GET", "nothing", None, 404, "there are /_lab/health"),
         ("DELETE", "health", None, 405, "allowed: GET"),
-        ("PUT", "faults", {"unhealthy": []}, 400, "the keys throttle, unhealthyImages"),
+        ("PUT", "faults", {"unhealthy": []}, 400, "the keys darkNodes, darkZones, loads, throttle, unhealthyImages"),
         ("PUT", "faults", {"unhealthyImages": "ami-1"}, 400, "a list of image ids"),
+        ("PUT", "faults", {"loads": {"service": -1}}, 400, '{"service": 4.5}'),
+        ("PUT", "faults", {"loads": {"service": float("inf")}}, 400, '{"service": 4.5}'),
+        ("PUT", "faults", {"darkZones": "eu-west-2a"}, 400, "a list of zones"),
         ("PUT", "faults", {"throttle": {"service": "ec2", "action": "x", "times": 0}}, 400, '"times": 3'),
         ("PUT", "quotas", {"L-1": 5}, 400, "L-0263D0A3"),
         ("PUT", "quotas", {"L-0263D0A3": -1}, 400, "0 or more"),
         ("POST", "clock", {"advanceSeconds": "30"}, 400, '"advanceSeconds": 30'),
-        ("POST", "clock", {"advanceSeconds": -1}, 400, "0 or more"),
+        ("POST", "clock", {"advanceSeconds": -1}, 400, "allowed: 0 to"),
     ],
 )
 def test_what_is_wrong_with_a_request_is_said(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from lab.emulator.clock import Clock, pace_from
@@ -25,8 +27,20 @@ def test_time_can_be_moved_on_and_started_again() -> None:
     assert clock.now() == 0
 
 
+def test_the_calendar_is_real_time_and_what_was_skipped_whatever_the_pace() -> None:
+    real = [100.0]
+    started = datetime(2026, 11, 27, 18, tzinfo=UTC)
+    clock = Clock(60, lambda: real[0], lambda: started + timedelta(seconds=real[0] - 100))
+    real[0] += 60
+    assert clock.calendar() == started + timedelta(minutes=1)
+    clock.advance(12 * 3600)
+    assert clock.calendar() == started + timedelta(hours=12, minutes=1)
+    clock.reset()
+    assert clock.calendar() == started + timedelta(minutes=1)
+
+
 def test_time_does_not_run_backwards() -> None:
-    with pytest.raises(ValueError, match="allowed: 0 or more"):
+    with pytest.raises(ValueError, match="allowed: 0 to"):
         Clock(60).advance(-1)
 
 
