@@ -25,10 +25,12 @@ import yaml
 from botocore.exceptions import BotoCoreError
 
 from infra import ephemeral
-from infra.deciding import load_environment, stack_names
+from infra.deciding import load_environment
 from infra.ephemeral import Lifetime, Wish
-from infra.reaping import stamp, verdict
+from infra.reaping import verdict
 from infra.recording import PROJECT, record
+from infra.sources import stack_names
+from infra.times import stamp
 from infra.yamlfile import read_mapping
 from ops.stacks import fleet, store
 from ops.stacks import locks as backend

@@ -18,9 +18,8 @@ from typing import Annotated, Any
 from pydantic import Field, ValidationError, model_validator
 
 from infra.addressing import LARGEST_PREFIX, SMALLEST_PREFIX
-from infra.deciding import PERMANENT
 from infra.errors import ConfigError, Problem
-from infra.naming import check_stack_name
+from infra.naming import PERMANENT, check_stack_name
 from infra.overlay import MIRROR_KEYS
 from infra.settings import NAMESPACE, Number, Settings, own_of
 from infra.yamlfile import read_mapping

@@ -9,7 +9,6 @@ from infra.errors import ConfigError, Problem
 
 LONGEST_STACK_NAME = 20
 """Load balancers and target groups hold 32 characters (ELB API): this, `-lb` or `-tg`, and what Pulumi adds, 8."""
-
 _STACK_NAME = re.compile(rf"[a-z][a-z0-9-]{{0,{LONGEST_STACK_NAME - 1}}}")
 
 
@@ -28,3 +27,13 @@ def check_stack_name(name: str) -> str:
             )
         ]
     )
+
+
+LIVE = "live"
+PERMANENT = ("live", "nft", "int", "dev")
+"""The generally available environments of the API overview."""
+
+
+def stack_file(stack: str) -> str:
+    """Return the name of the file with the configuration of `stack`."""
+    return f"Pulumi.{stack}.yaml"

@@ -8,6 +8,7 @@ from typing import Any
 
 from infra.errors import Problem
 from infra.settings import KEYS, NAMESPACE, nearest, unknown_key
+from infra.values import mapping
 
 MIRROR_KEYS: Mapping[str, str] = {
     "mirrors": "says what it mirrors",
@@ -52,7 +53,7 @@ def laid_over(live: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]
         # It gets its addresses from AWS, so it reserves none.
         inherited.pop("reservedZones", None)
     written = own.get("tags", {})
-    tags = {**_mapping(live.get("tags")), **written} if isinstance(written, Mapping) else written
+    tags = {**mapping(live.get("tags")), **written} if isinstance(written, Mapping) else written
     return {"release": "live", "scale": 1, **inherited, **own, "tags": tags}
 
 
@@ -72,7 +73,3 @@ def problems_of_keys(own: Mapping[str, Any], file: str, stack: str, mirrored: st
             message = f"is {own[key]}; allowed: only in a stack that sets {NAMESPACE}:mirrors"
             problems.append(Problem(where=where, message=message, fix=fix))
     return problems
-
-
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}

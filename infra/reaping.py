@@ -11,10 +11,11 @@ from typing import Any, Literal
 
 from pydantic import ValidationError
 
-from infra.deciding import PERMANENT
 from infra.ephemeral import YEARS, Limits, check_name
 from infra.errors import ConfigError
+from infra.naming import PERMANENT
 from infra.settings import EphemeralSettings, own_of
+from infra.times import in_words, stamp
 
 Decision = Literal["reap", "stay", "refuse"]
 
@@ -148,16 +149,3 @@ def held(locks: Collection[LockFacts], now: datetime, stale_after: timedelta) ->
     """
     alive = [one for one in locks if one.dead is False or (one.dead is None and now - one.taken < stale_after)]
     return min(alive, key=lambda one: one.taken, default=None)
-
-
-def in_words(span: timedelta) -> str:
-    """Return how long `span` is, in its two largest units: `2 d 5 h`, `40 s`."""
-    seconds = max(int(span.total_seconds()), 0)
-    parts = ((seconds // 86_400, "d"), (seconds // 3_600 % 24, "h"), (seconds // 60 % 60, "m"), (seconds % 60, "s"))
-    first = next((index for index, (count, _) in enumerate(parts) if count), len(parts) - 1)
-    return " ".join(f"{count} {unit}" for count, unit in parts[first : first + 2] if count) or "0 s"
-
-
-def stamp(at: datetime) -> str:
-    """Return a time as it is written everywhere: UTC, to the second."""
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -9,10 +9,11 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from infra.deciding import LIVE, PERMANENT
 from infra.environment import PORT
 from infra.graph import STACK_TYPE, UNKNOWN, Graph, Resource, Value, json_document, policy_statements
+from infra.naming import LIVE, PERMANENT
 from infra.settings import NAMESPACE
+from infra.values import mapping
 
 REQUIRED_TAGS = ("CostCentre", "DataClassification", "Environment", "ManagedBy", "Owner", "Project", "Service")
 
@@ -95,7 +96,7 @@ def violations(graph: Graph, rules: Sequence[Rule] | None = None) -> tuple[Viola
 def _tagged(graph: Graph) -> Iterator[Finding]:
     for resource in graph:
         if resource.type in TAGGABLE:
-            tags = _mapping(resource.inputs.get("tags"))
+            tags = mapping(resource.inputs.get("tags"))
         elif resource.type == GROUP:
             tags = {str(tag.get("key")): tag.get("value") for tag in _objects(resource.inputs.get("tags"))}
         else:
@@ -103,7 +104,7 @@ def _tagged(graph: Graph) -> Iterator[Finding]:
         yield from ((resource, message) for message in _tag_problems(tags, graph.stack))
     for template in graph.of_type(LAUNCH_TEMPLATE):
         specifications = _objects(template.inputs.get("tagSpecifications"))
-        by_kind = {str(one.get("resourceType")): _mapping(one.get("tags")) for one in specifications}
+        by_kind = {str(one.get("resourceType")): mapping(one.get("tags")) for one in specifications}
         for kind in ("instance", "volume"):
             problems = _tag_problems(by_kind.get(kind, {}), graph.stack)
             yield from ((template, f"what it launches ({kind}): {message}") for message in problems)
@@ -170,9 +171,9 @@ def _encrypted(graph: Graph) -> Iterator[Finding]:
         mappings = _objects(template.inputs.get("blockDeviceMappings"))
         if not mappings:
             yield template, "names no volume, so the image's own setting decides whether it is encrypted"
-        for mapping in mappings:
-            if str(_mapping(mapping.get("ebs")).get("encrypted")).lower() != "true":
-                yield template, f"doesn't encrypt the volume {mapping.get('deviceName')}"
+        for device in mappings:
+            if str(mapping(device.get("ebs")).get("encrypted")).lower() != "true":
+                yield template, f"doesn't encrypt the volume {device.get('deviceName')}"
     kind = "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration"
     encrypted = {_bucket_of(one) for one in graph.of_type(kind)}
     for bucket in graph.of_type(BUCKET):
@@ -184,7 +185,7 @@ def _versioned(graph: Graph) -> Iterator[Finding]:
     enabled = {
         _bucket_of(one)
         for one in graph.of_type("aws:s3/bucketVersioning:BucketVersioning")
-        if _mapping(one.inputs.get("versioningConfiguration")).get("status") == "Enabled"
+        if mapping(one.inputs.get("versioningConfiguration")).get("status") == "Enabled"
     }
     for bucket in graph.of_type(BUCKET):
         if _bucket_name(bucket) not in enabled:
@@ -203,7 +204,7 @@ def _tls_only(graph: Graph) -> Iterator[Finding]:
 
 
 def _denies_plain_http(statement: Mapping[str, Value]) -> bool:
-    condition = _mapping(_mapping(statement.get("Condition")).get("Bool"))
+    condition = mapping(mapping(statement.get("Condition")).get("Bool"))
     everything = statement.get("Action") in ("s3:*", ["s3:*"], "*", ["*"])
     everybody = statement.get("Principal") in ("*", {"AWS": "*"})
     denied = statement.get("Effect") == "Deny" and str(condition.get("aws:SecureTransport")).lower() == "false"
@@ -212,7 +213,7 @@ def _denies_plain_http(statement: Mapping[str, Value]) -> bool:
 
 def _imds_v2(graph: Graph) -> Iterator[Finding]:
     for template in graph.of_type(LAUNCH_TEMPLATE):
-        if _mapping(template.inputs.get("metadataOptions")).get("httpTokens") != "required":
+        if mapping(template.inputs.get("metadataOptions")).get("httpTokens") != "required":
             yield template, "answers metadata requests without a token; set metadataOptions.httpTokens to required"
 
 
@@ -250,7 +251,7 @@ def _names_fit(graph: Graph) -> Iterator[Finding]:
 def _scaling_keeps_to_the_schedule(graph: Graph) -> Iterator[Finding]:
     empty = {group.urn for group in graph.of_type(GROUP) if group.inputs.get("minSize") == 0}
     for policy in graph.of_type(SCALING_POLICY):
-        tracking = _mapping(policy.inputs.get("targetTrackingConfiguration"))
+        tracking = mapping(policy.inputs.get("targetTrackingConfiguration"))
         if tracking and not empty.isdisjoint(policy.dependencies) and tracking.get("disableScaleIn") is not True:
             yield policy, "scales in below what a schedule sets, since the group's minimum is 0; set disableScaleIn"
 
@@ -345,7 +346,7 @@ def _expiring(graph: Graph) -> Iterator[Finding]:
             continue
         tags: Mapping[str, Value] = {}
         if resource.type in TAGGABLE:
-            tags = _mapping(resource.inputs.get("tags"))
+            tags = mapping(resource.inputs.get("tags"))
         elif resource.type == GROUP:
             tags = {str(tag.get("key")): tag.get("value") for tag in _objects(resource.inputs.get("tags"))}
         else:
@@ -382,7 +383,7 @@ def _published_addresses(graph: Graph, kept: Collection[Value]) -> Iterator[Find
     actual = stack.outputs.get("virtualIps")
     if actual is UNKNOWN and not {*published.values()} <= {*kept}:
         yield stack, "would have addresses that are known only after the update; some are published, and may not change"
-    by_zone = _mapping(actual)
+    by_zone = mapping(actual)
     made = {address.outputs.get("publicIp"): address for address in graph.of_type(EIP)}
     attached = _attached(graph)
     for zone, address in sorted(by_zone.items()):
@@ -406,9 +407,9 @@ def _published_addresses(graph: Graph, kept: Collection[Value]) -> Iterator[Find
 def _published(graph: Graph) -> Mapping[str, Value]:
     """Return the published addresses by zone, from the configuration that the stack hands on as its output."""
     stack = next(iter(graph.of_type(STACK_TYPE)), None)
-    settings = _mapping(stack.outputs.get("settings")) if stack else {}
+    settings = mapping(stack.outputs.get("settings")) if stack else {}
     written = settings.get(f"{NAMESPACE}:virtualIps")
-    return _mapping(json_document(written) if isinstance(written, str) else written)
+    return mapping(json_document(written) if isinstance(written, str) else written)
 
 
 def _attached(graph: Graph) -> set[Value]:
@@ -563,12 +564,8 @@ def _texts(value: Value) -> Sequence[Value]:
     return value if isinstance(value, list | tuple) else [value]
 
 
-def _mapping(value: Value) -> Mapping[str, Value]:
-    return value if isinstance(value, Mapping) else {}
-
-
 def _objects(value: Value) -> list[Mapping[str, Value]]:
-    return [_mapping(item) for item in value] if isinstance(value, list | tuple) else []
+    return [mapping(item) for item in value] if isinstance(value, list | tuple) else []
 
 
 def _port(resource: Resource, property_name: str) -> Value:

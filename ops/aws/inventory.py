@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from botocore.exceptions import ClientError
 
-from infra.deciding import FIXED_TAGS
+from infra.checking import FIXED_TAGS
 from infra.environment import Environment
 from ops.aws.clients import Aws
 

@@ -13,9 +13,8 @@ from dataclasses import replace
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from infra.deciding import PERMANENT
 from infra.errors import ConfigError, Problem
-from infra.naming import check_stack_name
+from infra.naming import PERMANENT, check_stack_name
 from ops.aws.clients import Aws
 from ops.aws.inventory import Subject
 from ops.aws.leftover_kinds import FINDERS, Finder, Found, Kept, Leftover

@@ -22,12 +22,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from infra import testdata
-from infra.deciding import LIVE
 from infra.environment import DatasetPlan
 from infra.errors import ConfigError, Problem
-from infra.naming import check_stack_name
-from infra.reaping import stamp
+from infra.naming import LIVE, check_stack_name
 from infra.testdata import shown
+from infra.times import stamp
 from ops.lab.command import InLab, environment_of, place
 from ops.output.progress import progress, say
 from ops.stacks.place import project_folder

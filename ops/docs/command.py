@@ -16,9 +16,10 @@ import typer
 from jinja2 import Environment as Templates
 from jinja2 import FileSystemLoader, StrictUndefined
 
-from infra.deciding import PERMANENT, load_environment
+from infra.deciding import load_environment
 from infra.environment import PORT, Environment
 from infra.errors import ConfigError, Problem
+from infra.naming import PERMANENT
 from infra.settings import NAMESPACE
 from infra.yamlfile import read_mapping
 from ops.output.progress import say

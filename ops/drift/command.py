@@ -13,9 +13,10 @@ from typing import Annotated
 
 import typer
 
-from infra.deciding import PERMANENT, load_environment, stack_names
+from infra.deciding import load_environment
 from infra.errors import ConfigError, Problem
-from infra.naming import check_stack_name
+from infra.naming import PERMANENT, check_stack_name
+from infra.sources import stack_names
 from ops.drift import findings
 from ops.drift.findings import SIDES
 from ops.drift.issue import compose

@@ -20,11 +20,12 @@ from rich.console import Console
 from rich.table import Table
 
 from infra import ephemeral
-from infra.deciding import stack_names
 from infra.ephemeral import Lifetime, Wish
 from infra.errors import ConfigError, Problem
 from infra.naming import check_stack_name
-from infra.reaping import StackFacts, Verdict, ephemeral_of, held, in_words, objection, settings_of, stamp, verdict
+from infra.reaping import StackFacts, Verdict, ephemeral_of, held, objection, settings_of, verdict
+from infra.sources import stack_names
+from infra.times import in_words, stamp
 from ops.ephemeral import reap
 from ops.lab.command import InLab, place
 from ops.output.progress import progress, say

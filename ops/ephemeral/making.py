@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from infra import ephemeral
-from infra.deciding import LIVE, load_environment
+from infra.deciding import load_environment
 from infra.environment import Environment
 from infra.ephemeral import Lifetime, Limits, Wish
 from infra.errors import ConfigError, Problem
-from infra.reaping import StackFacts, ephemeral_of, in_words, settings_of, stamp
+from infra.naming import LIVE
+from infra.reaping import StackFacts, ephemeral_of, settings_of
 from infra.settings import own_of
+from infra.times import in_words, stamp
 from infra.yamlfile import read_mapping
 from ops.aws.clients import Aws
 from ops.dataset import command as dataset

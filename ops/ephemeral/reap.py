@@ -17,9 +17,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from infra import ephemeral
-from infra.deciding import PERMANENT, stack_names
 from infra.ephemeral import Limits
-from infra.reaping import StackFacts, Verdict, in_words, objection, settings_of, stamp, verdict
+from infra.naming import PERMANENT
+from infra.reaping import StackFacts, Verdict, objection, settings_of, verdict
+from infra.sources import stack_names
+from infra.times import in_words, stamp
 from ops.lab.command import InLab, place
 from ops.output.progress import progress, say
 from ops.stacks.place import Place, project_folder

@@ -16,11 +16,12 @@ from typing import Annotated, Any
 
 import typer
 
-from infra.deciding import load_environment, stack_names
+from infra.deciding import load_environment
 from infra.environment import Environment
 from infra.errors import ConfigError, Problem
 from infra.naming import check_stack_name
 from infra.releases import FILE as CATALOGUE
+from infra.sources import stack_names
 from infra.yamlfile import read_mapping
 from lab import foreground
 from lab.control import require_loopback

@@ -9,13 +9,14 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from infra.deciding import load_environment, stack_names
+from infra.deciding import load_environment
 from infra.environment import Environment
 from infra.errors import ConfigError, Problem
 from infra.naming import check_stack_name
 from infra.promotion import Exemption, Found, Pipeline, Run, Stage, runs
 from infra.releases import FILE, LIVE, Catalogue
 from infra.settings import NAMESPACE, PromotionSettings
+from infra.sources import stack_names
 from infra.yamlfile import read_mapping
 from ops.aws.clients import Aws
 from ops.release.history import deployments, released

@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from infra.deciding import stack_names
 from infra.errors import ConfigError, Problem
+from infra.sources import stack_names
 from ops.lab import command as lab
 from ops.output.progress import progress
 from ops.stacks.engine import StackHandle

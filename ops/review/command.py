@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from infra.deciding import LIVE, stack_names
 from infra.errors import ConfigError, Problem
-from infra.naming import check_stack_name
+from infra.naming import LIVE, check_stack_name
+from infra.sources import stack_names
 from infra.suppliers import FILE as SUPPLIERS
 from infra.suppliers import SupplierList, admitted
 from infra.yamlfile import read_mapping

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from infra.graph import ABSENT, Value
+from infra.values import mapping
 from ops.output.redaction import Redactor
 from ops.review.access import LOAD_BALANCER
 from ops.review.dangers import BUCKET, EIP, GROUP, LISTENER, RECORD, TARGET_GROUP, Action, Known, dangers
@@ -443,7 +444,7 @@ def _capacity(plan: Plan) -> Iterator[_Pair]:
             yield (name, group.before(key), group.after(key))
     for policy in plan.of_type(SCALING_POLICY):
         key = "targetTrackingConfiguration"
-        before, after = (_mapping(one).get("targetValue") for one in (policy.before(key), policy.after(key)))
+        before, after = (mapping(one).get("targetValue") for one in (policy.before(key), policy.after(key)))
         yield ("CPU target (percent)", before, after)
     for template in plan.of_type(LAUNCH_TEMPLATE):
         yield ("instance type", template.before("instanceType"), template.after("instanceType"))
@@ -527,7 +528,7 @@ def _nodes(plan: Plan, safe: _Safe) -> Iterator[Node]:
         # A mirror reads another environment's.
         read = (one.old.outputs.get("dataset") for one in plan.changes if is_stack(one) and one.old)
         for dataset in read:
-            name = _mapping(dataset).get("bucket")
+            name = mapping(dataset).get("bucket")
             if isinstance(name, str):
                 yield Node(column="dataset", label=safe(f"{name}, read only", LONGEST_LABEL), state="same")
 
@@ -536,7 +537,7 @@ def _addresses(plan: Plan, safe: _Safe) -> Iterator[Node]:
     """Yield the addresses by zone; those allocated elsewhere, which are no resource of the stack, as they were."""
     made = {one.name.removeprefix(f"{plan.stack}-vip-"): one for one in plan.of_type(EIP)}
     stack = next((one.old for one in plan.changes if is_stack(one) and one.old), None)
-    by_zone = _mapping(stack.outputs.get("virtualIps")) if stack else {}
+    by_zone = mapping(stack.outputs.get("virtualIps")) if stack else {}
     for zone in sorted({*made, *by_zone}):
         change = made.get(zone)
         known = change.old.outputs.get("publicIp") if change and change.old else by_zone.get(zone)
@@ -597,7 +598,3 @@ def _made_up_names(plan: Plan) -> re.Pattern[str]:
     new = {one.name for one in plan.changes if one.operation in {"create", "replace"}}
     inside = "|".join(re.escape(name) for name in sorted(new, key=len, reverse=True) if name)
     return re.compile(rf"({inside})-[0-9a-f]{{7}}(?![0-9a-f])" if inside else r"(?!)()")
-
-
-def _mapping(value: Value) -> Mapping[str, Value]:
-    return value if isinstance(value, Mapping) else {}

@@ -15,6 +15,7 @@ from functools import cached_property
 from typing import Any, Literal, TypeAlias
 
 from infra.graph import STACK_TYPE, Value, plain_properties
+from infra.values import mapping
 
 Json: TypeAlias = Mapping[str, Any]
 
@@ -76,12 +77,12 @@ class State:
     @property
     def raw_inputs(self) -> Json:
         """Inputs with Pulumi's marks unread."""
-        return _mapping(self.raw.get("inputs"))
+        return mapping(self.raw.get("inputs"))
 
     @property
     def raw_outputs(self) -> Json:
         """Outputs with Pulumi's marks unread."""
-        return _mapping(self.raw.get("outputs"))
+        return mapping(self.raw.get("outputs"))
 
     @property
     def protect(self) -> bool:
@@ -116,26 +117,26 @@ class Step:
     @classmethod
     def from_document(cls, step: object) -> Step:
         """Return a step of `pulumi preview --json`."""
-        written = _mapping(step)
+        written = mapping(step)
         return cls._of(written, ("oldState", "newState"), ("replaceReasons", "diffReasons"), "kind")
 
     @classmethod
     def from_event(cls, metadata: object) -> Step:
         """Return the step that an event tells of."""
-        return cls._of(_mapping(metadata), ("old", "new"), ("keys", "diffs"), "diffKind")
+        return cls._of(mapping(metadata), ("old", "new"), ("keys", "diffs"), "diffKind")
 
     @classmethod
     def _of(cls, written: Json, states: tuple[str, str], reasons: tuple[str, str], kind: str) -> Step:
-        old, new = (State(_mapping(written.get(key))) if _mapping(written.get(key)) else None for key in states)
+        old, new = (State(mapping(written.get(key))) if mapping(written.get(key)) else None for key in states)
         replace_reasons, diff_reasons = (tuple(str(one) for one in _sequence(written.get(key))) for key in reasons)
-        diff = _mapping(written.get("detailedDiff"))
+        diff = mapping(written.get("detailedDiff"))
         named = written.get("urn") or next((one.raw.get("urn") for one in (new, old) if one), "")
         return cls(
             operation=str(written.get("op", "")),
             urn=str(named),
             old=old,
             new=new,
-            detailed_diff={str(path): str(_mapping(one).get(kind, "")) for path, one in diff.items()},
+            detailed_diff={str(path): str(mapping(one).get(kind, "")) for path, one in diff.items()},
             replace_reasons=replace_reasons,
             diff_reasons=diff_reasons,
         )
@@ -259,8 +260,8 @@ def read_plan(stack: str, document: Json | None, events: Sequence[Json], errors:
     The events say more: the order of a replacement, and what a refresh found. `errors` tell that the preview failed.
     Never raises for what is in them, however odd.
     """
-    written = _mapping(document)
-    log = [_mapping(event) for event in events]
+    written = mapping(document)
+    log = [mapping(event) for event in events]
     planned, refreshed = _steps_in(log)
     if not planned:
         steps = [Step.from_document(step) for step in _sequence(written.get("steps"))]
@@ -275,12 +276,12 @@ def read_plan(stack: str, document: Json | None, events: Sequence[Json], errors:
         policies=_policies(log),
         # A local pack's name has its folder behind it.
         packs=tuple(
-            f"{str(name).split('|')[0]} {version}" for name, version in _mapping(summary.get("PolicyPacks")).items()
+            f"{str(name).split('|')[0]} {version}" for name, version in mapping(summary.get("PolicyPacks")).items()
         ),
         policies_passed=_passed(log),
         errors=tuple(str(one) for one in errors),
         duration_seconds=_seconds(written, summary),
-        uncounted=_uncounted(planned, _mapping(summary.get("resourceChanges") or written.get("changeSummary"))),
+        uncounted=_uncounted(planned, mapping(summary.get("resourceChanges") or written.get("changeSummary"))),
         unknown_events=tuple(sorted({str(key) for event in log for key in event} - KNOWN_EVENTS)),
     )
 
@@ -291,13 +292,13 @@ def _steps_in(events: Sequence[Json]) -> tuple[list[Step], list[Step]]:
     refreshing: set[str] = set()
     for event in events:
         if "resourcePreEvent" in event:
-            step = Step.from_event(_mapping(event["resourcePreEvent"]).get("metadata"))
+            step = Step.from_event(mapping(event["resourcePreEvent"]).get("metadata"))
             if step.operation == "refresh":
                 refreshing.add(step.urn)
             else:
                 planned.append(step)
         elif "resOutputsEvent" in event:
-            step = Step.from_event(_mapping(event["resOutputsEvent"]).get("metadata"))
+            step = Step.from_event(mapping(event["resOutputsEvent"]).get("metadata"))
             if step.urn in refreshing:
                 refreshing.discard(step.urn)
                 refreshed.append(step)
@@ -357,8 +358,8 @@ def _change(urn: str, steps: Sequence[Step]) -> Change:
 
 
 def _diagnostics(document: Json, events: Sequence[Json]) -> tuple[Diagnostic, ...]:
-    written = [_mapping(event)["diagnosticEvent"] for event in events if "diagnosticEvent" in _mapping(event)]
-    found = [_mapping(one) for one in (written or _sequence(document.get("diagnostics")))]
+    written = [mapping(event)["diagnosticEvent"] for event in events if "diagnosticEvent" in mapping(event)]
+    found = [mapping(one) for one in (written or _sequence(document.get("diagnostics")))]
     return tuple(
         Diagnostic(str(one.get("severity", "")), str(one.get("message", "")), str(one.get("urn", "")))
         for one in found
@@ -367,7 +368,7 @@ def _diagnostics(document: Json, events: Sequence[Json]) -> tuple[Diagnostic, ..
 
 
 def _policies(events: Sequence[Json]) -> tuple[PolicyFinding, ...]:
-    found = [_mapping(_mapping(event).get("policyEvent")) for event in events if "policyEvent" in _mapping(event)]
+    found = [mapping(mapping(event).get("policyEvent")) for event in events if "policyEvent" in mapping(event)]
     findings = [
         PolicyFinding(
             policy=str(one.get("policyName", "")),
@@ -387,7 +388,7 @@ def _passed(events: Sequence[Json]) -> int:
     broken: set[tuple[str, str]] = set()
     for event in events:
         for kind in ("policyAnalyzeSummaryEvent", "policyAnalyzeStackSummaryEvent"):
-            summary = _mapping(event.get(kind))
+            summary = mapping(event.get(kind))
             pack = str(summary.get("policyPackName"))
             held |= {(pack, str(name)) for name in _sequence(summary.get("passed"))}
             broken |= {(pack, str(name)) for name in _sequence(summary.get("failed"))}
@@ -408,12 +409,12 @@ def _uncounted(steps: Sequence[Step], summary: Json) -> Mapping[str, int]:
 
 
 def _last(events: Sequence[Json], kind: str) -> Json:
-    return next((_mapping(event[kind]) for event in reversed(events) if kind in _mapping(event)), {})
+    return next((mapping(event[kind]) for event in reversed(events) if kind in mapping(event)), {})
 
 
 def _read(properties: object) -> Mapping[str, Value]:
     try:
-        return plain_properties(_mapping(properties))
+        return plain_properties(mapping(properties))
     except RecursionError:
         # Nested more deeply than anything of AWS's: nothing that is looked for can be in there.
         return {}
@@ -427,10 +428,6 @@ def is_stack(change: Change) -> bool:
 def is_stack_type(urn: str) -> bool:
     """Whether `urn` is that of a stack."""
     return f"::{STACK_TYPE}::" in urn
-
-
-def _mapping(value: object) -> Json:
-    return value if isinstance(value, Mapping) else {}
 
 
 def _sequence(value: object) -> Sequence[Any]:

@@ -18,6 +18,7 @@ from infra.errors import ConfigError, Problem
 from infra.naming import check_stack_name
 from infra.reaping import LockFacts, StackFacts, settings_of
 from infra.settings import NAMESPACE
+from infra.values import mapping
 from ops.stacks import locks as backend
 from ops.stacks.engine import PulumiError, StackHandle, backend_url, stack_names
 from ops.stacks.place import Place
@@ -95,11 +96,11 @@ def facts_of(
         name=name,
         resources=len(counted),
         pending=len(deployment.get("pending_operations") or ()),
-        marks=tuple(_mapping(_mapping(one.get("inputs")).get("settings")) for one in marks),
+        marks=tuple(mapping(mapping(one.get("inputs")).get("settings")) for one in marks),
         environments=frozenset(
             tags["Environment"]
             for one in resources
-            if isinstance((tags := _mapping(_mapping(one.get("inputs")).get("tags"))).get("Environment"), str)
+            if isinstance((tags := mapping(mapping(one.get("inputs")).get("tags"))).get("Environment"), str)
         ),
         protected=tuple(str(one.get("urn")).rpartition("::")[2] for one in resources if one.get("protect")),
         locks=tuple(locks),
@@ -115,7 +116,7 @@ def _read(store: Store, name: str, state: str, tags: str | None, locks: Iterable
         return None
     except (ValueError, ConfigError) as error:
         return StackFacts(name=name, unreadable=" ".join(str(error).split()))
-    deployment = _mapping(_mapping(document.get("checkpoint")).get("latest"))
+    deployment = mapping(mapping(document.get("checkpoint")).get("latest"))
     known = facts_of(name, deployment, _locks(store, locks))
     if known.resources or tags is None:
         return known
@@ -139,7 +140,7 @@ def _locks(store: Store, paths: Iterable[str]) -> tuple[LockFacts, ...]:
 
 def _tags(store: Store, path: str) -> Mapping[str, Any]:
     try:
-        return _mapping(parsed(path, store.read(path)).get("tags"))
+        return mapping(parsed(path, store.read(path)).get("tags"))
     except (FileNotFoundError, ValueError, ConfigError):
         return {}
 
@@ -175,12 +176,8 @@ def _exported_by_name(name: str, place: Place) -> StackFacts:
 
 def _exported(handle: StackHandle) -> StackFacts:
     try:
-        deployment = _mapping(handle.export().get("deployment"))
+        deployment = mapping(handle.export().get("deployment"))
         known = facts_of(handle.name, deployment)
         return known if known.resources else facts_of(handle.name, deployment, (), _settings_in(handle.tags()))
     except PulumiError as error:
         return StackFacts(name=handle.name, unreadable=" ".join(" ".join(error.messages).split()))
-
-
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}

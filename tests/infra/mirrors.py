@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-from infra.deciding import Sources, decide
+from infra.deciding import decide
 from infra.environment import Environment
 from infra.graph import Graph
 from infra.recording import record
+from infra.sources import Sources
 
 REGIONS = ("eu-west-2", "eu-west-1", "us-east-1")
 ORIGINALS = ("live", "live", "live", "int", "dev")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from infra.deciding import load_environment, stack_names
+from infra.deciding import load_environment
 from infra.environment import AddressPlan, Capacity
 from infra.errors import ConfigError
 from infra.graph import compare
@@ -17,6 +17,7 @@ from infra.overlay import MIRROR_KEYS
 from infra.recording import record
 from infra.rules import violations
 from infra.settings import KEYS
+from infra.sources import stack_names
 from infra.yamlfile import read_mapping
 from tests.infra.stackfiles import CHECKOUT, GONE, NAMES, project, set_keys, suppliers
 

@@ -11,12 +11,13 @@ import botocore.session
 import pytest
 
 from infra import deploying_role
-from infra.deciding import load_environment, stack_names
+from infra.deciding import load_environment
 from infra.deploying_role import ACTIONS, EMPTYING, LEFTOVERS, LONGEST_POLICY, READING, policy
 from infra.environment import Environment
 from infra.errors import ConfigError
 from infra.graph import Graph, Resource
 from infra.recording import record
+from infra.sources import stack_names
 from tests.infra.sample import environment
 
 CHECKOUT = Path(__file__).parents[2]

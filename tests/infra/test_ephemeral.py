@@ -14,7 +14,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from infra.deciding import PERMANENT, load_environment
+from infra.deciding import load_environment
 from infra.ephemeral import (
     LIMITS,
     Lifetime,
@@ -30,6 +30,7 @@ from infra.ephemeral import (
     with_lifetime,
 )
 from infra.errors import ConfigError
+from infra.naming import PERMANENT
 from infra.recording import record
 from infra.rules import violations
 from infra.yamlfile import read_mapping

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from infra.deciding import PERMANENT
 from infra.ephemeral import limits_of
-from infra.reaping import LockFacts, StackFacts, ephemeral_of, held, in_words, objection, settings_of, verdict
+from infra.naming import PERMANENT
+from infra.reaping import LockFacts, StackFacts, ephemeral_of, held, objection, settings_of, verdict
+from infra.times import in_words
 
 LIMITS = limits_of(Path(__file__).parents[2])
 COMMITTED = (*PERMANENT, "training")

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from infra.deciding import PERMANENT
+from infra.naming import PERMANENT
 from ops.drift.issue import MARKER
 from tests.ops.review.test_workflows import steps, workflow
 
