@@ -11,9 +11,7 @@ import io
 import logging
 import os
 import threading
-from collections import Counter, deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
@@ -29,51 +27,13 @@ from moto.core.model_instances import reset_model_data
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 
 from lab.emulator import addresses, clock, control, extensions, faults, quotas
+from lab.emulator.account import Calls
 from lab.emulator.operations import Answer, Operation, error_answer, operation_of
 
 LOG = logging.getLogger("lab.emulator")
-CALLS_REMEMBERED = 10_000
 _PHRASES = {status.value: status.phrase for status in HTTPStatus}
 
 StartResponse = Callable[..., Any]
-
-
-@dataclass(frozen=True)
-class Call:
-    """One call that was answered."""
-
-    at: datetime
-    emulated_seconds: float
-    operation: Operation
-    status: int
-
-    def as_json(self) -> dict[str, Any]:
-        """Return what `GET /_lab/calls/log` shows of it."""
-        return {
-            "at": self.at.isoformat(),
-            "emulatedSeconds": round(self.emulated_seconds, 3),
-            "service": self.operation.service,
-            "action": self.operation.action,
-            "status": self.status,
-        }
-
-
-@dataclass
-class Calls:
-    """How often what was called, and the last of them in order."""
-
-    counts: Counter[str] = field(default_factory=Counter)
-    log: deque[Call] = field(default_factory=lambda: deque(maxlen=CALLS_REMEMBERED))
-
-    def record(self, operation: Operation, status: int) -> None:
-        """Remember that `operation` was answered with the HTTP status `status`."""
-        self.counts[str(operation)] += 1
-        self.log.append(Call(datetime.now(UTC), clock.now(), operation, status))
-
-    def clear(self) -> None:
-        """Forget them all."""
-        self.counts.clear()
-        self.log.clear()
 
 
 class RequestHandler(MotoRequestHandler):
