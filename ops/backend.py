@@ -18,7 +18,7 @@ from botocore.exceptions import ClientError
 
 from infra.environment import AwsPlan
 from infra.errors import ConfigError, Problem
-from ops.lab.command import InLab, place
+from ops.lab.entering import InLab, place
 from ops.output.progress import say
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ import typer
 from infra.deciding import load_environment
 from infra.environment import Environment
 from infra.naming import check_stack_name
-from ops.lab.command import InLab, place, run_pulumi
+from ops.lab.entering import InLab, place, run_pulumi
 from ops.output.progress import progress, say
 from ops.output.report import Report, as_json, show
 from ops.stacks.place import Place, project_folder

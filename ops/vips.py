@@ -17,7 +17,7 @@ import typer
 
 from infra.errors import ConfigError, Problem
 from infra.naming import check_stack_name
-from ops.lab.command import InLab, place
+from ops.lab.entering import InLab, place
 from ops.output.progress import progress, say
 from ops.stacks.place import project_folder
 from ops.stacks.stackfile import StackFile

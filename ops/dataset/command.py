@@ -27,7 +27,7 @@ from infra.errors import ConfigError, Problem
 from infra.naming import LIVE, check_stack_name
 from infra.testdata import shown
 from infra.times import stamp
-from ops.lab.command import InLab, environment_of, place
+from ops.lab.entering import InLab, environment_of, place
 from ops.output.progress import progress, say
 from ops.stacks.place import project_folder
 

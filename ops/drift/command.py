@@ -20,7 +20,7 @@ from infra.sources import stack_names
 from ops.drift import findings
 from ops.drift.findings import SIDES
 from ops.drift.issue import compose
-from ops.lab.command import InLab, environment_of, place
+from ops.lab.entering import InLab, environment_of, place
 from ops.mirror.actual import alone
 from ops.mirror.command import Comparison, Level, as_json, as_text, look, state_of
 from ops.output.progress import progress, say

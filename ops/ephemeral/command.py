@@ -27,7 +27,7 @@ from infra.reaping import StackFacts, Verdict, ephemeral_of, held, objection, se
 from infra.sources import stack_names
 from infra.times import in_words, stamp
 from ops.ephemeral import reap
-from ops.lab.command import InLab, place
+from ops.lab.entering import InLab, place
 from ops.output.progress import progress, say
 from ops.output.report import Report, as_json, show
 from ops.stacks.place import Place, project_folder

@@ -22,7 +22,7 @@ from infra.naming import PERMANENT
 from infra.reaping import StackFacts, Verdict, objection, settings_of, verdict
 from infra.sources import stack_names
 from infra.times import in_words, stamp
-from ops.lab.command import InLab, place
+from ops.lab.entering import InLab, place
 from ops.output.progress import progress, say
 from ops.stacks.place import Place, project_folder
 

@@ -23,7 +23,7 @@ from infra.errors import ConfigError, Problem
 from infra.graph import ABSENT, Difference, Graph
 from infra.mirroring import CAPACITY_REASON, differences
 from infra.naming import check_stack_name
-from ops.lab.command import InLab, environment_of, place
+from ops.lab.entering import InLab, environment_of, place
 from ops.mirror.actual import GONE, Seen, Side, compared, decided, refreshed, told
 from ops.output.progress import progress, say
 from ops.stacks.place import Place, project_folder

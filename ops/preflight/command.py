@@ -21,7 +21,7 @@ from infra.deciding import load_environment
 from infra.errors import ConfigError, Problem
 from infra.naming import check_stack_name
 from infra.yamlfile import read_mapping
-from ops.lab.command import InLab, place
+from ops.lab.entering import InLab, place
 from ops.output.progress import progress, say
 from ops.output.report import Check, Report, as_json, show
 from ops.stacks.place import Place, project_folder

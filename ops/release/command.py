@@ -21,7 +21,7 @@ from infra.errors import ConfigError, Problem
 from infra.naming import check_stack_name
 from infra.promotion import Exemption, Gate, Pipeline, follows, gates, moved, promoted
 from infra.releases import FILE, LIVE
-from ops.lab.command import InLab, place, run_pulumi
+from ops.lab.entering import InLab, place, run_pulumi
 from ops.output.progress import progress, say
 from ops.output.report import Check, Report, as_json, show
 from ops.stacks.place import project_folder

@@ -25,7 +25,7 @@ from infra.sources import stack_names
 from infra.suppliers import FILE as SUPPLIERS
 from infra.suppliers import SupplierList, admitted
 from infra.yamlfile import read_mapping
-from ops.lab.command import InLab, place
+from ops.lab.entering import InLab, place
 from ops.output.progress import progress, say
 from ops.stacks.place import Place, project_folder
 from ops.stacks.stackfile import StackFile

@@ -18,7 +18,7 @@ from infra.deciding import load_environment
 from infra.environment import PORT, Environment
 from infra.errors import ConfigError, Problem
 from infra.naming import check_stack_name
-from ops.lab.command import InLab, environment_of, place
+from ops.lab.entering import InLab, environment_of, place
 from ops.output.progress import progress, say
 from ops.output.report import Check, Report, as_json, show
 from ops.stacks.place import Place, project_folder

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ops.lab.command import place
+from ops.lab.entering import place
 from ops.stacks.place import Place
 from tests.labs import LabCopy, copied
 

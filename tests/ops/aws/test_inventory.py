@@ -12,7 +12,7 @@ from infra.deciding import load_environment
 from lab.errors import WrongUse
 from ops.aws.clients import Aws
 from ops.aws.inventory import Entry, Inventory, Subject, read
-from ops.lab.command import place
+from ops.lab.entering import place
 from tests.labs import LabCopy
 
 pytestmark = [pytest.mark.engine, pytest.mark.xdist_group("lab-int")]

@@ -1,0 +1,100 @@
+"""Where a command works: in the lab, or wherever the user's environment leads. Entered by every command."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from infra.deciding import load_environment
+from infra.environment import Environment
+from infra.sources import stack_names
+from lab import foreground
+from lab.control import require_loopback
+from lab.engine.setup import ensure
+from lab.errors import LabError as LabError
+from lab.errors import WrongUse as WrongUse
+from lab.session import Lab
+from ops.output.progress import say
+from ops.stacks.place import LAB_FOLDER, Place, project_folder
+
+InLab = Annotated[
+    bool, typer.Option("--lab", envvar="EPS_DOS_LAB", help="Work in the lab: AWS on this machine.", show_envvar=True)
+]
+"""The option that every command has which works on a stack."""
+
+
+def here() -> Lab:
+    """Return the lab of the project that the working directory is in. Raises ConfigError if it is in none."""
+    return _lab_of(project_folder(Path.cwd()))
+
+
+@cache
+def _lab_of(checkout: Path) -> Lab:
+    # One for all of a command, since each looks for its engine, and asks that for its version.
+    return Lab(checkout / LAB_FOLDER, checkout)
+
+
+def place(in_lab: bool) -> Place:
+    """Return where a command works, and make this process's environment the one that belongs to it.
+
+    In the lab, which is started if it isn't running, everything that leads to a real account leaves the environment:
+    whatever this process does from then on, it does on this machine. Raises ConfigError outside a project, EngineError
+    if there is no engine, and in the lab as `Lab.start` does.
+    """
+    if in_lab:
+        lab = here()
+        lab.start(say)
+        environment = lab.environment()
+        folder, checkout, engine = lab.project.folder, lab.project.checkout, lab.engine
+    else:
+        engine = ensure(say)
+        environment = engine.environment()
+        folder = checkout = project_folder(Path.cwd())
+        pack = folder / "policy"
+        # As in the lab: what Pulumi runs from here on, it runs with the rules. A plain `up` runs no pack (tried).
+        if (pack / "PulumiPolicy.yaml").is_file():
+            environment.setdefault("PULUMI_OPTION_POLICY_PACK", str(pack))
+    os.environ.clear()
+    os.environ.update(environment)
+    return Place(
+        folder=folder,
+        checkout=checkout,
+        cli=engine.cli,
+        version=engine.version,
+        in_lab=in_lab,
+        check_endpoint=_check_loopback if in_lab else lambda endpoint: endpoint,
+    )
+
+
+def environment_of(stack: str, folder: Path, in_lab: bool) -> Environment:
+    """Return the environment of `stack`: by its file in `folder` or, made for one test, by its state.
+
+    Raises ConfigError. Where there is a file, nothing is started.
+    """
+    if stack in stack_names(folder):
+        return load_environment(stack, folder)
+    # Slow to load, and seldom needed.
+    from ops.stacks import fleet
+
+    return fleet.environment_of(stack, folder, place(in_lab))
+
+
+def run_pulumi(arguments: Sequence[str], at: Place) -> int:
+    """Run plain Pulumi, showing the command first, with its output on the terminal; return its exit code.
+
+    In the lab, a stack that the backend doesn't know yet is made first.
+    """
+    say(f"$ pulumi {shlex.join(arguments)}")
+    if at.in_lab:
+        return here().pulumi(arguments, say)
+    return foreground.run([at.cli, *arguments], cwd=at.folder, environment=os.environ)
+
+
+def _check_loopback(endpoint: str) -> str:
+    return require_loopback(endpoint, "the endpoint of an AWS client")
