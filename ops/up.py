@@ -6,8 +6,7 @@ It adds nothing to `pulumi up` but the order, what was in the way where it fails
 from __future__ import annotations
 
 import sys
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,17 +16,13 @@ from infra.deciding import load_environment
 from infra.environment import Environment
 from infra.naming import check_stack_name
 from ops.lab.entering import InLab, place, run_pulumi
-from ops.output.progress import progress, say
-from ops.output.report import Report, as_json, show
+from ops.output.progress import say
+from ops.output.report import as_json, show
 from ops.stacks.place import Place, project_folder
+from ops.verify.settled import settled
 
 if TYPE_CHECKING:
     from ops.stacks.locks import Lock
-
-HEALTHY_WITHIN_SECONDS = 600.0
-"""How long instances have to start and to pass their health checks."""
-
-POLL_SECONDS, LONGEST_POLL_SECONDS = 1.0, 10.0
 
 
 class UpError(Exception):
@@ -112,31 +107,3 @@ def wanted(stack: str, folder: Path, *, with_foundation: bool) -> list[Environme
     if environment.mirrors is None or not with_foundation:
         return [environment]
     return [*wanted(environment.mirrors, folder, with_foundation=True), environment]
-
-
-def settled(
-    environment: Environment,
-    at: Place,
-    clock: Callable[[], float] = time.monotonic,
-    pause: Callable[[float], None] = time.sleep,
-) -> Report:
-    """Return what AWS has of `environment`, as soon as nothing fails that time may heal, or time is up."""
-    # Slow to load, and not needed to say what is wrong with a configuration.
-    from ops.aws.clients import Aws
-    from ops.aws.inventory import Subject, read
-    from ops.stacks.engine import StackHandle
-    from ops.verify.promises import SETTLING, Promised, report
-
-    aws = Aws(environment.aws, at)
-    give_up = clock() + HEALTHY_WITHIN_SECONDS
-    wait = POLL_SECONDS
-    with progress(f"{environment.name}: looking at what AWS has") as tell:
-        promised = Promised(environment=environment, outputs=StackHandle(environment.name, at).outputs())
-        while True:
-            seen = report(promised, read(aws, Subject.of(environment)))
-            settling = [check for check in seen.checks if check.verdict == "failed" and check.name in SETTLING]
-            if not settling or clock() >= give_up:
-                return seen
-            tell(f"waiting for {settling[0].name}: {settling[0].evidence}")
-            pause(wait)
-            wait = min(wait * 1.5, LONGEST_POLL_SECONDS)

@@ -96,7 +96,7 @@ def create(
     from ops.ephemeral.ending import aws_plan
     from ops.stacks import fleet
     from ops.stacks.workfolder import work_folder
-    from ops.up import settled
+    from ops.verify.settled import settled
 
     configurations = making.stack_configurations(folder, committed)
     data = making.Data.of(dataset, configurations) if dataset is not None else None

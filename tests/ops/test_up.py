@@ -213,7 +213,7 @@ def test_waiting_ends_when_nothing_settles(monkeypatch: pytest.MonkeyPatch, tmp_
     import ops.aws.inventory
     import ops.stacks.engine
     from ops.stacks.place import Place
-    from ops.up import HEALTHY_WITHIN_SECONDS, settled
+    from ops.verify.settled import HEALTHY_WITHIN_SECONDS, settled
     from tests.infra.sample import environment
     from tests.ops import sample
 

@@ -1,0 +1,50 @@
+"""Waiting until what was deployed answers to what was promised."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from infra.environment import Environment
+from ops.output.progress import progress
+from ops.output.report import Report
+from ops.stacks.place import Place
+
+if TYPE_CHECKING:
+    pass
+
+
+HEALTHY_WITHIN_SECONDS = 600.0
+"""How long instances have to start and to pass their health checks."""
+
+
+POLL_SECONDS, LONGEST_POLL_SECONDS = 1.0, 10.0
+
+
+def settled(
+    environment: Environment,
+    at: Place,
+    clock: Callable[[], float] = time.monotonic,
+    pause: Callable[[float], None] = time.sleep,
+) -> Report:
+    """Return what AWS has of `environment`, as soon as nothing fails that time may heal, or time is up."""
+    # Slow to load, and not needed to say what is wrong with a configuration.
+    from ops.aws.clients import Aws
+    from ops.aws.inventory import Subject, read
+    from ops.stacks.engine import StackHandle
+    from ops.verify.promises import SETTLING, Promised, report
+
+    aws = Aws(environment.aws, at)
+    give_up = clock() + HEALTHY_WITHIN_SECONDS
+    wait = POLL_SECONDS
+    with progress(f"{environment.name}: looking at what AWS has") as tell:
+        promised = Promised(environment=environment, outputs=StackHandle(environment.name, at).outputs())
+        while True:
+            seen = report(promised, read(aws, Subject.of(environment)))
+            settling = [check for check in seen.checks if check.verdict == "failed" and check.name in SETTLING]
+            if not settling or clock() >= give_up:
+                return seen
+            tell(f"waiting for {settling[0].name}: {settling[0].evidence}")
+            pause(wait)
+            wait = min(wait * 1.5, LONGEST_POLL_SECONDS)
