@@ -21,8 +21,8 @@ from ops.drift import findings
 from ops.drift.findings import SIDES
 from ops.drift.issue import compose
 from ops.lab.entering import InLab, environment_of, place
-from ops.mirror.actual import alone
-from ops.mirror.command import Comparison, Level, as_json, as_text, look, state_of
+from ops.mirror.actual import alone, look, state_of
+from ops.mirror.comparison import Comparison, Level, as_json, as_text
 from ops.output.progress import progress, say
 from ops.stacks.place import project_folder
 

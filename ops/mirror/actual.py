@@ -17,6 +17,10 @@ from infra.environment import Environment
 from infra.graph import ABSENT, Difference, Graph, Mark, Resource, Value, differing, named, plain_properties
 from infra.mirroring import differences, shared_names
 from ops.output.redaction import Redactor
+from ops.stacks.place import Place
+
+if TYPE_CHECKING:
+    from ops.stacks.engine import Tell
 
 if TYPE_CHECKING:
     # Slow to load, and not needed for the other levels.
@@ -397,3 +401,28 @@ def _attributes(seen: Seen) -> dict[str, Value]:
         for one in seen.found.target_groups
     }
     return {**balancers, **targets}
+
+
+def state_of(environment: Environment, at: Place) -> Graph:
+    """Return what the state of an environment's stack has. Raises NoSuchStackError and PulumiError."""
+    from ops.stacks.engine import StackHandle
+
+    return StackHandle(environment.name, at).graph()
+
+
+def look(side: Side, environment: Environment, state: Graph, at: Place, tell: Tell) -> Seen:
+    """Return what AWS has for an environment that has a state. Raises PulumiError and botocore's errors."""
+    from ops.aws.clients import Aws
+    from ops.aws.inventory import Subject, read
+    from ops.aws.leftovers import find
+    from ops.stacks.engine import StackHandle
+
+    preview = StackHandle(environment.name, at).preview_refresh(tell)
+    aws, subject = Aws(environment.aws, at), Subject.of(environment)
+    return Seen(
+        side=side,
+        state=state,
+        refreshed=refreshed(state, preview.events),
+        found=read(aws, subject),
+        things=find(aws, subject),
+    )

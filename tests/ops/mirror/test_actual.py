@@ -31,7 +31,7 @@ from ops.aws.inventory import (
 )
 from ops.aws.leftovers import Leftover
 from ops.mirror.actual import AS_DEPLOYED, GONE, Found, Seen, Side, compared, refreshed, unknown, unlike
-from ops.mirror.command import Comparison, Level, as_text
+from ops.mirror.comparison import Comparison, Level, as_text
 from tests.infra.stackfiles import CHECKOUT
 
 ENVIRONMENTS = (load_environment("live", CHECKOUT), load_environment("nft", CHECKOUT))

@@ -12,7 +12,7 @@ from infra.graph import ABSENT, Difference, Graph, Resource
 from infra.mirroring import differences
 from infra.recording import record
 from ops.cli import run
-from ops.mirror.command import Comparison, Level, NotChecked, as_json, as_text
+from ops.mirror.comparison import Comparison, Level, NotChecked, as_json, as_text
 from tests.infra.stackfiles import CHECKOUT, project
 
 

@@ -1,0 +1,130 @@
+"""What a comparison came to, and its two renderings."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Literal
+
+from infra.graph import ABSENT, Difference
+from infra.mirroring import CAPACITY_REASON
+from ops.mirror.actual import GONE, told
+
+if TYPE_CHECKING:
+    pass
+
+
+Verdict = Literal["same", "scaled as configured", "differs and may", "DRIFT"]
+
+
+class Level(StrEnum):
+    """What is compared."""
+
+    declared = "declared"
+    """The two programs' graphs."""
+    state = "state"
+    """The two stacks' states."""
+    actual = "actual"
+    """What AWS has for both."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """What came of one level."""
+
+    level: Level
+    resources: int
+    """How many resources of the two were compared."""
+    differences: tuple[Difference, ...]
+    notes: tuple[str, ...] = ()
+    """For each difference how it came about, where somebody made it in AWS; empty: nothing is to be said of any."""
+
+    @property
+    def noted(self) -> tuple[tuple[Difference, str], ...]:
+        """The differences with their notes."""
+        return tuple(zip(self.differences, self.notes or [""] * len(self.differences), strict=True))
+
+    @property
+    def drift(self) -> tuple[Difference, ...]:
+        """What differs and may not."""
+        return tuple(one for one in self.differences if one.allowed is None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NotChecked:
+    """A level that there was nothing to look at for."""
+
+    level: Level
+    reason: str
+
+
+def verdict(difference: Difference) -> Verdict:
+    """Return what a difference comes to."""
+    if difference.allowed is None:
+        return "DRIFT"
+    return "scaled as configured" if difference.allowed.reason == CAPACITY_REASON else "differs and may"
+
+
+def as_json(results: Sequence[Comparison | NotChecked], sides: tuple[str, str] = ("live", "mirror")) -> str:
+    """Return what came of each level, as JSON; `sides` is what the left and the right are called.
+
+    `[{"level", "checked", "resources", "drift", "differences": [{"what", "property", "live", "mirror", "verdict",
+    "reason"}]}]`; of a level that wasn't checked, `{"level", "checked": false, "reason"}`.
+    """
+    return json.dumps([_object(one, sides) for one in results], indent=2)
+
+
+def _object(result: Comparison | NotChecked, sides: tuple[str, str]) -> dict[str, object]:
+    if isinstance(result, NotChecked):
+        return {"level": result.level.value, "checked": False, "reason": result.reason}
+    return {
+        "level": result.level.value,
+        "checked": True,
+        "resources": result.resources,
+        "drift": len(result.drift),
+        "differences": [
+            {
+                "what": difference.key,
+                "property": difference.path,
+                sides[0]: told(difference.left, difference.path),
+                sides[1]: told(difference.right, difference.path),
+                "verdict": verdict(difference),
+                "reason": difference.allowed.reason if difference.allowed else note or None,
+            }
+            for difference, note in result.noted
+        ],
+    }
+
+
+def as_text(results: Sequence[Comparison | NotChecked], live: str, mirror_name: str) -> str:
+    """Return the differences of each level, grouped by what they come to; what may not be first."""
+    return "\n".join(line for one in results for line in _lines(one, live, mirror_name))
+
+
+def _lines(result: Comparison | NotChecked, live: str, mirror_name: str) -> Iterator[str]:
+    if isinstance(result, NotChecked):
+        yield f"{result.level.value}: not checked: {result.reason}"
+        return
+    yield f"{result.level.value}: {live} → {mirror_name}, {result.resources} resources compared"
+    groups: dict[str, list[str]] = {}
+    for difference, note in sorted(result.noted, key=lambda found: found[0].allowed is not None):
+        said = verdict(difference)
+        reason = difference.allowed.reason if difference.allowed else ""
+        heading = f"{said}: {reason}" if said == "differs and may" else said
+        groups.setdefault(heading, []).append(f"{_told(difference, live, mirror_name)}{f' ({note})' if note else ''}")
+    for heading, found in groups.items():
+        yield f"  {heading}"
+        yield from (f"    {line}" for line in found)
+    yield f"  {len(result.drift)} differ and may not" if result.drift else "  everything else is the same"
+
+
+def _told(difference: Difference, live: str, mirror_name: str) -> str:
+    kind, name = difference.type.rsplit(":", 1)[-1], difference.key.partition("::")[2].removeprefix("<stack>-")
+    if GONE in (difference.left, difference.right):
+        return f"{kind} {name}: is gone from AWS"
+    if not difference.path:
+        return f"{kind} {name}: only in {mirror_name if difference.left is ABSENT else live}"
+    left, right = (told(value, difference.path) for value in (difference.left, difference.right))
+    return f"{kind} {name} {difference.path}: {left} → {right}"
