@@ -18,7 +18,7 @@ from infra.graph import ABSENT
 from ops.drift.findings import Expected, Finding, Night
 from ops.output.markdown import code, plain
 from ops.output.redaction import Redactor
-from ops.review.values import shown
+from ops.output.shown import shown
 
 MARKER = "<!-- eps-dos-drift"
 """How the issue begins, by which it is found."""

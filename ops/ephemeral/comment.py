@@ -17,7 +17,7 @@ from typing import Any
 from ops.output.markdown import code, plain
 from ops.output.redaction import Redactor
 from ops.output.report import MARKS
-from ops.review.values import shown
+from ops.output.shown import shown
 
 MARKER = "<!-- eps-dos-ephemeral -->"
 """How the comment begins, by which it is found."""

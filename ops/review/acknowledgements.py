@@ -15,9 +15,9 @@ from typing import Any, get_args
 from infra.errors import ConfigError, Problem
 from infra.yamlfile import read_mapping
 from ops.output.redaction import Redactor
+from ops.output.shown import visible
 from ops.review.content import StackReview, verdict
 from ops.review.dangers import Action
-from ops.review.values import visible
 
 FILE = "review-acknowledgements.yaml"
 LONGEST_LIFE = timedelta(days=14)

@@ -17,10 +17,11 @@ from typing import Literal
 from infra.graph import ABSENT, Value
 from infra.values import mapping
 from ops.output.redaction import Redactor
+from ops.output.shown import Shown, shown, visible
 from ops.review.access import LOAD_BALANCER
 from ops.review.dangers import BUCKET, EIP, GROUP, LISTENER, RECORD, TARGET_GROUP, Action, Known, dangers
 from ops.review.plan import RANKED, Change, Operation, Plan, is_stack
-from ops.review.values import NOT_SHOWN, PropertyChange, Shown, changed_properties, readable, shown, visible
+from ops.review.values import NOT_SHOWN, PropertyChange, changed_properties, readable
 from ops.review.values import change as shown_change
 
 ROLLOUT_PREFIX = "pulumi-python:dynamic"

@@ -16,10 +16,10 @@ from datetime import UTC, datetime
 from pydantic import TypeAdapter
 
 from ops.output.redaction import Redactor
+from ops.output.shown import visible
 from ops.review.acknowledgements import Gate
 from ops.review.content import LostAddress, ResourceChange, Source, StackReview, Verdict, verdict
 from ops.review.plan import Operation
-from ops.review.values import visible
 
 FORMAT = 1
 

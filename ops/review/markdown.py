@@ -17,11 +17,12 @@ from itertools import pairwise
 from ops.output.markdown import code as _code
 from ops.output.markdown import html_code as _html_code
 from ops.output.markdown import plain as _text
+from ops.output.shown import Shown
 from ops.review.acknowledgements import FILE, example
 from ops.review.content import Component, Fact, LostAddress, Node, ResourceChange, ReviewedDanger, StackReview
 from ops.review.document import Review, counted_operations, counts, headline, lost_addresses
 from ops.review.plan import RANKED
-from ops.review.values import PropertyChange, Shown
+from ops.review.values import PropertyChange
 
 MARKER = "<!-- eps-dos-review -->"
 """The first line, by which a workflow finds the comment to update."""

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from ops.output.redaction import Redactor
+from ops.output.shown import Shown
 from ops.review import content as review_content
 from ops.review import values as review_values
 from ops.review.document import FORMAT, UntrustedReviewError, as_json, camel_case, from_json
@@ -34,7 +35,7 @@ PARTS = (
     review_content.Source,
     review_content.Node,
     review_values.PropertyChange,
-    review_values.Shown,
+    Shown,
 )
 
 
