@@ -16,8 +16,8 @@ from infra.errors import ConfigError, Problem
 from infra.yamlfile import read_mapping
 from ops.output.redaction import Redactor
 from ops.output.shown import visible
-from ops.review.content import StackReview, verdict
 from ops.review.dangers import Action
+from ops.review.model import Gate, StackReview, verdict
 
 FILE = "review-acknowledgements.yaml"
 LONGEST_LIFE = timedelta(days=14)
@@ -38,22 +38,6 @@ class Acknowledgement:
     reason: str
     expires: date
     """The last day on which it counts."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Gate:
-    """Reviews with what was acknowledged, and what there is to say of the entries themselves."""
-
-    reviews: tuple[StackReview, ...]
-    stale: tuple[str, ...]
-    """Entries that no longer count, a sentence each."""
-    unused: tuple[str, ...]
-    """Entries that count and that nothing of the reviewed stacks needs."""
-
-    @property
-    def passed(self) -> bool:
-        """Whether no preview failed and every danger is acknowledged."""
-        return all(one.verdict not in {"failed", "dangerous"} for one in self.reviews)
 
 
 def read_acknowledgements(folder: Path, today: date) -> tuple[Acknowledgement, ...]:

@@ -32,8 +32,8 @@ from ops.stacks.stackfile import StackFile
 
 if TYPE_CHECKING:
     from ops.output.redaction import Redactor
-    from ops.review.content import Context, Source, StackReview
-    from ops.review.document import Review
+    from ops.review.content import Context
+    from ops.review.model import Review, Source, StackReview
 
 MOST_AT_ONCE = 4
 
@@ -87,7 +87,7 @@ def review(
     from ops.output.redaction import Redactor
     from ops.review.acknowledgements import gate, read_acknowledgements
     from ops.review.base import commit as checked_out
-    from ops.review.document import Review
+    from ops.review.model import Review
 
     checkout = project_folder(Path.cwd())
     if made_elsewhere is not None:
@@ -121,7 +121,8 @@ def review(
 def _judge_elsewhere(file: Path, checkout: Path, format_: Format, outputs: Sequence[Path], commit: str | None) -> int:
     from ops.output.redaction import Redactor
     from ops.review.acknowledgements import gate, read_acknowledgements
-    from ops.review.document import Review, UntrustedReviewError, from_json
+    from ops.review.document import UntrustedReviewError, from_json
+    from ops.review.model import Review
 
     now = datetime.now(UTC)
     redactor = Redactor(_known_secrets(os.environ))
@@ -160,7 +161,7 @@ def _place(checkout: Path, stacks: Sequence[str], in_lab: bool, base: str | None
 
 
 def _source(stack: str, *, in_lab: bool, base: str | None, refresh: bool) -> Source:
-    from ops.review.content import Source
+    from ops.review.model import Source
 
     options = "" if refresh else " --no-refresh"
     if base is not None:

@@ -12,14 +12,26 @@ import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 from infra.graph import ABSENT, Value
 from infra.values import mapping
 from ops.output.redaction import Redactor
 from ops.output.shown import Shown, shown, visible
 from ops.review.access import LOAD_BALANCER
-from ops.review.dangers import BUCKET, EIP, GROUP, LISTENER, RECORD, TARGET_GROUP, Action, Known, dangers
+from ops.review.dangers import BUCKET, EIP, GROUP, LISTENER, RECORD, TARGET_GROUP, Known, dangers
+from ops.review.model import (
+    Component,
+    Fact,
+    LostAddress,
+    Node,
+    NodeState,
+    PolicyResult,
+    ResourceChange,
+    ReviewedDanger,
+    Source,
+    StackReview,
+    verdict,
+)
 from ops.review.plan import RANKED, Change, Operation, Plan, is_stack
 from ops.review.values import NOT_SHOWN, PropertyChange, changed_properties, readable
 from ops.review.values import change as shown_change
@@ -49,136 +61,6 @@ MOST_FIGURES = 3
 
 _Safe = Callable[..., str]
 """Takes a text, and at most how many characters of it; gives one line without secrets."""
-
-Verdict = Literal["failed", "dangerous", "acknowledged", "calm", "unchanged"]
-"""`failed`: no whole preview. `dangerous`: a danger is not acknowledged. `acknowledged`: all are. `calm`: there are
-changes and none is dangerous."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Source:
-    """What was previewed against, and how to do it again."""
-
-    kind: Literal["real", "lab"]
-    label: str
-    """In words: `the real state, refreshed`, `the lab: main deployed on this machine, then the branch`."""
-    command: str
-    """What repeats the review of this one stack."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class LostAddress:
-    """An address that clients could no longer reach."""
-
-    address: str
-    zone: str
-    published: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReviewedDanger:
-    """Something to acknowledge, or to give up."""
-
-    action: Action
-    urn: str
-    what: str
-    message: str
-    outage: str
-    """Why it can't be done without an outage; empty if it can."""
-    addresses: tuple[LostAddress, ...]
-    concerns: tuple[str, ...]
-    """Suppliers in whose firewalls these addresses are."""
-    acknowledged: str = ""
-    """The reason that somebody gave; empty: nobody has acknowledged it."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Fact:
-    """A figure that a reviewer looks for, before and after; equal if it stays."""
-
-    name: str
-    before: str
-    after: str
-
-    @property
-    def changes(self) -> bool:
-        """Whether it becomes another."""
-        return self.before != self.after
-
-
-@dataclass(frozen=True, kw_only=True)
-class ResourceChange:
-    """What happens to one resource."""
-
-    urn: str
-    name: str
-    type: str
-    operation: Operation
-    engine_operations: tuple[str, ...]
-    properties: tuple[PropertyChange, ...]
-    note: str = ""
-    """What to know besides: the order of a replacement, that it stays in AWS."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Component:
-    """The changes of one component."""
-
-    name: str
-    changes: tuple[ResourceChange, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class PolicyResult:
-    """What a policy said."""
-
-    policy: str
-    pack: str
-    blocks: bool
-    message: str
-    urn: str
-
-
-NodeState = Literal["same", "new", "changed", "replaced", "gone", "unknown"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Node:
-    """One box of the picture."""
-
-    column: Literal["name", "address", "listener", "group", "dataset"]
-    label: str
-    state: NodeState
-
-
-@dataclass(frozen=True, kw_only=True)
-class StackReview:
-    """All that a review says of one stack. Every text is one line, printable, without secrets."""
-
-    stack: str
-    verdict: Verdict
-    source: Source
-    errors: tuple[str, ...]
-    """Why there is no whole preview, line by line."""
-    dangers: tuple[ReviewedDanger, ...]
-    capacity: tuple[Fact, ...]
-    release: tuple[Fact, ...]
-    policies: tuple[PolicyResult, ...]
-    policies_passed: int
-    policy_packs: tuple[str, ...]
-    counts: Mapping[str, int]
-    """Resources by operation."""
-    components: tuple[Component, ...]
-    """Changes beside those of tags alone."""
-    tag_changes: tuple[ResourceChange, ...]
-    drift: tuple[ResourceChange, ...]
-    """What was changed by hand since the last update, of what the program says; empty if the preview didn't refresh."""
-    picture: tuple[Node, ...]
-    """Name, addresses, listener, group, dataset; empty unless one of them changes."""
-    warnings: tuple[str, ...]
-    duration_seconds: float | None
-    fingerprint: str
-    """Of all changes: equal, if the same would be done."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -250,17 +132,6 @@ def review_stack(plan: Plan, context: Context) -> StackReview:
         fingerprint=fingerprint(plan, redactor),
     )
     return replace(made, verdict=verdict(made))
-
-
-def verdict(review: StackReview) -> Verdict:
-    """Return what a reviewer is to make of it."""
-    if review.errors or any(one.blocks for one in review.policies):
-        return "failed"
-    if any(not one.acknowledged for one in review.dangers):
-        return "dangerous"
-    if review.dangers:
-        return "acknowledged"
-    return "calm" if review.components or review.tag_changes or review.drift else "unchanged"
 
 
 def component_name(change: Change) -> str:

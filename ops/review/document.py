@@ -8,97 +8,23 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC
 
 from pydantic import TypeAdapter
 
 from ops.output.redaction import Redactor
 from ops.output.shown import visible
-from ops.review.acknowledgements import Gate
-from ops.review.content import LostAddress, ResourceChange, Source, StackReview, Verdict, verdict
-from ops.review.plan import Operation
+from ops.review.model import (
+    Review,
+    Source,
+    StackReview,
+    headline,
+    verdict,
+)
 
 FORMAT = 1
-
-WORST_FIRST: tuple[Verdict, ...] = ("failed", "dangerous", "acknowledged", "calm", "unchanged")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Review:
-    """Everything that a rendering is made from."""
-
-    commit: str
-    """The commit that was previewed, with `+` if files differ from it; empty if that isn't known."""
-    made_at: datetime
-    gate: Gate
-
-    @property
-    def stacks(self) -> tuple[StackReview, ...]:
-        """The worst first; those alike in the order that they were asked for."""
-        return tuple(sorted(self.gate.reviews, key=lambda one: WORST_FIRST.index(one.verdict)))
-
-    @property
-    def verdict(self) -> Verdict:
-        """The worst of the stacks'."""
-        return self.stacks[0].verdict if self.stacks else "unchanged"
-
-    @property
-    def time(self) -> str:
-        """When it was made, for people."""
-        return f"{self.made_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-
-
-def headline(review: StackReview) -> str:
-    """Return the verdict on one stack in one sentence, without the stack's name."""
-    lost = len([one for one in lost_addresses(review) if one.published])
-    open_ = sum(not danger.acknowledged for danger in review.dangers)
-    outages = sum(bool(danger.outage) for danger in review.dangers)
-    dangerous = [
-        *([f"{_counted(lost, 'published address')} would be lost"] if lost else []),
-        *(["an outage"] if outages else []),
-    ]
-    besides = f" ({', '.join(dangerous)})" if dangerous else ""
-    if review.verdict == "failed":
-        why = "the preview failed" if review.errors else "a policy forbids it"
-        danger = f"; {_counted(len(review.dangers), 'dangerous change')} seen{besides}" if review.dangers else ""
-        return f"{why}, so this is no approval{danger}"
-    if review.verdict == "dangerous":
-        verb = "is" if open_ == 1 else "are"
-        return f"{_counted(open_, 'dangerous change')} {verb} not acknowledged{besides}"
-    if review.verdict == "acknowledged":
-        return f"{_counted(len(review.dangers), 'dangerous change')}, acknowledged{besides}"
-    if review.verdict == "unchanged":
-        return "nothing changes"
-    return f"nothing dangerous: {counts(review)}"
-
-
-def lost_addresses(review: StackReview) -> tuple[LostAddress, ...]:
-    """Return the addresses that would be lost, each once, published ones first."""
-    found = dict.fromkeys(address for danger in review.dangers for address in danger.addresses)
-    return tuple(sorted(found, key=lambda one: (not one.published, one.zone, one.address)))
-
-
-def counts(review: StackReview) -> str:
-    """Return how many resources are changed in which way: `2 updated, 1 created`."""
-    told = counted_operations([*(one for part in review.components for one in part.changes), *review.tag_changes])
-    if review.drift:
-        told = ", ".join(one for one in (told, f"{len(review.drift):,} changed outside Pulumi") if one)
-    return told or "nothing changed"
-
-
-_WORDS: Mapping[Operation, str] = {
-    "unknown": "unknown", "replace": "replaced", "delete": "deleted", "create": "created", "update": "updated",
-    "import": "imported", "forget": "forgotten", "refresh": "refreshed",
-}  # fmt: skip
-
-
-def counted_operations(changes: Sequence[ResourceChange]) -> str:
-    """Return how many of `changes` do what: `2 updated, 1 created`."""
-    found = Counter(change.operation for change in changes)
-    return ", ".join(f"{found[name]:,} {word}" for name, word in _WORDS.items() if found[name])
 
 
 def as_json(review: Review) -> str:
@@ -187,8 +113,3 @@ def _plain(value: object) -> object:
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
     return dict(value) if isinstance(value, Mapping) else value
-
-
-def _counted(count: int, noun: str) -> str:
-    plural = f"{noun}es" if noun.endswith("s") else f"{noun}s"
-    return f"{count:,} {noun if count == 1 else plural}"

@@ -19,8 +19,20 @@ from ops.output.markdown import html_code as _html_code
 from ops.output.markdown import plain as _text
 from ops.output.shown import Shown
 from ops.review.acknowledgements import FILE, example
-from ops.review.content import Component, Fact, LostAddress, Node, ResourceChange, ReviewedDanger, StackReview
-from ops.review.document import Review, counted_operations, counts, headline, lost_addresses
+from ops.review.model import (
+    Component,
+    Fact,
+    LostAddress,
+    Node,
+    ResourceChange,
+    Review,
+    ReviewedDanger,
+    StackReview,
+    counted_operations,
+    counts,
+    headline,
+    lost_addresses,
+)
 from ops.review.plan import RANKED
 from ops.review.values import PropertyChange
 

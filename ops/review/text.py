@@ -9,8 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from ops.review.acknowledgements import example
-from ops.review.content import Node, ResourceChange, ReviewedDanger, StackReview
-from ops.review.document import Review, counts, headline, lost_addresses
+from ops.review.model import Node, ResourceChange, Review, ReviewedDanger, StackReview, counts, headline, lost_addresses
 
 STYLES = {"failed": "bold red", "dangerous": "bold red", "acknowledged": "bold yellow", "calm": "bold green",
           "unchanged": "dim"}  # fmt: skip

@@ -12,9 +12,9 @@ from typing import Any
 from infra.graph import SECRET_KEY, SECRET_MARK, UNKNOWN_MARKS
 from ops.output.redaction import Redactor
 from ops.review.acknowledgements import Acknowledgement, gate
-from ops.review.content import Context, Source, StackReview, review_stack
+from ops.review.content import Context, review_stack
 from ops.review.dangers import Known
-from ops.review.document import Review
+from ops.review.model import Review, Source, StackReview
 from ops.review.plan import Plan, read_plan
 
 NOW = datetime(2026, 11, 23, 22, 10, tzinfo=UTC)

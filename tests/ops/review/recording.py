@@ -28,10 +28,10 @@ from ops.output.progress import say
 from ops.output.redaction import Redactor
 from ops.review.acknowledgements import gate
 from ops.review.command import published_in_file
-from ops.review.content import Context, Source, StackReview, review_stack
+from ops.review.content import Context, review_stack
 from ops.review.dangers import VITAL, Known
-from ops.review.document import Review
 from ops.review.markdown import as_markdown
+from ops.review.model import Review, Source, StackReview
 from ops.review.plan import read_plan
 from ops.stacks.engine import PulumiError, StackHandle
 from ops.stacks.place import Place

@@ -11,8 +11,8 @@ import yaml
 from infra.errors import ConfigError
 from ops.output.redaction import Redactor
 from ops.review.acknowledgements import ACTIONS, FILE, Acknowledgement, example, gate, read_acknowledgements
-from ops.review.content import StackReview
 from ops.review.dangers import EIP
+from ops.review.model import StackReview
 from tests.ops.review.plans import NOW, plan, reviewed, state, step, urn
 
 TODAY = NOW.date()

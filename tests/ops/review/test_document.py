@@ -13,10 +13,20 @@ import pytest
 
 from ops.output.redaction import Redactor
 from ops.output.shown import Shown
-from ops.review import content as review_content
 from ops.review import values as review_values
 from ops.review.document import FORMAT, UntrustedReviewError, as_json, camel_case, from_json
 from ops.review.markdown import as_markdown
+from ops.review.model import (
+    Component,
+    Fact,
+    LostAddress,
+    Node,
+    PolicyResult,
+    ResourceChange,
+    ReviewedDanger,
+    Source,
+    StackReview,
+)
 from ops.review.text import as_text, show
 from tests.ops.review.plans import plan, reviewed, state, step, whole
 from tests.ops.review.recording import SCENARIOS, Recorded
@@ -25,15 +35,15 @@ from tests.ops.review.test_markdown import problems
 DOCUMENTATION = Path(__file__).parents[3] / "docs" / "reviewing.md"
 
 PARTS = (
-    review_content.StackReview,
-    review_content.ReviewedDanger,
-    review_content.LostAddress,
-    review_content.Fact,
-    review_content.PolicyResult,
-    review_content.Component,
-    review_content.ResourceChange,
-    review_content.Source,
-    review_content.Node,
+    StackReview,
+    ReviewedDanger,
+    LostAddress,
+    Fact,
+    PolicyResult,
+    Component,
+    ResourceChange,
+    Source,
+    Node,
     review_values.PropertyChange,
     Shown,
 )

@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import pytest
 
-from ops.review.document import headline, lost_addresses
 from ops.review.markdown import as_markdown
+from ops.review.model import headline, lost_addresses
 from tests.ops.review.recording import FIXTURES, SCENARIOS, Recorded
 from tests.ops.review.test_markdown import problems
 

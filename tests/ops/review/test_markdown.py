@@ -11,8 +11,9 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from ops.review.acknowledgements import Acknowledgement
-from ops.review.document import Review, as_json
+from ops.review.document import as_json
 from ops.review.markdown import GITHUB_LIMIT, MARKER, as_markdown
+from ops.review.model import Review
 from ops.review.text import as_text
 from tests.ops.review.plans import (
     NASTY,

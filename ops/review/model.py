@@ -1,0 +1,254 @@
+"""What a review says of stacks: the dataclasses that are the JSON document, too (docs/reviewing.md)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal
+
+from ops.review.dangers import Action
+from ops.review.plan import Operation
+from ops.review.values import PropertyChange
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gate:
+    """Reviews with what was acknowledged, and what there is to say of the entries themselves."""
+
+    reviews: tuple[StackReview, ...]
+    stale: tuple[str, ...]
+    """Entries that no longer count, a sentence each."""
+    unused: tuple[str, ...]
+    """Entries that count and that nothing of the reviewed stacks needs."""
+
+    @property
+    def passed(self) -> bool:
+        """Whether no preview failed and every danger is acknowledged."""
+        return all(one.verdict not in {"failed", "dangerous"} for one in self.reviews)
+
+
+Verdict = Literal["failed", "dangerous", "acknowledged", "calm", "unchanged"]
+"""`failed`: no whole preview. `dangerous`: a danger is not acknowledged. `acknowledged`: all are. `calm`: there are
+changes and none is dangerous."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """What was previewed against, and how to do it again."""
+
+    kind: Literal["real", "lab"]
+    label: str
+    """In words: `the real state, refreshed`, `the lab: main deployed on this machine, then the branch`."""
+    command: str
+    """What repeats the review of this one stack."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LostAddress:
+    """An address that clients could no longer reach."""
+
+    address: str
+    zone: str
+    published: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReviewedDanger:
+    """Something to acknowledge, or to give up."""
+
+    action: Action
+    urn: str
+    what: str
+    message: str
+    outage: str
+    """Why it can't be done without an outage; empty if it can."""
+    addresses: tuple[LostAddress, ...]
+    concerns: tuple[str, ...]
+    """Suppliers in whose firewalls these addresses are."""
+    acknowledged: str = ""
+    """The reason that somebody gave; empty: nobody has acknowledged it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fact:
+    """A figure that a reviewer looks for, before and after; equal if it stays."""
+
+    name: str
+    before: str
+    after: str
+
+    @property
+    def changes(self) -> bool:
+        """Whether it becomes another."""
+        return self.before != self.after
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResourceChange:
+    """What happens to one resource."""
+
+    urn: str
+    name: str
+    type: str
+    operation: Operation
+    engine_operations: tuple[str, ...]
+    properties: tuple[PropertyChange, ...]
+    note: str = ""
+    """What to know besides: the order of a replacement, that it stays in AWS."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Component:
+    """The changes of one component."""
+
+    name: str
+    changes: tuple[ResourceChange, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolicyResult:
+    """What a policy said."""
+
+    policy: str
+    pack: str
+    blocks: bool
+    message: str
+    urn: str
+
+
+NodeState = Literal["same", "new", "changed", "replaced", "gone", "unknown"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Node:
+    """One box of the picture."""
+
+    column: Literal["name", "address", "listener", "group", "dataset"]
+    label: str
+    state: NodeState
+
+
+@dataclass(frozen=True, kw_only=True)
+class StackReview:
+    """All that a review says of one stack. Every text is one line, printable, without secrets."""
+
+    stack: str
+    verdict: Verdict
+    source: Source
+    errors: tuple[str, ...]
+    """Why there is no whole preview, line by line."""
+    dangers: tuple[ReviewedDanger, ...]
+    capacity: tuple[Fact, ...]
+    release: tuple[Fact, ...]
+    policies: tuple[PolicyResult, ...]
+    policies_passed: int
+    policy_packs: tuple[str, ...]
+    counts: Mapping[str, int]
+    """Resources by operation."""
+    components: tuple[Component, ...]
+    """Changes beside those of tags alone."""
+    tag_changes: tuple[ResourceChange, ...]
+    drift: tuple[ResourceChange, ...]
+    """What was changed by hand since the last update, of what the program says; empty if the preview didn't refresh."""
+    picture: tuple[Node, ...]
+    """Name, addresses, listener, group, dataset; empty unless one of them changes."""
+    warnings: tuple[str, ...]
+    duration_seconds: float | None
+    fingerprint: str
+    """Of all changes: equal, if the same would be done."""
+
+
+def verdict(review: StackReview) -> Verdict:
+    """Return what a reviewer is to make of it."""
+    if review.errors or any(one.blocks for one in review.policies):
+        return "failed"
+    if any(not one.acknowledged for one in review.dangers):
+        return "dangerous"
+    if review.dangers:
+        return "acknowledged"
+    return "calm" if review.components or review.tag_changes or review.drift else "unchanged"
+
+
+WORST_FIRST: tuple[Verdict, ...] = ("failed", "dangerous", "acknowledged", "calm", "unchanged")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Review:
+    """Everything that a rendering is made from."""
+
+    commit: str
+    """The commit that was previewed, with `+` if files differ from it; empty if that isn't known."""
+    made_at: datetime
+    gate: Gate
+
+    @property
+    def stacks(self) -> tuple[StackReview, ...]:
+        """The worst first; those alike in the order that they were asked for."""
+        return tuple(sorted(self.gate.reviews, key=lambda one: WORST_FIRST.index(one.verdict)))
+
+    @property
+    def verdict(self) -> Verdict:
+        """The worst of the stacks'."""
+        return self.stacks[0].verdict if self.stacks else "unchanged"
+
+    @property
+    def time(self) -> str:
+        """When it was made, for people."""
+        return f"{self.made_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def headline(review: StackReview) -> str:
+    """Return the verdict on one stack in one sentence, without the stack's name."""
+    lost = len([one for one in lost_addresses(review) if one.published])
+    open_ = sum(not danger.acknowledged for danger in review.dangers)
+    outages = sum(bool(danger.outage) for danger in review.dangers)
+    dangerous = [
+        *([f"{_counted(lost, 'published address')} would be lost"] if lost else []),
+        *(["an outage"] if outages else []),
+    ]
+    besides = f" ({', '.join(dangerous)})" if dangerous else ""
+    if review.verdict == "failed":
+        why = "the preview failed" if review.errors else "a policy forbids it"
+        danger = f"; {_counted(len(review.dangers), 'dangerous change')} seen{besides}" if review.dangers else ""
+        return f"{why}, so this is no approval{danger}"
+    if review.verdict == "dangerous":
+        verb = "is" if open_ == 1 else "are"
+        return f"{_counted(open_, 'dangerous change')} {verb} not acknowledged{besides}"
+    if review.verdict == "acknowledged":
+        return f"{_counted(len(review.dangers), 'dangerous change')}, acknowledged{besides}"
+    if review.verdict == "unchanged":
+        return "nothing changes"
+    return f"nothing dangerous: {counts(review)}"
+
+
+def lost_addresses(review: StackReview) -> tuple[LostAddress, ...]:
+    """Return the addresses that would be lost, each once, published ones first."""
+    found = dict.fromkeys(address for danger in review.dangers for address in danger.addresses)
+    return tuple(sorted(found, key=lambda one: (not one.published, one.zone, one.address)))
+
+
+def counts(review: StackReview) -> str:
+    """Return how many resources are changed in which way: `2 updated, 1 created`."""
+    told = counted_operations([*(one for part in review.components for one in part.changes), *review.tag_changes])
+    if review.drift:
+        told = ", ".join(one for one in (told, f"{len(review.drift):,} changed outside Pulumi") if one)
+    return told or "nothing changed"
+
+
+_WORDS: Mapping[Operation, str] = {
+    "unknown": "unknown", "replace": "replaced", "delete": "deleted", "create": "created", "update": "updated",
+    "import": "imported", "forget": "forgotten", "refresh": "refreshed",
+}  # fmt: skip
+
+
+def counted_operations(changes: Sequence[ResourceChange]) -> str:
+    """Return how many of `changes` do what: `2 updated, 1 created`."""
+    found = Counter(change.operation for change in changes)
+    return ", ".join(f"{found[name]:,} {word}" for name, word in _WORDS.items() if found[name])
+
+
+def _counted(count: int, noun: str) -> str:
+    plural = f"{noun}es" if noun.endswith("s") else f"{noun}s"
+    return f"{count:,} {noun if count == 1 else plural}"
