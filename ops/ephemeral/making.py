@@ -23,7 +23,7 @@ from infra.settings import own_of
 from infra.times import in_words, stamp
 from infra.yamlfile import read_mapping
 from ops.aws.clients import Aws
-from ops.dataset import command as dataset
+from ops.dataset.loading import copy, load
 from ops.preflight.account import NETWORKS, QUOTAS
 from ops.stacks import fleet
 from ops.stacks.engine import Outcome, PulumiError, StackHandle
@@ -78,9 +78,9 @@ class Data:
         """Put the data into the dataset of `environment`. Raises as `ops.dataset.command` does."""
         request = f"made like {environment.lifetime.like}" if environment.lifetime else "made"
         if self.path is not None:
-            dataset.load(aws, environment.dataset, self.path, request, tell)
+            load(aws, environment.dataset, self.path, request, tell)
         elif self.bucket is not None:
-            dataset.copy(aws, self.bucket, environment.dataset, request, tell)
+            copy(aws, self.bucket, environment.dataset, request, tell)
 
 
 def stack_configurations(folder: Path, names: Iterable[str]) -> dict[str, Mapping[str, Any]]:

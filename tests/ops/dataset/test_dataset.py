@@ -19,7 +19,8 @@ from infra.errors import ConfigError
 from ops import cli
 from ops.aws.clients import Aws
 from ops.dataset import command as dataset
-from ops.dataset.command import Load, checked, copy, load, records
+from ops.dataset.loading import checked, copy, load
+from ops.dataset.record import Load, records
 from ops.stacks.place import Place
 from tests.infra.sample import environment, mirror
 from tests.ops.aws.leftover_world import Emulator, aws_of, emulator, tags
