@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import cached_property
@@ -10,9 +11,14 @@ from typing import TYPE_CHECKING, TypeVar
 import boto3
 from botocore.client import BaseClient
 from botocore.config import Config
+from botocore.exceptions import ClientError
 
 from infra.environment import AwsPlan
 from ops.stacks.place import Place
+
+if TYPE_CHECKING:
+    # Stubs, which only the development environment has.
+    pass
 
 if TYPE_CHECKING:
     # Stubs of clients, which only the development environment has.
@@ -129,3 +135,21 @@ class Aws:
     def service_quotas(self) -> ServiceQuotasClient:
         """What the account may have at most."""
         return self._checked(self.session.client("service-quotas", config=CONFIG))
+
+
+Item = TypeVar("Item")
+
+
+def _batched(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
+
+
+def unless(ask: Callable[[], Item], *codes: str) -> Item | None:
+    """Return the answer, or None if AWS answers with one of `codes`, its way to say that there is none."""
+    try:
+        return ask()
+    except ClientError as error:
+        if error.response["Error"]["Code"] in codes:
+            return None
+        raise

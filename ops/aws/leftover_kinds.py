@@ -19,9 +19,22 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from botocore.exceptions import ClientError
 
 from infra.access import service_role_name
-from ops.aws import inventory
-from ops.aws.clients import Aws
-from ops.aws.inventory import PROJECT, Subject, comparable_name, is_of, tagged, tags_of, unless
+from ops.aws.clients import Aws, unless
+from ops.aws.compute import read_launch_templates, read_scaling_groups
+from ops.aws.dns import read_records
+from ops.aws.identity import read_roles
+from ops.aws.load_balancing import read_load_balancers, read_target_groups
+from ops.aws.monitoring import read_alarms, read_log_groups
+from ops.aws.network import (
+    SecurityGroup,
+    read_addresses,
+    read_prefix_lists,
+    read_security_groups,
+    read_subnets,
+    read_vpcs,
+)
+from ops.aws.ownership import PROJECT, Subject, comparable_name, is_of, name_prefixes, tagged, tags_of
+from ops.aws.storage import read_bucket
 
 if TYPE_CHECKING:
     # Stubs, which only the development environment has.
@@ -82,7 +95,7 @@ def _records(aws: Aws, subject: Subject) -> Iterator[Found]:
     name = f"dos-{subject.environment}.{subject.hosted_zone}".lower()
     if subject.dns_name.lower() != name:
         return
-    for one in inventory.read_records(aws, subject):
+    for one in read_records(aws, subject):
         if one.type == "A" and one.alias_target and _leads_here(aws, subject, one.alias_target):
             yield _named("record", one.name, partial(_delete_alias, aws, one.zone_id, one.name, one.alias_target))
 
@@ -108,14 +121,14 @@ def _delete_alias(aws: Aws, zone_id: str, name: str, target: str) -> None:
 
 
 def _scaling_groups(aws: Aws, subject: Subject) -> Iterator[Found]:
-    for one in inventory.read_scaling_groups(aws, subject.environment):
+    for one in read_scaling_groups(aws, subject.environment):
         # Forced: its instances go with it, and an instance refresh doesn't hold it up (DeleteAutoScalingGroup).
         end = partial(aws.autoscaling.delete_auto_scaling_group, AutoScalingGroupName=one.name, ForceDelete=True)
         yield _tagged("scaling group", one.name, end)
 
 
 def _instances(aws: Aws, subject: Subject) -> Iterator[Found]:
-    groups = inventory.read_scaling_groups(aws, subject.environment)
+    groups = read_scaling_groups(aws, subject.environment)
     members = {member.id: group.name for group in groups for member in group.members}
     there: list[FilterTypeDef] = [
         {"Name": "instance-state-name", "Values": ["pending", "running", "shutting-down", "stopping", "stopped"]}
@@ -133,12 +146,12 @@ def _instances(aws: Aws, subject: Subject) -> Iterator[Found]:
 
 
 def _load_balancers(aws: Aws, subject: Subject) -> Iterator[Found]:
-    for one in inventory.read_load_balancers(aws, subject.environment):
+    for one in read_load_balancers(aws, subject.environment):
         yield _tagged("load balancer", one.arn, partial(aws.elbv2.delete_load_balancer, LoadBalancerArn=one.arn))
 
 
 def _target_groups(aws: Aws, subject: Subject) -> Iterator[Found]:
-    for one in inventory.read_target_groups(aws, subject.environment):
+    for one in read_target_groups(aws, subject.environment):
         yield _tagged("target group", one.arn, partial(aws.elbv2.delete_target_group, TargetGroupArn=one.arn))
 
 
@@ -171,13 +184,13 @@ def _delete_flow_log(aws: Aws, id_: str) -> None:
 
 
 def _launch_templates(aws: Aws, subject: Subject) -> Iterator[Found]:
-    for one in inventory.read_launch_templates(aws, subject.environment):
+    for one in read_launch_templates(aws, subject.environment):
         yield _tagged("launch template", one.id, partial(aws.ec2.delete_launch_template, LaunchTemplateId=one.id))
 
 
 def _alarms(aws: Aws, subject: Subject) -> Iterator[Found]:
     # Composite ones first: what they refer to can't go before them (DeleteAlarms).
-    for one in sorted(inventory.read_alarms(aws, subject.environment), key=lambda alarm: not alarm.composite):
+    for one in sorted(read_alarms(aws, subject.environment), key=lambda alarm: not alarm.composite):
         if one.composite:
             yield _tagged("composite alarm", one.name, partial(_delete_composite, aws, one.name))
         else:
@@ -205,7 +218,7 @@ def _dashboard(aws: Aws, subject: Subject) -> Iterator[Found]:
 def _topics(aws: Aws, subject: Subject) -> Iterator[Found]:
     for arn in (one["TopicArn"] for page in aws.sns.get_paginator("list_topics").paginate() for one in page["Topics"]):
         # Tags are a call per topic; those of others are left out by name.
-        if arn.rpartition(":")[2].startswith(inventory.name_prefixes(subject.environment)):
+        if arn.rpartition(":")[2].startswith(name_prefixes(subject.environment)):
             tags = tags_of(aws.sns.list_tags_for_resource(ResourceArn=arn)["Tags"])
             if is_of(tags, subject.environment):
                 yield _tagged("topic", arn, partial(aws.sns.delete_topic, TopicArn=arn))
@@ -231,13 +244,13 @@ def _interfaces(aws: Aws, subject: Subject) -> Iterator[Found]:
 
 
 def _addresses(aws: Aws, subject: Subject) -> Iterator[Found]:
-    for one in inventory.read_addresses(aws, subject.environment):
+    for one in read_addresses(aws, subject.environment):
         end = partial(aws.ec2.release_address, AllocationId=one.allocation_id)
         yield _tagged("Elastic IP", one.allocation_id, end)
 
 
 def _gateways(aws: Aws, subject: Subject) -> Iterator[Found]:
-    own = {one.id for one in inventory.read_vpcs(aws, subject.environment)}
+    own = {one.id for one in read_vpcs(aws, subject.environment)}
     pages = aws.ec2.get_paginator("describe_internet_gateways").paginate(Filters=tagged(subject.environment))
     for one in (one for page in pages for one in page["InternetGateways"]):
         attached = [attachment["VpcId"] for attachment in one.get("Attachments", [])]
@@ -254,13 +267,13 @@ def _delete_gateway(aws: Aws, id_: str, attached: Iterable[str], own: set[str]) 
 
 
 def _security_groups(aws: Aws, subject: Subject) -> Iterator[Found]:
-    for one in inventory.read_security_groups(aws, subject.environment):
+    for one in read_security_groups(aws, subject.environment):
         # AWS's own of each VPC, tagged when it was emptied, ends with the VPC (DeleteSecurityGroup).
         if one.name != "default":
             yield _tagged("security group", one.id, partial(_delete_security_group, aws, one))
 
 
-def _delete_security_group(aws: Aws, group: inventory.SecurityGroup) -> None:
+def _delete_security_group(aws: Aws, group: SecurityGroup) -> None:
     # Groups whose rules refer to each other keep each other: first the rules of all go, then the groups.
     for rule in group.rules:
         revoke = aws.ec2.revoke_security_group_ingress if rule.inbound else aws.ec2.revoke_security_group_egress
@@ -269,12 +282,12 @@ def _delete_security_group(aws: Aws, group: inventory.SecurityGroup) -> None:
 
 
 def _prefix_lists(aws: Aws, subject: Subject) -> Iterator[Found]:
-    for one in inventory.read_prefix_lists(aws, subject.environment):
+    for one in read_prefix_lists(aws, subject.environment):
         yield _tagged("prefix list", one.id, partial(aws.ec2.delete_managed_prefix_list, PrefixListId=one.id))
 
 
 def _subnets(aws: Aws, subject: Subject) -> Iterator[Found]:
-    for one in inventory.read_subnets(aws, subject.environment):
+    for one in read_subnets(aws, subject.environment):
         yield _tagged("subnet", one.id, partial(aws.ec2.delete_subnet, SubnetId=one.id))
 
 
@@ -295,14 +308,14 @@ def _delete_route_table(aws: Aws, id_: str, associations: Iterable[str]) -> None
 
 
 def _vpcs(aws: Aws, subject: Subject) -> Iterator[Found]:
-    for one in inventory.read_vpcs(aws, subject.environment):
+    for one in read_vpcs(aws, subject.environment):
         yield _tagged("VPC", one.id, partial(aws.ec2.delete_vpc, VpcId=one.id))
 
 
 def _instance_profiles(aws: Aws, subject: Subject) -> Iterator[Found]:
     pages = aws.iam.get_paginator("list_instance_profiles").paginate()
     for name in [one["InstanceProfileName"] for page in pages for one in page["InstanceProfiles"]]:
-        if name.startswith(inventory.name_prefixes(subject.environment)):
+        if name.startswith(name_prefixes(subject.environment)):
             one = aws.iam.get_instance_profile(InstanceProfileName=name)["InstanceProfile"]
             if is_of(tags_of(one.get("Tags")), subject.environment):
                 roles = [role["RoleName"] for role in one["Roles"]]
@@ -316,7 +329,7 @@ def _delete_instance_profile(aws: Aws, name: str, roles: Iterable[str]) -> None:
 
 
 def _roles(aws: Aws, subject: Subject) -> Iterator[Found]:
-    for one in inventory.read_roles(aws, subject.environment):
+    for one in read_roles(aws, subject.environment):
         yield _tagged("role", one.name, partial(_delete_role, aws, one.name))
     name = service_role_name(subject.environment)
     untagged = unless(lambda: aws.iam.get_role(RoleName=name), "NoSuchEntity")
@@ -332,12 +345,12 @@ def _delete_role(aws: Aws, name: str) -> None:
 
 
 def _log_groups(aws: Aws, subject: Subject) -> Iterator[Found]:
-    for one in inventory.read_log_groups(aws, subject.environment):
+    for one in read_log_groups(aws, subject.environment):
         yield _tagged("log group", one.name, partial(aws.logs.delete_log_group, logGroupName=one.name))
 
 
 def _bucket(aws: Aws, subject: Subject) -> Iterator[Found]:
-    bucket = inventory.read_bucket(aws, subject.bucket)
+    bucket = read_bucket(aws, subject.bucket)
     if bucket is None:
         return
     if is_of(bucket.tags, subject.environment):

@@ -16,8 +16,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from infra.errors import ConfigError, Problem
 from infra.naming import PERMANENT, check_stack_name
 from ops.aws.clients import Aws
-from ops.aws.inventory import Subject
 from ops.aws.leftover_kinds import FINDERS, Finder, Found, Kept, Leftover
+from ops.aws.ownership import Subject
 
 __all__ = ["Leftover", "find", "remove"]
 

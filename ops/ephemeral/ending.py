@@ -14,8 +14,8 @@ from infra.reaping import StackFacts, settings_of
 from infra.settings import NAMESPACE, own_of
 from ops.aws import leftovers
 from ops.aws.clients import Aws
-from ops.aws.inventory import Subject
 from ops.aws.leftovers import Leftover
+from ops.aws.ownership import Subject
 from ops.stacks.engine import PulumiError, StackHandle
 from ops.stacks.place import Place
 from ops.stacks.workfolder import write_stack_file

@@ -23,8 +23,8 @@ from infra.settings import own_of
 from infra.times import in_words, stamp
 from infra.yamlfile import read_mapping
 from ops.aws.clients import Aws
+from ops.aws.quotas import NETWORKS, QUOTAS
 from ops.dataset.loading import copy, load
-from ops.preflight.account import NETWORKS, QUOTAS
 from ops.stacks import fleet
 from ops.stacks.engine import Outcome, PulumiError, StackHandle
 from ops.stacks.place import Place

@@ -24,8 +24,11 @@ if TYPE_CHECKING:
 
 if TYPE_CHECKING:
     # Slow to load, and not needed for the other levels.
-    from ops.aws.inventory import Document, Inventory, LaunchTemplate, ScalingGroup, SecurityRule
+    from ops.aws.compute import LaunchTemplate, ScalingGroup
+    from ops.aws.inventory import Inventory
     from ops.aws.leftovers import Leftover
+    from ops.aws.network import SecurityRule
+    from ops.aws.ownership import Document
 
 Side: TypeAlias = Literal["live", "mirror"]
 
@@ -413,8 +416,9 @@ def state_of(environment: Environment, at: Place) -> Graph:
 def look(side: Side, environment: Environment, state: Graph, at: Place, tell: Tell) -> Seen:
     """Return what AWS has for an environment that has a state. Raises PulumiError and botocore's errors."""
     from ops.aws.clients import Aws
-    from ops.aws.inventory import Subject, read
+    from ops.aws.inventory import read
     from ops.aws.leftovers import find
+    from ops.aws.ownership import Subject
     from ops.stacks.engine import StackHandle
 
     preview = StackHandle(environment.name, at).preview_refresh(tell)

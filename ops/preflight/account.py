@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from ipaddress import IPv4Network
 from typing import TYPE_CHECKING, Any
 
@@ -15,29 +14,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.environment import Environment
 from infra.graph import Graph
+from ops.aws.quotas import ADDRESSES, CPUS, NETWORKS, QUOTAS, RULES
 from ops.output.report import Check
 
 if TYPE_CHECKING:
     from ops.aws.clients import Aws
-
-ADDRESSES, NETWORKS = "Elastic IPs", "VPCs"
-RULES, CPUS = "rules of a security group", "vCPUs of On-Demand instances"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Quota:
-    """A quota by its codes (Service Quotas, the pages of Amazon EC2 and Amazon VPC)."""
-
-    service: str
-    code: str
-
-
-QUOTAS: Mapping[str, Quota] = {
-    ADDRESSES: Quota(service="ec2", code="L-0263D0A3"),
-    NETWORKS: Quota(service="vpc", code="L-F678F1CE"),
-    RULES: Quota(service="vpc", code="L-0EA8095F"),
-    CPUS: Quota(service="ec2", code="L-1216C47A"),
-}
 
 
 def ok(name: str, evidence: str, value: str = "") -> Check:

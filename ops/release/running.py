@@ -11,10 +11,9 @@ from infra.environment import Environment
 from infra.promotion import Pipeline
 from infra.releases import LIVE
 from ops.aws.clients import Aws
-from ops.aws.inventory import Instance, ScalingGroup, read_instances, read_scaling_groups
+from ops.aws.compute import IN_SERVICE, Instance, ScalingGroup, read_instances, read_scaling_groups
 from ops.release.picture import Position
 from ops.stacks.place import Place
-from ops.verify.promises import IN_SERVICE
 
 SUCCESSFUL = "Successful"
 

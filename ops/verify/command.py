@@ -100,7 +100,8 @@ def _inside(environment: Environment, owner: Environment, at: Place) -> tuple[Ch
     # Slow to load, and not needed to say what is wrong with a configuration.
     from infra.recording import record
     from ops.aws.clients import Aws
-    from ops.aws.inventory import Subject, read
+    from ops.aws.inventory import read
+    from ops.aws.ownership import Subject
     from ops.stacks.engine import StackHandle
     from ops.verify.promises import Promised
 

@@ -11,7 +11,10 @@ from typing import Any
 
 from infra import rules
 from infra.graph import Graph, Resource
-from ops.aws.inventory import Bucket, Inventory, LaunchTemplate, SecurityGroup, SecurityRule
+from ops.aws.compute import LaunchTemplate
+from ops.aws.inventory import Inventory
+from ops.aws.network import SecurityGroup, SecurityRule
+from ops.aws.storage import Bucket
 
 LISTENER = "aws:lb/listener:Listener"
 UNREAD = frozenset({LISTENER, rules.INGRESS, rules.EGRESS})

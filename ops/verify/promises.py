@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from infra.environment import PORT, Environment
-from ops.aws.inventory import Entry, Inventory, LoadBalancer, Member, ScalingGroup, SecurityRule, TargetGroup
+from ops.aws.compute import IN_SERVICE, Member, ScalingGroup
+from ops.aws.inventory import Inventory
+from ops.aws.load_balancing import LoadBalancer, TargetGroup
+from ops.aws.network import Entry, SecurityRule
 from ops.output.report import Check, Report, Verdict
 
-IN_SERVICE = "InService"
 HEALTHY = "healthy"
 
 SETTLING = frozenset({"release", "targets"})

@@ -14,7 +14,8 @@ from typing import Any
 from infra import access, rules
 from infra.environment import DatasetPlan, Environment
 from infra.graph import Graph, Resource, policy_statements
-from ops.aws.inventory import Inventory, Role
+from ops.aws.identity import Role
+from ops.aws.inventory import Inventory
 from ops.output.report import Check
 
 READS = frozenset({*access.READ_BUCKET, *access.READ_OBJECTS})

@@ -31,7 +31,8 @@ def settled(
     """Return what AWS has of `environment`, as soon as nothing fails that time may heal, or time is up."""
     # Slow to load, and not needed to say what is wrong with a configuration.
     from ops.aws.clients import Aws
-    from ops.aws.inventory import Subject, read
+    from ops.aws.inventory import read
+    from ops.aws.ownership import Subject
     from ops.stacks.engine import StackHandle
     from ops.verify.promises import SETTLING, Promised, report
 

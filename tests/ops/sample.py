@@ -3,24 +3,13 @@
 from __future__ import annotations
 
 from infra.environment import Environment
-from ops.aws.inventory import (
-    Address,
-    Bucket,
-    Entry,
-    Instance,
-    Inventory,
-    Listener,
-    LoadBalancer,
-    Member,
-    PrefixList,
-    Record,
-    ScalingGroup,
-    SecurityGroup,
-    SecurityRule,
-    Subject,
-    Target,
-    TargetGroup,
-)
+from ops.aws.compute import Instance, Member, ScalingGroup
+from ops.aws.dns import Record
+from ops.aws.inventory import Inventory
+from ops.aws.load_balancing import Listener, LoadBalancer, Target, TargetGroup
+from ops.aws.network import Address, Entry, PrefixList, SecurityGroup, SecurityRule
+from ops.aws.ownership import Subject
+from ops.aws.storage import Bucket
 from ops.verify.promises import Promised
 from tests.infra.sample import ZONES, environment
 

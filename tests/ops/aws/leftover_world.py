@@ -21,7 +21,7 @@ from urllib.request import Request, urlopen
 from infra.access import as_json, trust
 from infra.environment import AwsPlan
 from ops.aws.clients import Aws
-from ops.aws.inventory import Subject
+from ops.aws.ownership import Subject
 from ops.stacks.place import Place
 
 if TYPE_CHECKING:

@@ -11,7 +11,9 @@ import pytest
 from infra.deciding import load_environment
 from lab.errors import WrongUse
 from ops.aws.clients import Aws
-from ops.aws.inventory import Entry, Inventory, Subject, read
+from ops.aws.inventory import Inventory, read
+from ops.aws.network import Entry
+from ops.aws.ownership import Subject
 from ops.lab.entering import place
 from tests.labs import LabCopy
 

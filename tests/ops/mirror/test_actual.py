@@ -13,23 +13,13 @@ import pytest
 from infra.deciding import load_environment
 from infra.graph import ABSENT, Graph, Resource, Value
 from infra.recording import record
-from ops.aws.inventory import (
-    Instance,
-    Inventory,
-    LaunchTemplate,
-    Listener,
-    LoadBalancer,
-    Member,
-    Role,
-    ScalingGroup,
-    SecurityGroup,
-    SecurityRule,
-    Subject,
-    Target,
-    TargetGroup,
-    TemplateVersion,
-)
+from ops.aws.compute import Instance, LaunchTemplate, Member, ScalingGroup, TemplateVersion
+from ops.aws.identity import Role
+from ops.aws.inventory import Inventory
 from ops.aws.leftovers import Leftover
+from ops.aws.load_balancing import Listener, LoadBalancer, Target, TargetGroup
+from ops.aws.network import SecurityGroup, SecurityRule
+from ops.aws.ownership import Subject
 from ops.mirror.actual import AS_DEPLOYED, GONE, Found, Seen, Side, compared, refreshed, unknown, unlike
 from ops.mirror.comparison import Comparison, Level, as_text
 from tests.infra.stackfiles import CHECKOUT

@@ -14,6 +14,7 @@ from infra.environment import AwsPlan
 from infra.errors import ConfigError
 from infra.recording import record
 from ops.aws.clients import Aws
+from ops.aws.quotas import ADDRESSES, CPUS, NETWORKS, RULES
 from ops.output.report import Check
 from ops.preflight import account
 from ops.preflight.command import KEY, _resolver, check_backend, check_secrets_provider
@@ -120,10 +121,10 @@ def test_the_certificates_secret_is_there_and_stays(aws: Aws) -> None:
 def test_what_an_environment_takes_is_counted_from_the_program() -> None:
     # Six instances at most, and a tenth beside them during a rollout; a prefix list counts as its maximum.
     assert account.needs(ENVIRONMENT, record(ENVIRONMENT), vcpus_each=2) == {
-        account.ADDRESSES: 3,
-        account.NETWORKS: 1,
-        account.RULES: 50,
-        account.CPUS: 14,
+        ADDRESSES: 3,
+        NETWORKS: 1,
+        RULES: 50,
+        CPUS: 14,
     }
 
 

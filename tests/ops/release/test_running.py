@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from ops.aws.inventory import Instance, Member, ScalingGroup
+from ops.aws.compute import Instance, Member, ScalingGroup
 from ops.release.running import in_service, told
 
 STARTED = datetime(2026, 11, 23, 9, 30, tzinfo=UTC)

@@ -12,7 +12,10 @@ import pytest
 from infra import access
 from infra.graph import Graph
 from infra.recording import record
-from ops.aws.inventory import Inventory, LaunchTemplate, Role, SecurityGroup, SecurityRule, Subnet, TemplateVersion
+from ops.aws.compute import LaunchTemplate, TemplateVersion
+from ops.aws.identity import Role
+from ops.aws.inventory import Inventory
+from ops.aws.network import SecurityGroup, SecurityRule, Subnet
 from ops.output.report import Check
 from ops.verify.command import inside
 from tests.infra.sample import environment

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from infra.environment import AddressPlan, Capacity
-from ops.aws.inventory import Entry, Inventory
+from ops.aws.inventory import Inventory
+from ops.aws.network import Entry
 from ops.verify.promises import Promised, report
 from tests.infra.sample import environment, mirror
 from tests.ops import sample
