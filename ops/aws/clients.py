@@ -140,7 +140,8 @@ class Aws:
 Item = TypeVar("Item")
 
 
-def _batched(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
+def batched(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
+    """Yield `items` in parts of at most `size`, for calls that take no more at once."""
     for start in range(0, len(items), size):
         yield items[start : start + size]
 

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from infra.values import mapping
 from ops.aws.clients import Aws
-from ops.aws.ownership import Document, Tags, _document, tagged, tags_of
+from ops.aws.ownership import Document, Tags, tagged, tags_of
 
 if TYPE_CHECKING:
     # Stubs, which only the development environment has.
@@ -122,10 +123,10 @@ def read_scaling_groups(aws: Aws, environment: str) -> tuple[ScalingGroup, ...]:
                     for member in one["Instances"]
                 ),
                 policies={
-                    policy["PolicyName"]: _document(policy) for page in policies for policy in page["ScalingPolicies"]
+                    policy["PolicyName"]: mapping(policy) for page in policies for policy in page["ScalingPolicies"]
                 },
                 schedules={
-                    action["ScheduledActionName"]: _document(action)
+                    action["ScheduledActionName"]: mapping(action)
                     for page in actions
                     for action in page["ScheduledUpdateGroupActions"]
                 },
@@ -185,7 +186,7 @@ def read_launch_templates(aws: Aws, environment: str) -> tuple[LaunchTemplate, .
                             TemplateVersion(
                                 number=version["VersionNumber"],
                                 default=version["DefaultVersion"],
-                                data=_document(version["LaunchTemplateData"]),
+                                data=mapping(version["LaunchTemplateData"]),
                             )
                             for page in versions
                             for version in page["LaunchTemplateVersions"]

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from infra.values import mapping
 from ops.aws.clients import Aws
-from ops.aws.ownership import Document, Tags, _document, is_of, name_prefixes, tags_of
+from ops.aws.ownership import Document, Tags, is_of, name_prefixes, tags_of
 
 if TYPE_CHECKING:
     # Stubs, which only the development environment has.
@@ -51,9 +52,9 @@ def read_roles(aws: Aws, environment: str) -> tuple[Role, ...]:
             Role(
                 name=name,
                 arn=one["Arn"],
-                trust=_document(one["AssumeRolePolicyDocument"]),
+                trust=mapping(one["AssumeRolePolicyDocument"]),
                 inline={
-                    policy: _document(aws.iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"])
+                    policy: mapping(aws.iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"])
                     for policy in inline
                 },
                 attached=tuple(policy["PolicyArn"] for page in attached for policy in page["AttachedPolicies"]),

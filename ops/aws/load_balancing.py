@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ops.aws.clients import Aws, _batched
+from ops.aws.clients import Aws, batched
 from ops.aws.ownership import Tags, is_of, tags_of
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ def read_targets(aws: Aws, target_group_arn: str) -> tuple[Target, ...]:
 
 def _elb_tags(aws: Aws, arns: Iterable[str]) -> dict[str, Tags]:
     found: dict[str, Tags] = {}
-    for some in _batched(sorted(arns), TAGS_AT_ONCE):
+    for some in batched(sorted(arns), TAGS_AT_ONCE):
         for one in aws.elbv2.describe_tags(ResourceArns=some)["TagDescriptions"]:
             found[one["ResourceArn"]] = tags_of(one["Tags"])
     return found

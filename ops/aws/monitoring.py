@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from infra.values import mapping
 from ops.aws.clients import Aws
-from ops.aws.ownership import Document, Tags, _document, is_of, name_prefixes, tags_of
+from ops.aws.ownership import Document, Tags, is_of, name_prefixes, tags_of
 
 if TYPE_CHECKING:
     # Stubs, which only the development environment has.
@@ -43,8 +44,8 @@ def read_alarms(aws: Aws, environment: str) -> tuple[Alarm, ...]:
             AlarmNamePrefix=prefix, AlarmTypes=["MetricAlarm", "CompositeAlarm"]
         )
         for page in pages:
-            metric = [(_document(one), False) for one in page.get("MetricAlarms", [])]
-            composite = [(_document(one), True) for one in page.get("CompositeAlarms", [])]
+            metric = [(mapping(one), False) for one in page.get("MetricAlarms", [])]
+            composite = [(mapping(one), True) for one in page.get("CompositeAlarms", [])]
             for definition, is_composite in (*metric, *composite):
                 arn = definition["AlarmArn"]
                 tags = tags_of(aws.cloudwatch.list_tags_for_resource(ResourceARN=arn)["Tags"])

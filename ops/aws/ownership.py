@@ -15,12 +15,8 @@ if TYPE_CHECKING:
 
 
 Tags: TypeAlias = Mapping[str, str]
-
-
 Document: TypeAlias = Mapping[str, Any]
 """An IAM policy (IAM JSON policy grammar), or another document of AWS's."""
-
-
 PROJECT = FIXED_TAGS["Project"]
 
 
@@ -65,10 +61,6 @@ def tags_of(listed: Iterable[Mapping[str, Any]] | None) -> Tags:
 def name_prefixes(environment: str) -> tuple[str, ...]:
     """Return how names begin that the program gives: its own choice, and Pulumi's from the logical name."""
     return f"eps-dos-api-{environment}-", f"{environment}-"
-
-
-def _document(value: object) -> Document:
-    return value if isinstance(value, Mapping) else {}
 
 
 def comparable_name(name: str) -> str:

@@ -11,8 +11,6 @@ if TYPE_CHECKING:
 
 
 ADDRESSES, NETWORKS = "Elastic IPs", "VPCs"
-
-
 RULES, CPUS = "rules of a security group", "vCPUs of On-Demand instances"
 
 

@@ -6,8 +6,9 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from infra.values import mapping
 from ops.aws.clients import Aws, unless
-from ops.aws.ownership import Document, Tags, _document, tags_of
+from ops.aws.ownership import Document, Tags, tags_of
 
 if TYPE_CHECKING:
     # Stubs, which only the development environment has.
@@ -51,7 +52,7 @@ def read_bucket(aws: Aws, name: str) -> Bucket | None:
             (rule.get("ApplyServerSideEncryptionByDefault", {}).get("SSEAlgorithm", "") for rule in rules), ""
         ),
         public_access_blocked=block is not None
-        and all(_document(block["PublicAccessBlockConfiguration"]).get(setting) for setting in settings),
+        and all(mapping(block["PublicAccessBlockConfiguration"]).get(setting) for setting in settings),
         ownership=ownership["OwnershipControls"]["Rules"][0]["ObjectOwnership"] if ownership else "",
         policy=json.loads(policy["Policy"]) if policy else None,
         tags=tags_of(tags["TagSet"]) if tags else {},

@@ -15,7 +15,7 @@ import typer
 
 from infra.naming import check_stack_name
 from infra.testdata import shown
-from ops.dataset.loading import _explained, checked, load
+from ops.dataset.loading import checked, explained, load
 from ops.dataset.record import records
 from ops.lab.entering import InLab, environment_of, place
 from ops.output.progress import progress
@@ -70,7 +70,7 @@ def log(stack: Stack, in_lab: InLab = False, for_programs: ForPrograms = False) 
     at = place(in_lab)
     from ops.aws.clients import Aws
 
-    with _explained(stack, environment.dataset.bucket, stack), progress(f"{stack}: reading the records"):
+    with explained(stack, environment.dataset.bucket, stack), progress(f"{stack}: reading the records"):
         loads = [*records(Aws(environment.aws, at), environment.dataset.bucket)]
     loads.sort(key=lambda one: one.when, reverse=True)
     if for_programs:

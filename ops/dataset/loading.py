@@ -31,20 +31,12 @@ if TYPE_CHECKING:
 
 
 Tell = Callable[[str], None]
-
-
 LARGEST_COPY_BYTES = 5 * 1024**3
 """That one request copies (Amazon S3 API, CopyObject); what is larger is copied in parts."""
-
-
 COPIED_PART_BYTES = 512 * 1024**2
 """Far from the 10,000 parts that an object may have (Amazon S3 guide, multipart upload limits)."""
-
-
 REQUESTS_AT_ONCE = 8
 """As many as a client has connections for, and two to spare (botocore, max_pool_connections: 10)."""
-
-
 OURS = "the environment"
 """Of whom a message speaks where no name is given."""
 
@@ -128,7 +120,7 @@ def load(
         )  # fmt: skip
         return Stored(version=_version(answer), sha256=file.sha256)
 
-    with _explained(stack, plan.bucket, stack, plan.operator_role_arns):
+    with explained(stack, plan.bucket, stack, plan.operator_role_arns):
         there = {
             key: size
             for key, (size, _) in _objects(aws, plan.bucket)
@@ -156,14 +148,14 @@ def copy(aws: Aws, source_bucket: str, plan: DatasetPlan, request: str, tell: Te
     problems = [one for one in (testdata.refusal(plan, OURS), testdata.problem_of_request(request)) if one is not None]
     if problems:
         raise ConfigError(problems)
-    with _explained(f"s3://{source_bucket}", source_bucket, "STACK, whose it is"):
+    with explained(f"s3://{source_bucket}", source_bucket, "STACK, whose it is"):
         _check_source(aws, source_bucket)
         wanted = dict(_objects(aws, source_bucket))
 
     def put(key: str) -> Stored:
         size, _ = wanted[key]
         # AWS doesn't say which of the two it refuses.
-        with _explained(f"s3://{source_bucket}", f"it, or in {plan.bucket}", OURS, plan.operator_role_arns):
+        with explained(f"s3://{source_bucket}", f"it, or in {plan.bucket}", OURS, plan.operator_role_arns):
             if size > LARGEST_COPY_BYTES:
                 _copy_in_parts(aws, source_bucket, plan.bucket, key)
                 return _head(aws, plan.bucket, key)
@@ -173,7 +165,7 @@ def copy(aws: Aws, source_bucket: str, plan: DatasetPlan, request: str, tell: Te
             )  # fmt: skip
         return Stored(version=_version(answer), sha256=_hex(answer["CopyObjectResult"].get("ChecksumSHA256", "")))
 
-    with _explained(OURS, plan.bucket, OURS, plan.operator_role_arns):
+    with explained(OURS, plan.bucket, OURS, plan.operator_role_arns):
         there = dict(_objects(aws, plan.bucket))
         same = _heads(aws, plan.bucket, [key for key, one in there.items() if wanted.get(key) == one], tell)
         return _Work(
@@ -364,7 +356,7 @@ def _check_source(aws: Aws, bucket: str) -> None:
 
 
 @contextmanager
-def _explained(where: str, bucket: str, stack: str, operators: Sequence[str] = ()) -> Iterator[None]:
+def explained(where: str, bucket: str, stack: str, operators: Sequence[str] = ()) -> Iterator[None]:
     """Tell what to do if there is no such bucket, which is the dataset of `stack`, or AWS refuses it."""
     from botocore.exceptions import ClientError
 

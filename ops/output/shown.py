@@ -21,12 +21,8 @@ from ops.output.redaction import HIDDEN, LONGEST_SCANNED, Redactor
 
 LONGEST_SHOWN = 200
 """Characters of a value that are shown."""
-
-
 CONTEXT = 40
 """Of those, how many stand before the first difference of two long texts."""
-
-
 Kind = Literal["value", "absent", "known after up", "secret"]
 
 
@@ -48,6 +44,17 @@ def shown(value: Value, redactor: Redactor, name: str = "") -> Shown:
     """Return one value as it may be shown."""
     hidden = _redacted(value, [name], redactor)
     return _shown(hidden, _text(hidden, ABSENT), 0)
+
+
+def shown_pair(before: Value, after: Value, names: Sequence[str], redactor: Redactor) -> tuple[Shown, Shown]:
+    """Return both sides of a change as they may be shown: two long texts from a little before their first difference.
+
+    `names` are those of the property and of all that it lies in.
+    """
+    old, new = (_redacted(value, names, redactor) for value in (before, after))
+    old_text, new_text = _text(old, new), _text(new, old)
+    start = _first_difference(old_text, new_text) if old_text and new_text else 0
+    return _shown(old, old_text, start), _shown(new, new_text, start)
 
 
 def _redacted(value: Value, names: Sequence[str], redactor: Redactor) -> Value:

@@ -21,7 +21,7 @@ from typing import TypeVar
 
 from infra.errors import ConfigError, Problem
 from infra.sources import stack_names
-from ops.lab.entering import here, place
+from ops.lab import entering
 from ops.output.progress import progress
 from ops.stacks.engine import StackHandle
 from ops.stacks.place import LAB_FOLDER, Place
@@ -64,14 +64,14 @@ def base_in_lab(checkout: Path, base: str, stacks: Sequence[str], say: Callable[
         try:
             os.chdir(project)
             wanted = _with_foundations(stacks, project)
-            place = place(in_lab=True)
+            place = entering.place(in_lab=True)
             _deploy(wanted, base, place, say)
             _replace(project, checkout)
             # Renews the copy that Pulumi works on.
-            yield Base(place(in_lab=True), project)
+            yield Base(entering.place(in_lab=True), project)
         finally:
             os.chdir(project)
-            here().stop(lambda _line: None)
+            entering.here().stop(lambda _line: None)
             os.chdir(before)
             os.environ.clear()
             os.environ.update(environment)

@@ -22,7 +22,7 @@ from infra.graph import (
     json_document,
 )
 from ops.output.redaction import HIDDEN, LONGEST_SCANNED, Redactor
-from ops.output.shown import Shown, _first_difference, _redacted, _shown, _text, visible
+from ops.output.shown import Shown, shown_pair, visible
 
 DEEPEST = 32
 """Levels of a value that are looked into; AWS's documents have ten at most."""
@@ -136,14 +136,7 @@ def _is_long_list(value: Value) -> bool:
 
 
 def change(path: str, before: Value, after: Value, redactor: Redactor, replaces: bool = False) -> PropertyChange:
-    """Return a change as it may be shown: two long texts from a little before their first difference."""
+    """Return a change as it may be shown."""
     names = [part.rstrip("]") for part in path.replace("[", ".").split(".")]
-    old, new = (_redacted(one, names, redactor) for one in (before, after))
-    old_text, new_text = _text(old, new), _text(new, old)
-    start = _first_difference(old_text, new_text) if old_text and new_text else 0
-    return PropertyChange(
-        path=visible(redactor.text(path)),
-        before=_shown(old, old_text, start),
-        after=_shown(new, new_text, start),
-        replaces=replaces,
-    )
+    old, new = shown_pair(before, after, names, redactor)
+    return PropertyChange(path=visible(redactor.text(path)), before=old, after=new, replaces=replaces)

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
 HEALTHY_WITHIN_SECONDS = 600.0
 """How long instances have to start and to pass their health checks."""
-
-
 POLL_SECONDS, LONGEST_POLL_SECONDS = 1.0, 10.0
 
 

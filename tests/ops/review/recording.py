@@ -23,7 +23,7 @@ import boto3
 
 from infra.suppliers import SupplierList, admitted
 from infra.yamlfile import read_mapping
-from ops.lab.entering import here, place
+from ops.lab import entering
 from ops.output.progress import say
 from ops.output.redaction import Redactor
 from ops.review.acknowledgements import gate
@@ -201,17 +201,17 @@ def base(folder: Path) -> Iterator[Place]:
     before, environment = Path.cwd(), dict(os.environ)
     os.chdir(project)
     try:
-        place = place(in_lab=True)
+        place = entering.place(in_lab=True)
         for stack in ("live", "nft", "int", "dev"):
             _up(stack, place)
         for stack in ("live", "int"):
             addresses = StackHandle(stack, place).outputs()["virtualIps"]
             _set(stack, virtualIps=addresses)(project)
-            _up(stack, place(in_lab=True))
+            _up(stack, entering.place(in_lab=True))
         yield place
     finally:
         os.chdir(project)
-        here().stop(lambda _line: None)
+        entering.here().stop(lambda _line: None)
         os.chdir(before)
         os.environ.clear()
         os.environ.update(environment)
@@ -224,7 +224,7 @@ def previewed(scenario: Scenario, place: Place) -> Recorded:
     _copy_project(project, kept)
     try:
         scenario.edit(project)
-        at = place(in_lab=True)
+        at = entering.place(in_lab=True)
         events: Sequence[Mapping[str, Any]] = ()
         errors: Sequence[str] = ()
         try:
