@@ -30,6 +30,25 @@ class Health:
     emulated_seconds: float
 
 
+@dataclass(frozen=True, kw_only=True)
+class Running:
+    """An emulator's process, as it says where it serves."""
+
+    port: int
+    pid: int
+    run: str
+
+    @property
+    def endpoint(self) -> str:
+        """Where AWS is."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @classmethod
+    def parse(cls, document: Mapping[str, object]) -> Running:
+        """Return what `document` says. Raises KeyError or ValueError if it isn't what an emulator writes."""
+        return cls(port=int(str(document["port"])), pid=int(str(document["pid"])), run=str(document["run"]))
+
+
 def require_loopback(url: str, what: str) -> str:
     """Return `url` if it leads to this machine; `what` says where it comes from.
 
@@ -96,6 +115,14 @@ class Control:
         """Return the addresses that are kept for somebody and that nobody has yet, by name. Raises LabError."""
         kept = self._ask("GET", "addresses")["kept"]
         return {str(name): str(address) for name, address in kept.items()} if isinstance(kept, Mapping) else {}
+
+    def copy(self) -> Running:
+        """Have a copy of the emulator made, with the same account; it ends when it is told to. Raises LabError."""
+        answer = self._ask("POST", "copies")
+        try:
+            return Running.parse(answer)
+        except (KeyError, ValueError) as error:
+            raise self._stranger() from error
 
     def clear_faults(self) -> None:
         """Let nothing fail on purpose any more. Raises LabError."""

@@ -8,6 +8,7 @@ are not there. Left out: what AWS does (emulator), which engine this is (engine)
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import os
 import shutil
@@ -21,7 +22,7 @@ from functools import cached_property
 from pathlib import Path
 
 from lab import exclusive, foreground
-from lab.control import Control, require_loopback
+from lab.control import Control, Running, require_loopback
 from lab.engine.child import termination_as_exception
 from lab.engine.setup import Engine, ensure
 from lab.errors import LabError, WrongUse
@@ -53,20 +54,6 @@ _ACCOUNT = {
 }
 
 Progress = Callable[[str], None]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Running:
-    """The emulator's process, as it wrote it down when it was ready."""
-
-    port: int
-    pid: int
-    run: str
-
-    @property
-    def endpoint(self) -> str:
-        """Where AWS is."""
-        return f"http://127.0.0.1:{self.port}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,6 +98,40 @@ class Lab:
         self._say = progress
         with self._exclusively(), termination_as_exception():
             return self._started(port)
+
+    def copy(self, target: Lab) -> Running:
+        """Make `target` a running lab with the same account and the same stacks; return its emulator.
+
+        From then on neither sees what is done in the other. The checkout of `target` is expected to say what this
+        lab's says. Raises LabError if this lab isn't running, if a stack is being changed (half of a change would be
+        copied), if `target` holds a lab already, or if it can't be written.
+        """
+        if target._ready_file.exists() or target._backend.exists():
+            raise LabError(f"{target.root}: there is a lab already", "eps-dos lab stop, in that project")
+        with self._exclusively(), target._exclusively(), termination_as_exception():
+            running = self._running()
+            locked = sorted({path.parent.name for path in self._backend.glob(".pulumi/locks/**/*.json")})
+            if locked:
+                raise LabError(f"{', '.join(locked)}: a command is changing it", "wait until it has ended")
+            copied = Control(running.endpoint).copy()
+            try:
+                for source, folder in (
+                    (self._backend, target._backend),
+                    (self.project.folder, target.project.folder),
+                    (self.bin_dir, target.bin_dir),
+                ):
+                    shutil.copytree(source, folder, symlinks=True)
+                # Its output goes where the source's goes.
+                target.log.unlink(missing_ok=True)
+                target.log.hardlink_to(self.log)
+                account = _read_json(self._account_file)
+                _write_json(target._account_file, {**account, "run": copied.run})
+                _write_json(target._ready_file, dataclasses.asdict(copied))
+            except BaseException:
+                self._end(copied)
+                target._forget()
+                raise
+        return copied
 
     def stop(self, progress: Progress) -> bool:
         """End the emulator and forget the account, and with it the backend and the copy of the project.
@@ -472,7 +493,7 @@ def _is_emulator(pid: int) -> bool:
 def _read_running(ready_file: Path) -> Running | None:
     document = _read_json(ready_file)
     try:
-        return Running(port=int(str(document["port"])), pid=int(str(document["pid"])), run=str(document["run"]))
+        return Running.parse(document)
     except (KeyError, ValueError):
         return None
 

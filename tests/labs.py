@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -117,6 +117,15 @@ def small(folder: Path) -> Iterator[LabCopy]:
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(text)
     with stopped_afterwards(LabCopy(checkout=folder)) as made:
+        yield made
+
+
+@contextmanager
+def copied_lab(source: Copy, folder: Path) -> Iterator[Copy]:
+    """Give a copy of a lab that is up, in `folder`: the same project, account and stacks, and its own from now on."""
+    shutil.copytree(source.checkout, folder, ignore=shutil.ignore_patterns(".lab"), dirs_exist_ok=True)
+    with stopped_afterwards(replace(source, checkout=folder)) as made:
+        source.lab.copy(made.lab)
         yield made
 
 

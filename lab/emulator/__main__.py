@@ -10,9 +10,9 @@ import ipaddress
 import json
 import logging
 import os
-import signal
 import socket
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NoReturn
 
@@ -36,25 +36,18 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     listener = _listen(options.host, options.port)
     # Only now: importing moto takes seconds, and a wrong command line deserves a quick answer.
     try:
-        from werkzeug.serving import make_server
-
-        from lab.emulator.app import RequestHandler, create_app
+        from lab.emulator import serving
+        from lab.emulator.app import create_app
     except ValueError as error:
         _fail(str(error), WRONG_USE)
     # moto prints what it thinks of a request: to the log with it.
     sys.stdout = sys.stderr
-    app = create_app()
-    port = listener.getsockname()[1]
-    server = make_server(options.host, port, app, threaded=True, request_handler=RequestHandler, fd=listener.fileno())
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: sys.exit(0))
-    if options.ready_file is not None:
-        _write_ready(
-            options.ready_file,
-            {"port": port, "pid": os.getpid(), "run": app.run_id, "startedAt": app.started_at.isoformat()},
-        )
-    server.serve_forever()
-    sys.exit(0)
+
+    def on_ready(ready: serving.Ready) -> None:
+        if options.ready_file is not None:
+            _write_ready(options.ready_file, ready)
+
+    serving.serve(create_app(), listener, on_ready)
 
 
 def _fail(message: str, code: int) -> NoReturn:
@@ -73,20 +66,17 @@ def _is_loopback(host: str) -> bool:
 
 def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((host, port))
+        return socket.create_server((host, port), family=family)
     except OSError as error:
         _fail(
-            f"port {port} of {host} can't be listened on: {error.strerror}; choose another --port, or 0 for any",
+            f"port {port} of {host} can't be listened on: {os.strerror(error.errno or 0)}; "
+            "choose another --port, or 0 for any",
             COULD_NOT,
         )
-    listener.listen(128)
-    return listener
 
 
-def _write_ready(path: Path, document: dict[str, object]) -> None:
+def _write_ready(path: Path, document: Mapping[str, object]) -> None:
     # Renamed into place: whoever waits for the file never reads half of it.
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.{os.getpid()}")

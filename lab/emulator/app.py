@@ -11,7 +11,7 @@ import io
 import logging
 import os
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
@@ -48,11 +48,18 @@ class Emulator:
 
     def __init__(self) -> None:
         extensions.install_all()
+        self.calls = Calls()
+        self.copy: Callable[[], Mapping[str, object]] | None = None
+        """Makes a copy of the process that serves this, and returns where it serves; None where that isn't possible."""
+        self.begin_life()
+        self._moto = DomainDispatcherApplication(_create_service_app)
+
+    def begin_life(self) -> None:
+        """Be another emulator than before, with the same account: for a new process that has it."""
         self.run_id = uuid4().hex
         self.started_at = datetime.now(UTC)
-        self.calls = Calls()
         self.lock = threading.RLock()
-        self._moto = DomainDispatcherApplication(_create_service_app)
+        self.calls.clear()
 
     def reset(self) -> None:
         """Empty the account, forget faults, quotas and calls, and start the clock again."""

@@ -10,7 +10,9 @@
                                     GET shows those that are kept and that nobody has yet
     GET|POST       /_lab/clock      {"emulatedSeconds": S, "pace": P, "calendar": T};
                                     POST {"advanceSeconds": 30} lets time pass
-    POST           /_lab/reset      empties the account, and all of the above
+    POST           /_lab/copies     {"port": N, "pid": N, "run": ID, "startedAt": T}: a copy of this process, which
+                                    serves the same account, apart from this one from now on, and counts its own calls
+    POST           /_lab/reset      empties the account, and all of the above but copies
 
 What is wrong with a request is said in {"error": ...}, with status 400, 404 or 405. Only loopback is answered.
 """
@@ -136,6 +138,12 @@ def _advance_clock(emulator: Emulator, document: object) -> object:
     return _show_clock(emulator, None)
 
 
+def _copy(emulator: Emulator, _: object) -> object:
+    if emulator.copy is None:
+        raise ValueError("this emulator is part of a larger process, which can't be copied")
+    return emulator.copy()
+
+
 def _reset(emulator: Emulator, _: object) -> object:
     emulator.reset()
     return _health(emulator, None)
@@ -149,5 +157,6 @@ ROUTES: Mapping[str, Mapping[str, Callable[[Emulator, object], object]]] = {
     "/_lab/quotas": {"GET": _show_quotas, "PUT": _put_quotas, "DELETE": _delete_quotas},
     "/_lab/addresses": {"GET": _show_addresses, "PUT": _put_addresses},
     "/_lab/clock": {"GET": _show_clock, "POST": _advance_clock},
+    "/_lab/copies": {"POST": _copy},
     "/_lab/reset": {"POST": _reset},
 }

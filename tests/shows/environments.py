@@ -30,8 +30,8 @@ STACKS = ("live", "nft", "int", "dev")
 class Environments(LabCopy):
     """A copy of the checkout with its lab, and environments in it."""
 
-    _exports: dict[str, dict[str, Any]] = field(default_factory=dict)
-    _clients: dict[str, Any] = field(default_factory=dict)
+    _exports: dict[str, dict[str, Any]] = field(init=False, default_factory=dict)
+    _clients: dict[str, Any] = field(init=False, default_factory=dict)
 
     @classmethod
     @contextmanager
