@@ -312,4 +312,4 @@ def _shown(text: str) -> str:
 
 
 def _wrong(where: str, message: str, fix: str) -> ConfigError:
-    return ConfigError([Problem(where=where, message=message, fix=fix or "eps-dos ephemeral create --help")])
+    return ConfigError.of(where, message, fix or "eps-dos ephemeral create --help")

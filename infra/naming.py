@@ -5,7 +5,7 @@ A stack's name meets paths, command lines, URNs and the names of load balancers;
 
 import re
 
-from infra.errors import ConfigError, Problem
+from infra.errors import ConfigError
 
 LONGEST_STACK_NAME = 20
 """Load balancers and target groups hold 32 characters (ELB API): this, `-lb` or `-tg`, and what Pulumi adds, 8."""
@@ -17,15 +17,11 @@ def check_stack_name(name: str) -> str:
     if _STACK_NAME.fullmatch(name) and not name.endswith("-"):
         return name
     shown = name if len(name) <= 2 * LONGEST_STACK_NAME else f"{name[: 2 * LONGEST_STACK_NAME]}..."
-    raise ConfigError(
-        [
-            Problem(
-                where="stack name",
-                message=f"is {shown!r}; allowed: a lower-case letter, then lower-case letters, digits and hyphens, "
-                f"at most {LONGEST_STACK_NAME} characters, no hyphen at the end",
-                fix="choose another name, such as live, nft, int, dev or one for your test",
-            )
-        ]
+    raise ConfigError.of(
+        "stack name",
+        f"is {shown!r}; allowed: a lower-case letter, then lower-case letters, digits and hyphens, "
+        f"at most {LONGEST_STACK_NAME} characters, no hyphen at the end",
+        "choose another name, such as live, nft, int, dev or one for your test",
     )
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from infra.errors import ConfigError, Problem
+from infra.errors import ConfigError
 
 FILE = "releases.yaml"
 LIVE, NEXT = "live", "live+1"
@@ -43,25 +43,16 @@ def resolved(wanted: str, live_version: str, releases: Sequence[Release], where:
     versions = [release.version for release in releases]
     version = live_version if wanted in {LIVE, NEXT} else wanted
     if version not in versions:
-        raise ConfigError(
-            [
-                Problem(
-                    where=where,
-                    message=f"is {version}; allowed: a version of {FILE}: {', '.join(versions)}",
-                    fix=f"add it to {FILE}, or run: pulumi config set eps-dos-api:release VERSION --stack {stack}",
-                )
-            ]
+        raise ConfigError.of(
+            where,
+            f"is {version}; allowed: a version of {FILE}: {', '.join(versions)}",
+            f"add it to {FILE}, or run: pulumi config set eps-dos-api:release VERSION --stack {stack}",
         )
     index = versions.index(version) + (wanted == NEXT)
     if index == len(versions):
-        raise ConfigError(
-            [
-                Problem(
-                    where=where,
-                    message=f"is {NEXT}, and {FILE} has none after Live's {live_version}",
-                    fix=f"add the next release to {FILE}, or run: "
-                    f"pulumi config set eps-dos-api:release {LIVE} --stack {stack}",
-                )
-            ]
+        raise ConfigError.of(
+            where,
+            f"is {NEXT}, and {FILE} has none after Live's {live_version}",
+            f"add the next release to {FILE}, or run: pulumi config set eps-dos-api:release {LIVE} --stack {stack}",
         )
     return releases[index]

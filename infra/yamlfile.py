@@ -5,7 +5,7 @@ from typing import Any
 
 import yaml
 
-from infra.errors import ConfigError, Problem
+from infra.errors import ConfigError
 
 
 class _StrictLoader(yaml.SafeLoader):
@@ -52,4 +52,4 @@ def read_mapping(file: Path) -> dict[str, Any]:
 
 
 def _problem(file: Path, message: str, fix: str) -> ConfigError:
-    return ConfigError([Problem(where=f"{file.name}:", message=message, fix=fix)])
+    return ConfigError.of(f"{file.name}:", message, fix)

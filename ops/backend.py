@@ -17,7 +17,7 @@ import typer
 from botocore.exceptions import ClientError
 
 from infra.environment import AwsPlan
-from infra.errors import ConfigError, Problem
+from infra.errors import ConfigError
 from ops.lab.entering import InLab, place
 from ops.output.progress import say
 
@@ -155,26 +155,18 @@ def _exists(s3: S3Client, bucket: str, region: str) -> bool:
         if code in {"404", "NoSuchBucket"}:
             return False
         if code in {"403", "AccessDenied", "301", "PermanentRedirect"}:
-            raise ConfigError(
-                [
-                    Problem(
-                        where="--bucket",
-                        message=f"is {bucket}, which is another account's, or is elsewhere than in {region}",
-                        fix="eps-dos backend init --bucket ANOTHER-NAME",
-                    )
-                ]
+            raise ConfigError.of(
+                "--bucket",
+                f"is {bucket}, which is another account's, or is elsewhere than in {region}",
+                "eps-dos backend init --bucket ANOTHER-NAME",
             ) from None
         raise
     there = head["ResponseMetadata"]["HTTPHeaders"].get("x-amz-bucket-region", region)
     if there != region:
-        raise ConfigError(
-            [
-                Problem(
-                    where="--region",
-                    message=f"is {region}, and {bucket} is in {there}",
-                    fix=f"eps-dos backend init --bucket {bucket} --region {there}",
-                )
-            ]
+        raise ConfigError.of(
+            "--region",
+            f"is {region}, and {bucket} is in {there}",
+            f"eps-dos backend init --bucket {bucket} --region {there}",
         )
     return True
 

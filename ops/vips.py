@@ -15,7 +15,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from infra.errors import ConfigError, Problem
+from infra.errors import ConfigError
 from infra.naming import check_stack_name
 from ops.lab.entering import InLab, place
 from ops.output.progress import progress, say
@@ -80,14 +80,10 @@ def publish(
     with progress(f"{stack}: reading its addresses"):
         deployed = StackHandle(stack, at).outputs().get(KEY)
     if not isinstance(deployed, Mapping) or not deployed:
-        raise ConfigError(
-            [
-                Problem(
-                    where=f"stack {stack}",
-                    message="has no addresses of its own: it was never brought up, or is an ephemeral one",
-                    fix=f"pulumi up --stack {stack}",
-                )
-            ]
+        raise ConfigError.of(
+            f"stack {stack}",
+            "has no addresses of its own: it was never brought up, or is an ephemeral one",
+            f"pulumi up --stack {stack}",
         )
     before = file.get(KEY)
     found = publications(deployed, before if isinstance(before, Mapping) else {})

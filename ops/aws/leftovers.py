@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from infra.errors import ConfigError, Problem
+from infra.errors import ConfigError
 from infra.naming import PERMANENT, check_stack_name
 from ops.aws.clients import Aws
 from ops.aws.leftover_kinds import FINDERS, Finder, Found, Kept, Leftover
@@ -92,15 +92,11 @@ def _check(environment: str) -> None:
     check_stack_name(environment)
     for one in PERMANENT:
         if environment == one or environment.startswith(f"{one}-"):
-            raise ConfigError(
-                [
-                    Problem(
-                        where="environment",
-                        message=f"is {environment!r}; allowed: one made for a test, whose name is not {one} and "
-                        f"doesn't begin with {one}-, since {one} is permanent",
-                        fix="remove nothing of it from AWS but by `pulumi up` and review",
-                    )
-                ]
+            raise ConfigError.of(
+                "environment",
+                f"is {environment!r}; allowed: one made for a test, whose name is not {one} and "
+                f"doesn't begin with {one}-, since {one} is permanent",
+                "remove nothing of it from AWS but by `pulumi up` and review",
             )
 
 

@@ -388,4 +388,4 @@ def _problem(path: Path, message: str, fix: str) -> Problem:
 
 
 def _wrong(where: str, message: str, fix: str) -> ConfigError:
-    return ConfigError([Problem(where=where, message=message, fix=fix)])
+    return ConfigError.of(where, message, fix)

@@ -18,7 +18,7 @@ from jinja2 import FileSystemLoader, StrictUndefined
 
 from infra.deciding import load_environment
 from infra.environment import PORT, Environment
-from infra.errors import ConfigError, Problem
+from infra.errors import ConfigError
 from infra.naming import PERMANENT
 from infra.settings import NAMESPACE
 from infra.yamlfile import read_mapping
@@ -166,12 +166,11 @@ def _release_written(stack: str, folder: Path) -> str:
     config = read_mapping(folder / f"Pulumi.{stack}.yaml").get("config")
     release = config.get(f"{NAMESPACE}:release") if isinstance(config, dict) else None
     if not isinstance(release, str):
-        problem = Problem(
-            where=f"Pulumi.{stack}.yaml: {NAMESPACE}:release",
-            message="is missing or no text",
-            fix=f"pulumi config set {NAMESPACE}:release live --stack {stack}",
+        raise ConfigError.of(
+            f"Pulumi.{stack}.yaml: {NAMESPACE}:release",
+            "is missing or no text",
+            f"pulumi config set {NAMESPACE}:release live --stack {stack}",
         )
-        raise ConfigError([problem])
     return release
 
 

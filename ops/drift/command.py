@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from infra.deciding import load_environment
-from infra.errors import ConfigError, Problem
+from infra.errors import ConfigError
 from infra.naming import PERMANENT, check_stack_name
 from infra.sources import stack_names
 from ops.drift import findings
@@ -79,8 +79,7 @@ def report(
 ) -> None:
     """Write the issue's text, and print what to do with it as JSON: {"action", "title", "new"}."""
     if not found.is_dir():
-        problem = Problem(where=f"{found}:", message="is no folder", fix="name the one that the checks wrote to")
-        raise ConfigError([problem])
+        raise ConfigError.of(f"{found}:", "is no folder", "name the one that the checks wrote to")
     before = previous.read_text(encoding="utf-8", errors="replace") if previous else None
     night = findings.read(found, _expected(project_folder(Path.cwd())))
     issue = compose(night, before, datetime.now(UTC).replace(microsecond=0), run)

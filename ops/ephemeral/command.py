@@ -21,7 +21,7 @@ from rich.table import Table
 
 from infra import ephemeral
 from infra.ephemeral import Lifetime, Wish
-from infra.errors import ConfigError, Problem
+from infra.errors import ConfigError
 from infra.naming import check_stack_name
 from infra.reaping import StackFacts, Verdict, ephemeral_of, held, objection, settings_of, verdict
 from infra.sources import stack_names
@@ -322,4 +322,4 @@ def _login() -> str:
 
 
 def _wrong(where: str, message: str, fix: str) -> ConfigError:
-    return ConfigError([Problem(where=where, message=message, fix=fix)])
+    return ConfigError.of(where, message, fix)

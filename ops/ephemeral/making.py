@@ -16,7 +16,7 @@ from infra import ephemeral
 from infra.deciding import load_environment
 from infra.environment import Environment
 from infra.ephemeral import Lifetime, Limits, Wish
-from infra.errors import ConfigError, Problem
+from infra.errors import ConfigError
 from infra.naming import LIVE
 from infra.reaping import StackFacts, ephemeral_of, settings_of
 from infra.settings import own_of
@@ -63,14 +63,10 @@ class Data:
             name for name, one in configurations.items() if name != LIVE and "mirrors" not in own_of(one)
         )
         if bucket is None or source == LIVE or "mirrors" in own:
-            raise ConfigError(
-                [
-                    Problem(
-                        where="--dataset",
-                        message=f"is {source!r}; allowed: {', '.join(with_data)}, or a folder with test data",
-                        fix=f"--dataset {with_data[0] if with_data else 'PATH'}",
-                    )
-                ]
+            raise ConfigError.of(
+                "--dataset",
+                f"is {source!r}; allowed: {', '.join(with_data)}, or a folder with test data",
+                f"--dataset {with_data[0] if with_data else 'PATH'}",
             )
         return cls(source=source, bucket=str(bucket), path=None)
 

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
-from infra.errors import ConfigError, Problem
+from infra.errors import ConfigError
 from infra.naming import check_stack_name
 from infra.releases import FILE as CATALOGUE
 from infra.yamlfile import read_mapping
@@ -144,13 +144,9 @@ def _image_of(version: str, folder: Path) -> str:
         if isinstance(one, dict)
     }
     if version not in known:
-        raise ConfigError(
-            [
-                Problem(
-                    where="RELEASE",
-                    message=f"is {version}; allowed: a version of {CATALOGUE}: {', '.join(known)}",
-                    fix=f"eps-dos lab fault unhealthy {next(reversed(known), 'VERSION')}",
-                )
-            ]
+        raise ConfigError.of(
+            "RELEASE",
+            f"is {version}; allowed: a version of {CATALOGUE}: {', '.join(known)}",
+            f"eps-dos lab fault unhealthy {next(reversed(known), 'VERSION')}",
         )
     return str(known[version])

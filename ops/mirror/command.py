@@ -16,7 +16,7 @@ import typer
 
 from infra.deciding import load_environment
 from infra.environment import Environment
-from infra.errors import ConfigError, Problem
+from infra.errors import ConfigError
 from infra.graph import Graph
 from infra.mirroring import differences
 from infra.naming import check_stack_name
@@ -43,14 +43,10 @@ def mirror(
     folder = project_folder(Path.cwd())
     environment = environment_of(stack, folder, in_lab)
     if environment.mirrors is None:
-        raise ConfigError(
-            [
-                Problem(
-                    where=f"Pulumi.{stack}.yaml: eps-dos-api:mirrors",
-                    message="is missing, so this environment mirrors nothing",
-                    fix="name a mirror, such as: eps-dos mirror nft",
-                )
-            ]
+        raise ConfigError.of(
+            f"Pulumi.{stack}.yaml: eps-dos-api:mirrors",
+            "is missing, so this environment mirrors nothing",
+            "name a mirror, such as: eps-dos mirror nft",
         )
     original = load_environment(environment.mirrors, folder)
     if in_lab and level is not Level.declared:

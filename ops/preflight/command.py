@@ -18,7 +18,7 @@ import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.deciding import load_environment
-from infra.errors import ConfigError, Problem
+from infra.errors import ConfigError
 from infra.naming import check_stack_name
 from infra.yamlfile import read_mapping
 from ops.lab.entering import InLab, place
@@ -206,14 +206,10 @@ def _resolver(written: str | None) -> tuple[str, int] | None:
     try:
         return str(ip_address(address.strip("[]"))), int(port)
     except ValueError:
-        raise ConfigError(
-            [
-                Problem(
-                    where="--resolver",
-                    message=f"is {written}; allowed: an IP address, with a port after a colon or without",
-                    fix="--resolver 192.0.2.53",
-                )
-            ]
+        raise ConfigError.of(
+            "--resolver",
+            f"is {written}; allowed: an IP address, with a port after a colon or without",
+            "--resolver 192.0.2.53",
         ) from None
 
 

@@ -167,7 +167,7 @@ def apply(
     check_stack_name(stack)
     if not plan.is_file():
         fix = f"eps-dos review {stack} --save-plan FOLDER"
-        raise ConfigError([Problem(where="--plan", message=f"is {plan}, and there is no such file", fix=fix)])
+        raise ConfigError.of("--plan", f"is {plan}, and there is no such file", fix)
     at = place(in_lab)
     described = ["--message", message] if message else []
     kept = ["--refresh", "--plan", str(plan.absolute())]

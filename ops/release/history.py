@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from infra.errors import ConfigError, Problem
+from infra.errors import ConfigError
 from infra.promotion import Deployment
 from ops.stacks.store import Store, opened, parsed
 
@@ -42,14 +42,10 @@ def deployments(url: str, project: str, stack: str, cli: Path, folder: Path) -> 
     scheme = urlsplit(url).scheme
     if scheme in {"https", "http"}:
         return tuple(_from_cloud(_pulumi(cli, folder, stack)))
-    raise ConfigError(
-        [
-            Problem(
-                where=f"backend {scheme}://",
-                message="has a history that can't be read here; allowed: a folder, an S3 bucket, Pulumi Cloud",
-                fix="eps-dos backend init --bucket NAME, then pulumi login with the URL that it prints",
-            )
-        ]
+    raise ConfigError.of(
+        f"backend {scheme}://",
+        "has a history that can't be read here; allowed: a folder, an S3 bucket, Pulumi Cloud",
+        "eps-dos backend init --bucket NAME, then pulumi login with the URL that it prints",
     )
 
 

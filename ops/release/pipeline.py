@@ -11,7 +11,7 @@ from pathlib import Path
 
 from infra.deciding import load_environment
 from infra.environment import Environment
-from infra.errors import ConfigError, Problem
+from infra.errors import ConfigError
 from infra.naming import check_stack_name
 from infra.promotion import Exemption, Found, Pipeline, Run, Stage, runs
 from infra.releases import FILE, LIVE, Catalogue
@@ -34,14 +34,10 @@ def environments(folder: Path, stack: str | None = None) -> dict[str, Environmen
     """
     names = stack_names(folder)
     if stack is not None and check_stack_name(stack) not in names:
-        raise ConfigError(
-            [
-                Problem(
-                    where=f"stack {stack}",
-                    message=f"has no file; allowed: {', '.join(names)}",
-                    fix=f"git checkout -- Pulumi.{stack}.yaml, or name another",
-                )
-            ]
+        raise ConfigError.of(
+            f"stack {stack}",
+            f"has no file; allowed: {', '.join(names)}",
+            f"git checkout -- Pulumi.{stack}.yaml, or name another",
         )
     return {name: load_environment(name, folder) for name in names}
 

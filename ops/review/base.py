@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from infra.errors import ConfigError, Problem
+from infra.errors import ConfigError
 from infra.sources import stack_names
 from ops.lab import entering
 from ops.output.progress import progress
@@ -96,20 +96,18 @@ def commit(checkout: Path) -> str:
 def _archived(checkout: Path, base: str) -> bytes:
     found = resolved(checkout, base)
     if found is None:
-        problem = Problem(
-            where="--base",
-            message=f"is {base!r}, which is no commit here; allowed: a branch, a tag or a commit of this repository",
-            fix="git fetch, or name another one",
+        raise ConfigError.of(
+            "--base",
+            f"is {base!r}, which is no commit here; allowed: a branch, a tag or a commit of this repository",
+            "git fetch, or name another one",
         )
-        raise ConfigError([problem])
     return _git(checkout, "archive", "--format=tar", found).stdout
 
 
 def _git(checkout: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
     git = shutil.which("git")
     if git is None:
-        problem = Problem(where="git", message="is not on PATH", fix="install git")
-        raise ConfigError([problem])
+        raise ConfigError.of("git", "is not on PATH", "install git")
     # Its own program, with names that were checked.
     return subprocess.run([git, "-C", str(checkout), *arguments], capture_output=True, check=False)  # noqa: S603
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from infra.errors import ConfigError, Problem
+from infra.errors import ConfigError
 from infra.naming import LIVE, check_stack_name
 from infra.sources import stack_names
 from infra.suppliers import FILE as SUPPLIERS
@@ -129,7 +129,7 @@ def _judge_elsewhere(file: Path, checkout: Path, format_: Format, outputs: Seque
     try:
         reviews = from_json(file.read_text(encoding="utf-8", errors="replace"), redactor)
     except UntrustedReviewError as error:
-        raise ConfigError([Problem(where=f"--from {file.name}:", message=f"{error}", fix="make it again")]) from None
+        raise ConfigError.of(f"--from {file.name}:", f"{error}", "make it again") from None
     judged = gate(reviews, read_acknowledgements(checkout, now.date()), now.date(), redactor)
     _write(Review(commit=redactor.text(commit or ""), made_at=now, gate=judged), format_, outputs)
     return 0 if judged.passed else 1

@@ -14,7 +14,7 @@ from typing import Any
 
 from infra.deciding import load_environment
 from infra.environment import LIFETIME, Environment
-from infra.errors import ConfigError, Problem
+from infra.errors import ConfigError
 from infra.naming import check_stack_name
 from infra.reaping import LockFacts, StackFacts, settings_of
 from infra.settings import NAMESPACE
@@ -77,7 +77,7 @@ def environment_of(stack: str, folder: Path, place: Place) -> Environment:
     if settings is None:
         message = f"is missing, and no environment made for a test is called {stack}"
         fix = f"restore it: git checkout -- Pulumi.{stack}.yaml; or eps-dos ephemeral list"
-        raise ConfigError([Problem(where=f"Pulumi.{stack}.yaml:", message=message, fix=fix)])
+        raise ConfigError.of(f"Pulumi.{stack}.yaml:", message, fix)
     texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in settings.items()}
     return load_environment(stack, folder, texts)
 

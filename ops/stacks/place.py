@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra.errors import ConfigError, Problem
+from infra.errors import ConfigError
 
 LAB_FOLDER = ".lab"
 LAB_COPY = "project"
@@ -41,12 +41,6 @@ def project_folder(start: Path) -> Path:
             if folder.name == LAB_COPY and folder.parent.name == LAB_FOLDER:
                 return project_folder(folder.parent.parent)
             return folder
-    raise ConfigError(
-        [
-            Problem(
-                where=f"{start}:",
-                message="there is no Pulumi.yaml here or in a folder above",
-                fix="run eps-dos in the project's folder",
-            )
-        ]
+    raise ConfigError.of(
+        f"{start}:", "there is no Pulumi.yaml here or in a folder above", "run eps-dos in the project's folder"
     )

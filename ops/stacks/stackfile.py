@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 
 import yaml
 
-from infra.errors import ConfigError, Problem
+from infra.errors import ConfigError
 from infra.settings import NAMESPACE
 from infra.yamlfile import read_mapping
 
@@ -77,14 +77,10 @@ class StackFile:
         if content == self._original:
             return False
         if not self.path.exists() or self.path.read_bytes() != self._original:
-            raise ConfigError(
-                [
-                    Problem(
-                        where=f"{self.path.name}:",
-                        message="was changed by somebody else meanwhile; nothing was written",
-                        fix="run the command again",
-                    )
-                ]
+            raise ConfigError.of(
+                f"{self.path.name}:",
+                "was changed by somebody else meanwhile; nothing was written",
+                "run the command again",
             )
         _replace(self.path, content)
         self._original = content

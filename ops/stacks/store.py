@@ -18,7 +18,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import boto3
 from botocore.config import Config
 
-from infra.errors import ConfigError, Problem
+from infra.errors import ConfigError
 
 AT_ONCE = 16
 """So many files of a bucket may be read at the same time."""
@@ -111,14 +111,10 @@ def parsed(name: str, content: bytes) -> Mapping[str, Any]:
         except (EOFError, OSError, zlib.error) as error:
             raise ValueError(f"is no whole gzip file: {error}") from None
     if content.startswith(b"\x28\xb5\x2f\xfd"):
-        raise ConfigError(
-            [
-                Problem(
-                    where=f"backend: {name}",
-                    message="is compressed with zstd, which can't be read here; allowed: none, gzip",
-                    fix="unset PULUMI_DIY_BACKEND_ZSTD where stacks are deployed from",
-                )
-            ]
+        raise ConfigError.of(
+            f"backend: {name}",
+            "is compressed with zstd, which can't be read here; allowed: none, gzip",
+            "unset PULUMI_DIY_BACKEND_ZSTD where stacks are deployed from",
         )
     try:
         document = json.loads(content)

@@ -16,7 +16,7 @@ import typer
 
 from infra.deciding import load_environment
 from infra.environment import PORT, Environment
-from infra.errors import ConfigError, Problem
+from infra.errors import ConfigError
 from infra.naming import check_stack_name
 from ops.lab.entering import InLab, environment_of, place
 from ops.output.progress import progress, say
@@ -135,9 +135,6 @@ def _trusted(ca: Path | None) -> ssl.SSLContext:
     try:
         return ssl.create_default_context(cafile=str(ca) if ca else None)
     except (OSError, ssl.SSLError) as error:
-        problem = Problem(
-            where="--ca",
-            message=f"is {ca}, which can't be used: {error.strerror or error}",
-            fix="name a file with certificates in PEM",
-        )
-        raise ConfigError([problem]) from None
+        raise ConfigError.of(
+            "--ca", f"is {ca}, which can't be used: {error.strerror or error}", "name a file with certificates in PEM"
+        ) from None

@@ -9,7 +9,7 @@ import subprocess
 import pytest
 from botocore.exceptions import ClientError, NoCredentialsError
 
-from infra.errors import ConfigError, Problem
+from infra.errors import ConfigError
 from lab import exclusive
 from lab.engine.errors import EngineError
 from lab.errors import LabError, WrongUse
@@ -22,7 +22,7 @@ from tests.labs import EPS_DOS, LabCopy
     ("error", "code", "said"),
     [
         (
-            ConfigError([Problem(where="a file", message="is wrong", fix="mend it")]),
+            ConfigError.of("a file", "is wrong", "mend it"),
             2,
             "a file is wrong\n    fix: mend it",
         ),
