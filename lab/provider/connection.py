@@ -103,7 +103,7 @@ class Connection:
         """The domain of the partition's endpoints and service names."""
         return {"aws-cn": "amazonaws.com.cn"}.get(self.partition, "amazonaws.com")
 
-    def client(self, service: str, region: str | None = None) -> Any:  # noqa: ANN401 boto3's clients are made at run time
+    def client(self, service: str, region: str | None = None) -> Any:
         """Return the one client of a service and region. Raises RefusedError if its endpoint isn't loopback."""
         key = (service, region or self.region)
         with self._lock:
@@ -111,7 +111,7 @@ class Connection:
                 self._clients[key] = self._new_client(*key, attempts=_ATTEMPTS)
             return self._clients[key]
 
-    def _new_client(self, service: str, region: str, attempts: int) -> Any:  # noqa: ANN401
+    def _new_client(self, service: str, region: str, attempts: int) -> Any:
         from botocore.config import Config
 
         retries: Any = {
@@ -202,7 +202,7 @@ def refuse_unless_loopback(url: str, what: str) -> None:
         )
 
 
-def _refuse_request(request: Any, **_kwargs: Any) -> None:  # noqa: ANN401 botocore's event handlers
+def _refuse_request(request: Any, **_kwargs: Any) -> None:
     refuse_unless_loopback(request.url, "a request's host")
 
 

@@ -22,15 +22,15 @@ DEFAULTS = "__defaults"
 class Form:
     """A value that AWS takes and gives as it is: a scalar, a list in order, a map."""
 
-    def send(self, value: Any) -> Any:  # noqa: ANN401 any property's value
+    def send(self, value: Any) -> Any:
         """Return what a call's parameter takes for this value."""
         return value
 
-    def receive(self, value: Any) -> Any:  # noqa: ANN401
+    def receive(self, value: Any) -> Any:
         """Return the property's value for what the description has."""
         return value
 
-    def changes(self, path: str, new: Any, old: Any, before: Any) -> Iterator[Change]:  # noqa: ANN401
+    def changes(self, path: str, new: Any, old: Any, before: Any) -> Iterator[Change]:
         """Yield what differs between the wanted value and the actual one.
 
         `before` is what was wanted last time: only what the program says, or said and no longer says, counts; the rest
@@ -45,27 +45,27 @@ class Form:
         else:
             yield from self._differences(path, new, old, before)
 
-    def same(self, wanted: Any, actual: Any) -> bool:  # noqa: ANN401
+    def same(self, wanted: Any, actual: Any) -> bool:
         """Tell whether the actual value is the wanted one, whatever else AWS adds to it."""
         return not any(self.changes("", wanted, actual, wanted))
 
-    def keep(self, wanted: Any, actual: Any) -> Any:  # noqa: ANN401
+    def keep(self, wanted: Any, actual: Any) -> Any:
         """Return the actual value in the words of the wanted one, as far as they mean the same."""
         return wanted if wanted is not None and self.same(wanted, actual) else actual
 
-    def completed(self, value: Any) -> Any:  # noqa: ANN401
+    def completed(self, value: Any) -> Any:
         """Return the value with the defaults of its parts, and the bridge's list of those in each object."""
         return value
 
-    def as_input(self, said: Any, actual: Any) -> Any:  # noqa: ANN401, ARG002 a plain value has no parts
+    def as_input(self, said: Any, actual: Any) -> Any:  # noqa: ARG002 a plain value has no parts
         """Return what a program would say to have the actual value, no more than it `said` where AWS adds things."""
         return actual
 
-    def unimplemented(self, path: str, value: Any) -> Iterator[str]:  # noqa: ANN401, ARG002 nothing is, in a plain value
+    def unimplemented(self, path: str, value: Any) -> Iterator[str]:  # noqa: ARG002 nothing is, in a plain value
         """Yield the paths inside a value which pulumi_aws knows and this form doesn't."""
         yield from ()
 
-    def _differences(self, path: str, new: Any, old: Any, before: Any) -> Iterator[Change]:  # noqa: ANN401
+    def _differences(self, path: str, new: Any, old: Any, before: Any) -> Iterator[Change]:
         if isinstance(new, dict) and isinstance(old, dict):
             said = before if isinstance(before, dict) else {}
             for key in sorted(new.keys() | old.keys() | said.keys()):
@@ -83,11 +83,11 @@ PLAIN = Form()
 class TextFlag(Form):
     """A flag that Pulumi's schema has as a text ("true"), and AWS as a boolean."""
 
-    def send(self, value: Any) -> Any:  # noqa: ANN401
+    def send(self, value: Any) -> Any:
         """Return the boolean."""
         return str(value).lower() == "true"
 
-    def receive(self, value: Any) -> Any:  # noqa: ANN401
+    def receive(self, value: Any) -> Any:
         """Return the text."""
         return None if value is None else str(value).lower()
 
@@ -95,11 +95,11 @@ class TextFlag(Form):
 class FlagText(Form):
     """A flag that AWS has as a text ("true"), as load balancer attributes do."""
 
-    def send(self, value: Any) -> Any:  # noqa: ANN401
+    def send(self, value: Any) -> Any:
         """Return the text."""
         return str(value).lower()
 
-    def receive(self, value: Any) -> Any:  # noqa: ANN401
+    def receive(self, value: Any) -> Any:
         """Return the boolean."""
         return None if value is None else str(value).lower() == "true"
 
@@ -107,43 +107,27 @@ class FlagText(Form):
 class NumberText(Form):
     """A number that AWS has as a text."""
 
-    def send(self, value: Any) -> Any:  # noqa: ANN401
+    def send(self, value: Any) -> Any:
         """Return the text."""
         return str(value)
 
-    def receive(self, value: Any) -> Any:  # noqa: ANN401
+    def receive(self, value: Any) -> Any:
         """Return the number."""
         return None if value in (None, "") else int(value)
-
-
-class TextNumber(Form):
-    """A number that Pulumi's schema has as a text, and AWS as a number."""
-
-    def send(self, value: Any) -> Any:  # noqa: ANN401
-        """Return the number."""
-        return float(value) if "." in str(value) else int(value)
-
-    def receive(self, value: Any) -> Any:  # noqa: ANN401
-        """Return the text."""
-        return None if value is None else f"{value:g}"
-
-    def _differences(self, path: str, new: Any, old: Any, before: Any) -> Iterator[Change]:  # noqa: ANN401, ARG002
-        if float(new) != float(old):
-            yield Change(path, Kind.UPDATE)
 
 
 class DomainName(Form):
     """A DNS name: its case, and a dot at its end, mean nothing; `\\052` is the asterisk that Route 53 escapes."""
 
-    def receive(self, value: Any) -> Any:  # noqa: ANN401
+    def receive(self, value: Any) -> Any:
         """Return the name without the dot."""
         return None if value is None else _plain_name(value)
 
-    def keep(self, wanted: Any, actual: Any) -> Any:  # noqa: ANN401, ARG002
+    def keep(self, wanted: Any, actual: Any) -> Any:  # noqa: ARG002 as in Form
         """Return the name as Route 53 has it, as the real provider's state does."""
         return self.receive(actual)
 
-    def _differences(self, path: str, new: Any, old: Any, before: Any) -> Iterator[Change]:  # noqa: ANN401, ARG002
+    def _differences(self, path: str, new: Any, old: Any, before: Any) -> Iterator[Change]:  # noqa: ARG002 as in Form
         if _plain_name(new) != _plain_name(old):
             yield Change(path, Kind.UPDATE)
 
@@ -151,7 +135,7 @@ class DomainName(Form):
 class Caseless(Form):
     """A word whose case means nothing: a protocol."""
 
-    def _differences(self, path: str, new: Any, old: Any, before: Any) -> Iterator[Change]:  # noqa: ANN401, ARG002
+    def _differences(self, path: str, new: Any, old: Any, before: Any) -> Iterator[Change]:  # noqa: ARG002 as in Form
         if str(new).lower() != str(old).lower():
             yield Change(path, Kind.UPDATE)
 
@@ -162,11 +146,11 @@ class Renamed(Form):
 
     words: Mapping[Any, Any]
 
-    def send(self, value: Any) -> Any:  # noqa: ANN401
+    def send(self, value: Any) -> Any:
         """Return AWS's word."""
         return self.words.get(value, value)
 
-    def receive(self, value: Any) -> Any:  # noqa: ANN401
+    def receive(self, value: Any) -> Any:
         """Return Pulumi's word."""
         return next((ours for ours, theirs in self.words.items() if theirs == value), value)
 
@@ -177,11 +161,11 @@ class Synonyms(Form):
 
     words: Mapping[str, str]
 
-    def _differences(self, path: str, new: Any, old: Any, before: Any) -> Iterator[Change]:  # noqa: ANN401, ARG002
+    def _differences(self, path: str, new: Any, old: Any, before: Any) -> Iterator[Change]:  # noqa: ARG002 as in Form
         if self._word(new) != self._word(old):
             yield Change(path, Kind.UPDATE)
 
-    def _word(self, value: Any) -> str:  # noqa: ANN401
+    def _word(self, value: Any) -> str:
         lower = str(value).lower()
         return self.words.get(lower, lower)
 
@@ -189,21 +173,21 @@ class Synonyms(Form):
 class Document(Form):
     """A JSON document as a text: layout and the order of keys mean nothing."""
 
-    def receive(self, value: Any) -> Any:  # noqa: ANN401
+    def receive(self, value: Any) -> Any:
         """Return the document as a text; botocore has parsed some of them."""
         return json.dumps(value, separators=(",", ":")) if isinstance(value, dict | list) else value
 
-    def _differences(self, path: str, new: Any, old: Any, before: Any) -> Iterator[Change]:  # noqa: ANN401, ARG002
+    def _differences(self, path: str, new: Any, old: Any, before: Any) -> Iterator[Change]:  # noqa: ARG002 as in Form
         if self._meaning(new) != self._meaning(old):
             yield Change(path, Kind.UPDATE)
 
-    def _meaning(self, text: str) -> Any:  # noqa: ANN401
+    def _meaning(self, text: str) -> Any:
         try:
             return self._normalised(json.loads(text))
         except ValueError:
             return text
 
-    def _normalised(self, parsed: Any) -> Any:  # noqa: ANN401
+    def _normalised(self, parsed: Any) -> Any:
         return parsed
 
 
@@ -213,7 +197,7 @@ class Policy(Document):
     Source: IAM user guide, "Grammar of the IAM JSON policy language".
     """
 
-    def _normalised(self, parsed: Any) -> Any:  # noqa: ANN401
+    def _normalised(self, parsed: Any) -> Any:
         if isinstance(parsed, dict):
             return {key: self._normalised(self._statements(key, value)) for key, value in parsed.items()}
         if isinstance(parsed, list):
@@ -224,7 +208,7 @@ class Policy(Document):
         return str(parsed).lower() if isinstance(parsed, bool) else parsed
 
     @staticmethod
-    def _statements(key: str, value: Any) -> Any:  # noqa: ANN401
+    def _statements(key: str, value: Any) -> Any:
         if key == "Statement" and isinstance(value, dict):
             return [value]
         # "*" stands for every AWS principal.
@@ -234,26 +218,26 @@ class Policy(Document):
 class Joined(Form):
     """A set of texts that AWS has as one text with commas."""
 
-    def send(self, value: Any) -> Any:  # noqa: ANN401
+    def send(self, value: Any) -> Any:
         """Return the text."""
         return ",".join(value)
 
-    def receive(self, value: Any) -> Any:  # noqa: ANN401
+    def receive(self, value: Any) -> Any:
         """Return the list."""
         return [word for word in value.split(",") if word] or None if value else None
 
-    def _differences(self, path: str, new: Any, old: Any, before: Any) -> Iterator[Change]:  # noqa: ANN401
+    def _differences(self, path: str, new: Any, old: Any, before: Any) -> Iterator[Change]:
         return SetOf().changes(path, new, old, before)
 
 
 class TagMap(Form):
     """A map that AWS has as a list of Key and Value."""
 
-    def send(self, value: Any) -> Any:  # noqa: ANN401
+    def send(self, value: Any) -> Any:
         """Return the list, in the order of its keys."""
         return [{"Key": key, "Value": item} for key, item in sorted(value.items())]
 
-    def receive(self, value: Any) -> Any:  # noqa: ANN401
+    def receive(self, value: Any) -> Any:
         """Return the map; None for an empty one."""
         return {item["Key"]: item.get("Value", "") for item in value or ()} or None
 
@@ -265,11 +249,11 @@ class Pairs(Form):
     key: str = "Name"
     value: str = "Value"
 
-    def send(self, value: Any) -> Any:  # noqa: ANN401
+    def send(self, value: Any) -> Any:
         """Return the list, in the order of its keys."""
         return [{self.key: key, self.value: item} for key, item in sorted(value.items())]
 
-    def receive(self, value: Any) -> Any:  # noqa: ANN401
+    def receive(self, value: Any) -> Any:
         """Return the map; None for an empty one."""
         return {item[self.key]: item[self.value] for item in value or ()} or None
 
@@ -277,7 +261,7 @@ class Pairs(Form):
 class Moment(Form):
     """A point in time, as a text in UTC: `2026-01-31T09:00:00Z`."""
 
-    def receive(self, value: Any) -> Any:  # noqa: ANN401
+    def receive(self, value: Any) -> Any:
         """Return the text for botocore's datetime."""
         return value.strftime("%Y-%m-%dT%H:%M:%SZ") if hasattr(value, "strftime") else value
 
@@ -285,11 +269,11 @@ class Moment(Form):
 class Unchanged(Form):
     """A number of which -1 means "leave it as it is", and is not sent."""
 
-    def send(self, value: Any) -> Any:  # noqa: ANN401
+    def send(self, value: Any) -> Any:
         """Return the number, None for -1."""
         return None if value == -1 else value
 
-    def receive(self, value: Any) -> Any:  # noqa: ANN401
+    def receive(self, value: Any) -> Any:
         """Return the number, -1 for none."""
         return -1 if value is None else value
 
@@ -300,28 +284,28 @@ class Only(Form):
 
     item: Form = PLAIN
 
-    def send(self, value: Any) -> Any:  # noqa: ANN401
+    def send(self, value: Any) -> Any:
         """Return the item."""
         return self.item.send(value[0]) if value else None
 
-    def receive(self, value: Any) -> Any:  # noqa: ANN401
+    def receive(self, value: Any) -> Any:
         """Return the list."""
         received = self.item.receive(value)
         return None if received is None else [received]
 
-    def completed(self, value: Any) -> Any:  # noqa: ANN401
+    def completed(self, value: Any) -> Any:
         """Return the list with its item completed."""
         return ListOf(self.item).completed(value)
 
-    def as_input(self, said: Any, actual: Any) -> Any:  # noqa: ANN401
+    def as_input(self, said: Any, actual: Any) -> Any:
         """Return the actual item in what was said of it."""
         return ListOf(self.item).as_input(said, actual)
 
-    def unimplemented(self, path: str, value: Any) -> Iterator[str]:  # noqa: ANN401
+    def unimplemented(self, path: str, value: Any) -> Iterator[str]:
         """Yield what the item has too much."""
         return ListOf(self.item).unimplemented(path, value)
 
-    def _differences(self, path: str, new: Any, old: Any, before: Any) -> Iterator[Change]:  # noqa: ANN401
+    def _differences(self, path: str, new: Any, old: Any, before: Any) -> Iterator[Change]:
         return ListOf(self.item).changes(path, new, old, before)
 
 
@@ -331,23 +315,23 @@ class Single(Form):
 
     item: Nested
 
-    def send(self, value: Any) -> Any:  # noqa: ANN401
+    def send(self, value: Any) -> Any:
         """Return the list."""
         return [self.item.send(value)]
 
-    def receive(self, value: Any) -> Any:  # noqa: ANN401
+    def receive(self, value: Any) -> Any:
         """Return the object."""
         return self.item.receive(value[0]) if value else None
 
-    def completed(self, value: Any) -> Any:  # noqa: ANN401
+    def completed(self, value: Any) -> Any:
         """Return the object, completed."""
         return self.item.completed(value)
 
-    def unimplemented(self, path: str, value: Any) -> Iterator[str]:  # noqa: ANN401
+    def unimplemented(self, path: str, value: Any) -> Iterator[str]:
         """Yield what the object has too much."""
         return self.item.unimplemented(path, value)
 
-    def _differences(self, path: str, new: Any, old: Any, before: Any) -> Iterator[Change]:  # noqa: ANN401
+    def _differences(self, path: str, new: Any, old: Any, before: Any) -> Iterator[Change]:
         return self.item.changes(path, new, old, before)
 
 
@@ -367,7 +351,7 @@ class Nested(Form):
 
     parts: Mapping[str, Part]
 
-    def send(self, value: Any) -> Any:  # noqa: ANN401
+    def send(self, value: Any) -> Any:
         """Return AWS's object, without what isn't set."""
         return {
             part.sends or capital(name): part.form.send(value[name])
@@ -375,7 +359,7 @@ class Nested(Form):
             if value.get(name) is not None
         }
 
-    def receive(self, value: Any) -> Any:  # noqa: ANN401
+    def receive(self, value: Any) -> Any:
         """Return Pulumi's object, without what isn't there; None for an empty one."""
         if not isinstance(value, dict):
             return None
@@ -384,7 +368,7 @@ class Nested(Form):
         }
         return {name: item for name, item in received.items() if item is not None} or None
 
-    def keep(self, wanted: Any, actual: Any) -> Any:  # noqa: ANN401
+    def keep(self, wanted: Any, actual: Any) -> Any:
         """Return the actual object, each property in the wanted one's words."""
         if not isinstance(wanted, dict) or not isinstance(actual, dict):
             return super().keep(wanted, actual)
@@ -395,7 +379,7 @@ class Nested(Form):
         }
         return {name: item for name, item in kept.items() if item is not None}
 
-    def completed(self, value: Any) -> Any:  # noqa: ANN401
+    def completed(self, value: Any) -> Any:
         """Return the object with its parts' defaults, and the list of those."""
         if not isinstance(value, dict):
             return value
@@ -407,7 +391,7 @@ class Nested(Form):
         }
         return {**given, **assumed, DEFAULTS: sorted(assumed)}
 
-    def as_input(self, said: Any, actual: Any) -> Any:  # noqa: ANN401
+    def as_input(self, said: Any, actual: Any) -> Any:
         """Return the actual object with the properties that were said before."""
         if not isinstance(said, dict) or not isinstance(actual, dict):
             return actual
@@ -418,7 +402,7 @@ class Nested(Form):
         }
         return {**refreshed, DEFAULTS: said[DEFAULTS]} if DEFAULTS in said else refreshed
 
-    def unimplemented(self, path: str, value: Any) -> Iterator[str]:  # noqa: ANN401
+    def unimplemented(self, path: str, value: Any) -> Iterator[str]:
         """Yield the set properties that aren't among the parts."""
         if isinstance(value, dict):
             for name, item in value.items():
@@ -427,7 +411,7 @@ class Nested(Form):
                 elif item is not None:
                     yield key_path(path, name)
 
-    def _differences(self, path: str, new: Any, old: Any, before: Any) -> Iterator[Change]:  # noqa: ANN401
+    def _differences(self, path: str, new: Any, old: Any, before: Any) -> Iterator[Change]:
         said = before if isinstance(before, dict) else {}
         for name, part in self.parts.items():
             place = key_path(path, name)
@@ -443,34 +427,34 @@ class ListOf(Form):
 
     item: Form = PLAIN
 
-    def send(self, value: Any) -> Any:  # noqa: ANN401
+    def send(self, value: Any) -> Any:
         """Return AWS's list."""
         return [self.item.send(item) for item in value]
 
-    def receive(self, value: Any) -> Any:  # noqa: ANN401
+    def receive(self, value: Any) -> Any:
         """Return Pulumi's list; None for an empty one."""
         return [self.item.receive(item) for item in value] or None if value else None
 
-    def completed(self, value: Any) -> Any:  # noqa: ANN401
+    def completed(self, value: Any) -> Any:
         """Return the list with each item completed."""
         return [self.item.completed(item) for item in value] if isinstance(value, list) else value
 
-    def as_input(self, said: Any, actual: Any) -> Any:  # noqa: ANN401
+    def as_input(self, said: Any, actual: Any) -> Any:
         """Return the actual items, each in what was said of its partner before."""
         if not isinstance(said, list) or not isinstance(actual, list):
             return actual
         return [self.item.as_input(self._said_of(item, index, said), item) for index, item in enumerate(actual)]
 
-    def _said_of(self, _item: Any, index: int, said: list[Any]) -> Any:  # noqa: ANN401
+    def _said_of(self, _item: Any, index: int, said: list[Any]) -> Any:
         return said[index] if index < len(said) else None
 
-    def unimplemented(self, path: str, value: Any) -> Iterator[str]:  # noqa: ANN401
+    def unimplemented(self, path: str, value: Any) -> Iterator[str]:
         """Yield what the items have too much."""
         if isinstance(value, list):
             for index, item in enumerate(value):
                 yield from self.item.unimplemented(f"{path}[{index}]", item)
 
-    def _differences(self, path: str, new: Any, old: Any, before: Any) -> Iterator[Change]:  # noqa: ANN401
+    def _differences(self, path: str, new: Any, old: Any, before: Any) -> Iterator[Change]:
         yield from _by_position(self.item, path, new, old, before)
 
 
@@ -480,7 +464,7 @@ class SetOf(ListOf):
 
     key: str = ""
 
-    def _differences(self, path: str, new: Any, old: Any, before: Any) -> Iterator[Change]:  # noqa: ANN401
+    def _differences(self, path: str, new: Any, old: Any, before: Any) -> Iterator[Change]:
         said = before if isinstance(before, list) else []
         left = list(enumerate(old))
         unmatched: list[tuple[int, Any]] = []
@@ -510,10 +494,10 @@ class SetOf(ListOf):
         ):
             yield from (Change(f"{path}[{index}]", kind) for index in sorted(indexes))
 
-    def _said_of(self, item: Any, _index: int, said: list[Any]) -> Any:  # noqa: ANN401
+    def _said_of(self, item: Any, _index: int, said: list[Any]) -> Any:
         return next((one for one in said if self._is_partner(item, one) or self.item.same(one, item)), None)
 
-    def _is_partner(self, item: Any, other: Any) -> bool:  # noqa: ANN401
+    def _is_partner(self, item: Any, other: Any) -> bool:
         if not self.key or not isinstance(item, dict) or not isinstance(other, dict):
             return False
         return item.get(self.key) is not UNKNOWN and item.get(self.key) == other.get(self.key)
@@ -529,17 +513,17 @@ def capital(name: str) -> str:
     return name[:1].upper() + name[1:]
 
 
-def _by_position(form: Form, path: str, new: list[Any], old: list[Any], before: Any) -> Iterator[Change]:  # noqa: ANN401
+def _by_position(form: Form, path: str, new: list[Any], old: list[Any], before: Any) -> Iterator[Change]:
     said = before if isinstance(before, list) else []
     for index in range(max(len(new), len(old))):
         wanted, actual, earlier = (items[index] if index < len(items) else None for items in (new, old, said))
         yield from form.changes(f"{path}[{index}]", wanted, actual, earlier)
 
 
-def _is_nothing(value: Any) -> bool:  # noqa: ANN401
+def _is_nothing(value: Any) -> bool:
     """The real provider can't tell a property that isn't set from one set to its type's zero."""
     return value is None or ((value is not UNKNOWN and value in ("", [], {})) or value is False or value == 0)
 
 
-def _plain_name(name: Any) -> str:  # noqa: ANN401
+def _plain_name(name: Any) -> str:
     return str(name).replace("\\052", "*").rstrip(".").lower()

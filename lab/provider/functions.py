@@ -60,7 +60,7 @@ def invoke(function: Function, connection: Connection, arguments: Arguments) -> 
     return {name: value for name, value in {**given, **region, **result}.items() if value is not None}
 
 
-def _ec2(connection: Connection, arguments: Arguments) -> Any:  # noqa: ANN401 boto3's clients are made at run time
+def _ec2(connection: Connection, arguments: Arguments) -> Any:
     return connection.client("ec2", arguments.get("region"))
 
 

@@ -43,7 +43,6 @@ class Autonaming:
 
     proposed: str = ""
     disabled: bool = False
-    enforced: bool = False
 
 
 @dataclass(frozen=True)
@@ -175,7 +174,7 @@ def _name(
     inputs[rule.property] = made_up
 
 
-def _all_tags(tags: Any, connection: Connection) -> Any:  # noqa: ANN401
+def _all_tags(tags: Any, connection: Connection) -> Any:
     if has_unknown(tags):
         return UNKNOWN
     return _without_ignored({**connection.default_tags, **(tags or {})}, connection)
@@ -232,7 +231,7 @@ def _changes(
     return known.form.changes(name, new, old, before.get(name))
 
 
-def _actual(known: Property, name: str, before: Mapping[str, Any], state: Mapping[str, Any]) -> Any:  # noqa: ANN401
+def _actual(known: Property, name: str, before: Mapping[str, Any], state: Mapping[str, Any]) -> Any:
     return before.get(name) if known.reads == NOT_SENT else state.get(name)
 
 
@@ -451,7 +450,7 @@ def _sent(work: Work, call: Call, everything: bool) -> dict[str, Any]:
     return parameters
 
 
-def _put(parameters: dict[str, Any], path: str, value: Any) -> None:  # noqa: ANN401
+def _put(parameters: dict[str, Any], path: str, value: Any) -> None:
     *outer, last = path.split(".")
     for name in outer:
         parameters = parameters.setdefault(name, {})
@@ -469,7 +468,7 @@ def _tag_parameters(work: Work) -> dict[str, Any]:
     return {tagging.parameter: _shaped(tagging, tags)}
 
 
-def _shaped(tagging: Tagging, tags: Mapping[str, str]) -> Any:  # noqa: ANN401
+def _shaped(tagging: Tagging, tags: Mapping[str, str]) -> Any:
     listed = [{"Key": key, "Value": value} for key, value in sorted(tags.items())]
     if tagging.shape == "map":
         return dict(tags)
@@ -660,24 +659,24 @@ def parameter_of(name: str, rule: Property) -> str:
 
 
 @functools.cache
-def operation_inputs(model: Any, operation: str) -> frozenset[str]:  # noqa: ANN401 botocore ships no types for it
+def operation_inputs(model: Any, operation: str) -> frozenset[str]:
     """Return the names of an operation's parameters, by a botocore ServiceModel. Raises KeyError if there is none."""
     shape = _operations(model)[operation].input_shape
     return frozenset(shape.members) if shape else frozenset()
 
 
 @functools.cache
-def _operations(model: Any) -> dict[str, Any]:  # noqa: ANN401
+def _operations(model: Any) -> dict[str, Any]:
     from botocore import xform_name
 
     return {xform_name(name): model.operation_model(name) for name in model.operation_names}
 
 
 @functools.cache
-def _compiled(path: str) -> Any:  # noqa: ANN401 jmespath ships no types
+def _compiled(path: str) -> Any:
     return jmespath.compile(path)
 
 
-def search(path: str, value: Any) -> Any:  # noqa: ANN401
+def search(path: str, value: Any) -> Any:
     """Return what a JMESPath finds in a value, None if nothing."""
     return _compiled(path).search(value)

@@ -91,7 +91,7 @@ def _place(token: str) -> tuple[str, str]:
     return ".".join(["pulumi_aws", *([] if module == "index" else [module]), file]), name
 
 
-def _object(input_type: Any) -> dict[str, Any]:  # noqa: ANN401 a generated class
+def _object(input_type: Any) -> dict[str, Any]:
     names = _types.input_type_py_to_pulumi_names(input_type)
     types = _types.input_type_types(input_type)
     required = {
@@ -102,7 +102,7 @@ def _object(input_type: Any) -> dict[str, Any]:  # noqa: ANN401 a generated clas
     return {"object": {name: _described(types[name]) for name in sorted(types)}, "required": sorted(required)}
 
 
-def _described(hint: Any) -> Described:  # noqa: ANN401 any type hint
+def _described(hint: Any) -> Described:
     if hint in _SCALARS:
         return _SCALARS[hint]
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)

@@ -90,7 +90,7 @@ def _coerced_object(
     return result
 
 
-def _coerced(path: str, described: Described, value: Any, problems: list[Problem]) -> Any:  # noqa: ANN401
+def _coerced(path: str, described: Described, value: Any, problems: list[Problem]) -> Any:
     if value is UNKNOWN:
         return value
     if isinstance(described, str):
@@ -114,14 +114,14 @@ def _coerced(path: str, described: Described, value: Any, problems: list[Problem
     return value
 
 
-def _coerced_scalar(path: str, described: str, value: Any, problems: list[Problem]) -> Any:  # noqa: ANN401
+def _coerced_scalar(path: str, described: str, value: Any, problems: list[Problem]) -> Any:
     for result in _readings(described, value):
         return result
     problems.append(Problem(path, f"expected {_EXPECTED[described]}, got {_shown(value)}"))
     return value
 
 
-def _readings(described: str, value: Any) -> Iterator[Any]:  # noqa: ANN401
+def _readings(described: str, value: Any) -> Iterator[Any]:
     if described == "document" and isinstance(value, dict):
         # The bridge's TransformJSONDocument takes an object too.
         yield json.dumps(value, separators=(",", ":"))
@@ -154,7 +154,7 @@ def _unknown_name(name: str, known: Mapping[str, Any]) -> str:
     return f"an argument named {json.dumps(name)} is not expected here" + (f"; did you mean {near[0]}?" if near else "")
 
 
-def _shown(value: Any) -> str:  # noqa: ANN401
+def _shown(value: Any) -> str:
     # The value itself may be secret.
     kinds = {dict: "an object", list: "a list", str: "a string", bool: "a boolean"}
     return kinds.get(type(value), "a number")

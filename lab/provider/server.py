@@ -291,7 +291,6 @@ def _autonaming(request: provider_pb2.CheckRequest) -> Autonaming:
     return Autonaming(
         proposed=request.autonaming.proposed_name,
         disabled=request.autonaming.mode == options.DISABLE,
-        enforced=request.autonaming.mode == options.ENFORCE,
     )
 
 

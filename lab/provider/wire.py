@@ -52,7 +52,7 @@ def encode(properties: Mapping[str, Any], secrets: frozenset[Path] = frozenset()
     return struct
 
 
-def has_unknown(value: Any) -> bool:  # noqa: ANN401 any property's value
+def has_unknown(value: Any) -> bool:
     """Tell whether a value is unknown, or holds one that is."""
     if isinstance(value, dict):
         return any(has_unknown(item) for item in value.values())
@@ -61,7 +61,7 @@ def has_unknown(value: Any) -> bool:  # noqa: ANN401 any property's value
     return value is UNKNOWN
 
 
-def _decode(value: struct_pb2.Value, path: Path, secrets: set[Path]) -> Any:  # noqa: ANN401
+def _decode(value: struct_pb2.Value, path: Path, secrets: set[Path]) -> Any:
     kind = value.WhichOneof("kind")
     if kind == "string_value":
         return UNKNOWN if value.string_value == _UNKNOWN_TEXT else value.string_value
@@ -77,7 +77,7 @@ def _decode(value: struct_pb2.Value, path: Path, secrets: set[Path]) -> Any:  # 
     return None
 
 
-def _decode_struct(struct: struct_pb2.Struct, path: Path, secrets: set[Path]) -> Any:  # noqa: ANN401
+def _decode_struct(struct: struct_pb2.Struct, path: Path, secrets: set[Path]) -> Any:
     fields = struct.fields
     signature = fields[_SIGNATURE_KEY].string_value if _SIGNATURE_KEY in fields else ""
     if signature == _SECRET:
@@ -92,7 +92,7 @@ def _decode_struct(struct: struct_pb2.Struct, path: Path, secrets: set[Path]) ->
     return {key: _decode(item, (*path, key), secrets) for key, item in fields.items()}
 
 
-def _encode(value: Any, path: Path, secrets: frozenset[Path]) -> struct_pb2.Value:  # noqa: ANN401
+def _encode(value: Any, path: Path, secrets: frozenset[Path]) -> struct_pb2.Value:
     encoded = _encode_plain(value, path, secrets)
     hidden = path in secrets or (
         isinstance(value, list) and any(len(secret) > len(path) and secret[: len(path)] == path for secret in secrets)
@@ -105,7 +105,7 @@ def _encode(value: Any, path: Path, secrets: frozenset[Path]) -> struct_pb2.Valu
     return wrapped
 
 
-def _encode_plain(value: Any, path: Path, secrets: frozenset[Path]) -> struct_pb2.Value:  # noqa: ANN401
+def _encode_plain(value: Any, path: Path, secrets: frozenset[Path]) -> struct_pb2.Value:
     if value is None:
         return struct_pb2.Value(null_value=struct_pb2.NULL_VALUE)
     if value is UNKNOWN:

@@ -50,22 +50,22 @@ class Work:
         """The region that the resource is in."""
         return str(self.inputs.get("region") or self.state.get("region") or self.connection.region)
 
-    def value(self, name: str) -> Any:  # noqa: ANN401 any property's value
+    def value(self, name: str) -> Any:
         """Return a property as the program has it, or else as it was."""
         return self.inputs[name] if self.inputs.get(name) is not None else self.state.get(name)
 
-    def client(self, service: str | None = None) -> Any:  # noqa: ANN401 boto3's clients are made at run time
+    def client(self, service: str | None = None) -> Any:
         """Return the client of a service, by default the row's."""
         return self.connection.client(service or self.row.service, self.region)
 
-    def call(self, operation: str, *, service: str | None = None, **parameters: Any) -> dict[str, Any]:  # noqa: ANN401
+    def call(self, operation: str, *, service: str | None = None, **parameters: Any) -> dict[str, Any]:
         """Call AWS and return its answer. Raises botocore's ClientError."""
         if self.connection.cancelled.is_set():
             raise CancelledError(f"{self.describe_doing()}: cancelled")
         answer: dict[str, Any] = getattr(self.client(service), operation)(**parameters)
         return answer
 
-    def placed(self, value: Any) -> Any:  # noqa: ANN401
+    def placed(self, value: Any) -> Any:
         """Return a value with its placeholders filled in. One alone gives the thing itself, not its text."""
         if isinstance(value, Mapping):
             return {key: self.placed(item) for key, item in value.items()}
@@ -106,7 +106,7 @@ class Work:
         details = response.get("Error", {})
         return ProviderError(f"{self.describe_doing()}: {details.get('Code')}: {details.get('Message')}")
 
-    def _fact(self, name: str) -> Any:  # noqa: ANN401
+    def _fact(self, name: str) -> Any:
         if name in self.facts:
             return self.facts[name]
         known = {

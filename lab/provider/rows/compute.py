@@ -33,7 +33,7 @@ _TARGET_GROUPS_PER_REQUEST = 10
 """EC2 Auto Scaling API reference, AttachLoadBalancerTargetGroups: the most that one request takes."""
 
 
-def _in_template(parameter: str, form: Form = PLAIN, **facts: Any) -> Property:  # noqa: ANN401
+def _in_template(parameter: str, form: Form = PLAIN, **facts: Any) -> Property:
     return Property(sends=f"LaunchTemplateData.{parameter}", form=form, **facts)
 
 

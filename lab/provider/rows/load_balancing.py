@@ -21,7 +21,7 @@ _LONGEST_NAME = 32
 """Elastic Load Balancing API reference, CreateLoadBalancer and CreateTargetGroup: Name."""
 
 
-def _attribute(key: str, form: ValueForm = PLAIN, **facts: Any) -> Property:  # noqa: ANN401 the fields of Property
+def _attribute(key: str, form: ValueForm = PLAIN, **facts: Any) -> Property:
     return Property(sends=NOT_SENT, reads=f"Attributes[?Key=='{key}'].Value | [0]", form=form, **facts)
 
 
@@ -120,7 +120,7 @@ def _balancer_rules(inputs: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [] if not (name := inputs.get("name")) else _name_rules("name", name)
 
 
-def _name_rules(path: str, name: Any) -> list[tuple[str, str]]:  # noqa: ANN401
+def _name_rules(path: str, name: Any) -> list[tuple[str, str]]:
     if not isinstance(name, str):
         return []
     if not all(character.isascii() and (character.isalnum() or character == "-") for character in name):
@@ -310,10 +310,10 @@ _TARGET_ATTRIBUTES: dict[str, tuple[str, ValueForm, dict[str, Any]]] = {
 class _Matcher(ValueForm):
     """The success codes: a text for Pulumi, an object for AWS."""
 
-    def send(self, value: Any) -> Any:  # noqa: ANN401
+    def send(self, value: Any) -> Any:
         return {"HttpCode": value}
 
-    def receive(self, value: Any) -> Any:  # noqa: ANN401
+    def receive(self, value: Any) -> Any:
         return (value or {}).get("HttpCode")
 
 

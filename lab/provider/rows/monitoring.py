@@ -232,7 +232,7 @@ _TOPIC_ATTRIBUTES: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
-def _attribute_value(properties: Mapping[str, Property], name: str, value: Any) -> str:  # noqa: ANN401
+def _attribute_value(properties: Mapping[str, Property], name: str, value: Any) -> str:
     return str(properties[name].form.send(value))
 
 

@@ -21,7 +21,7 @@ _ARN = "arn:{partition}:ec2:{region}:{account}:"
 _DEPENDENCY_PATIENCE_SECONDS = 1200.0
 
 
-def _attribute(parameter: str, **facts: Any) -> Property:  # noqa: ANN401 the fields of Property
+def _attribute(parameter: str, **facts: Any) -> Property:
     return Property(sends=f"{parameter}.Value", reads=parameter, **facts)
 
 

@@ -225,7 +225,7 @@ INGRESS_RULE = _rule("ingress", "VPC Security Group Ingress Rule")
 EGRESS_RULE = _rule("egress", "VPC Security Group Egress Rule")
 
 
-def _entries(value: Any) -> dict[str, dict[str, str]]:  # noqa: ANN401
+def _entries(value: Any) -> dict[str, dict[str, str]]:
     return {
         entry["cidr"]: {"Cidr": entry["cidr"], **({"Description": d} if (d := entry.get("description")) else {})}
         for entry in value or ()

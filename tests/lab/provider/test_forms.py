@@ -23,7 +23,6 @@ from lab.provider.forms import (
     Synonyms,
     TagMap,
     TextFlag,
-    TextNumber,
     Unchanged,
     nested,
 )
@@ -118,7 +117,6 @@ def test_a_name_keeps_its_case_in_the_program_and_loses_it_in_the_state() -> Non
     [
         (TextFlag(), "true", True),
         (FlagText(), False, "false"),
-        (TextNumber(), "2.5", 2.5),
         (Joined(), ["a", "b"], "a,b"),
         (TagMap(), {"a": "1"}, [{"Key": "a", "Value": "1"}]),
         (Unchanged(), -1, None),
