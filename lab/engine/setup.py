@@ -47,15 +47,13 @@ class Engine:
     """A Pulumi CLI that fits, and where its parts are.
 
     `bin_dirs`, put first on PATH in their order, let the CLI find `pulumi-language-python` and
-    `pulumi-resource-pulumi-python` beside itself. `own_language_host` says that those are the project's (see
-    language_host), since the CLI brings none.
+    `pulumi-resource-pulumi-python` beside itself: its own, or the project's (see language_host) where it brings none.
     """
 
     cli: Path
     version: str
     source: Source
     bin_dirs: tuple[Path, ...]
-    own_language_host: bool
 
     def environment(self, base: Mapping[str, str] | None = None) -> dict[str, str]:
         """Return `base` (this process's environment by default) in which programs find this engine and this Python.
@@ -152,13 +150,13 @@ def _on_path(wanted: Version, progress: Progress) -> Engine | None:
     # A package manager's link: the CLI itself looks beside its real path, too.
     beside = os.pathsep.join([str(cli.parent), str(cli.resolve().parent), os.environ.get("PATH", "")])
     if shutil.which(LANGUAGE_HOST, path=beside):
-        return Engine(cli=cli, version=str(version), source="path", bin_dirs=(cli.parent,), own_language_host=False)
+        return Engine(cli=cli, version=str(version), source="path", bin_dirs=(cli.parent,))
     try:
         parts = _python_parts(wanted, progress)
     except EngineError as error:
         progress(f"not using {cli}: it brings no {LANGUAGE_HOST}, and {error.problem}")
         return None
-    return Engine(cli=cli, version=str(version), source="path", bin_dirs=(cli.parent, parts), own_language_host=True)
+    return Engine(cli=cli, version=str(version), source="path", bin_dirs=(cli.parent, parts))
 
 
 def _python_parts(wanted: Version, progress: Progress) -> Path:
@@ -195,7 +193,6 @@ def _cached(home: Path, wanted: Version, progress: Progress) -> Engine | None:
         version=str(version),
         source=source,
         bin_dirs=(cli.parent,),
-        own_language_host=source == "go",
     )
 
 

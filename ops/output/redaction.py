@@ -141,11 +141,6 @@ class Redactor:
         return value
 
 
-def looks_secret(text: str) -> bool:
-    """Whether something in `text` looks like a secret."""
-    return _scan(text) != text
-
-
 @lru_cache(maxsize=65_536)
 def _named_secret(name: str) -> bool:
     letters = _NOT_LETTERS.sub("", name.lower())

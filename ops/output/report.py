@@ -1,12 +1,11 @@
-"""What was checked, what came of it, and what that is known from; for people, for pull requests and for programs.
+"""What was checked, the result and its evidence, as text for people and as JSON for programs.
 
-Whoever checks makes `Check`s; here they only become text, Markdown or JSON.
+Checks are made elsewhere. Left out: Markdown, which each comment and issue lays out by itself (`ops.output.markdown`).
 """
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal, TextIO
@@ -61,11 +60,6 @@ def as_json(reports: Sequence[Report]) -> str:
     )
 
 
-def as_markdown(reports: Sequence[Report]) -> str:
-    """Return a heading and a table for each report; whatever stands in a cell is text and nothing else."""
-    return "\n\n".join(_markdown(report) for report in reports) + "\n"
-
-
 def as_text(reports: Sequence[Report], marks: dict[Verdict, str] = MARKS) -> str:
     """Return lines without colours or a width: for a file, a log, a pipe."""
     return "\n\n".join(_plain(report, marks) for report in reports) + "\n"
@@ -108,19 +102,6 @@ def _table(report: Report, marks: dict[Verdict, str]) -> Table:
             Text(marks[check.verdict], style), Text(check.name), Text(check.value), Text(check.evidence, style)
         )
     return table
-
-
-def _markdown(report: Report) -> str:
-    lines = [f"### {_cell(report.title)}", "", "| | | promised | known from |", "|---|---|---|---|"]
-    for check in report.checks:
-        cells = [MARKS[check.verdict], _cell(check.name), _cell(check.value), _cell(check.evidence)]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
-
-
-def _cell(text: str) -> str:
-    """Return `text` so that Markdown shows it as it is: no table cell, link, tag, mention or style comes of it."""
-    return re.sub(r"[`<>|@&\[\]*_~\\:#]", lambda match: f"&#{ord(match[0])};", _one_line(text))
 
 
 def _one_line(text: str) -> str:

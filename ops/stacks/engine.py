@@ -215,10 +215,6 @@ class StackHandle:
         """Set one tag. The backend locks nothing for it, so two at once may lose one."""
         self._run(["stack", "tag", "set", "--stack", self.name, "--", key, value])
 
-    def remove_tag(self, key: str) -> None:
-        """Remove one tag."""
-        self._run(["stack", "tag", "rm", "--stack", self.name, "--", key])
-
     def locks(self) -> tuple[backend.Lock, ...]:
         """Return who is changing the stack, or was when it died. A preview takes no lock."""
         return backend.locks(backend_url(self.place), self._project, self.name)

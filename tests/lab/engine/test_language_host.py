@@ -49,11 +49,10 @@ class Project:
 def project(engine: Engine, tmp_path: Path) -> Project:
     """A project without a program, on the project's language host also where the CLI brings one."""
     environment = engine.environment()
-    if not engine.own_language_host:
-        own = tmp_path / "bin"
-        own.mkdir()
-        write_language_host(own)
-        environment["PATH"] = os.pathsep.join([str(own), environment["PATH"]])
+    own = tmp_path / "bin"
+    own.mkdir()
+    write_language_host(own)
+    environment["PATH"] = os.pathsep.join([str(own), environment["PATH"]])
     environment.update(
         PULUMI_BACKEND_URL=f"file://{tmp_path}",
         PULUMI_HOME=str(tmp_path / "home"),

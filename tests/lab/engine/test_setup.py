@@ -76,7 +76,7 @@ def test_a_fitting_pulumi_on_path_is_used_as_it_is(machine: Machine) -> None:
     cli = machine.install("pulumi", "echo v3.999.1")
     machine.install("pulumi-language-python", "exit 1")
     assert set_up() == (
-        Engine(cli=cli, version="3.999.1", source="path", bin_dirs=(cli.parent,), own_language_host=False),
+        Engine(cli=cli, version="3.999.1", source="path", bin_dirs=(cli.parent,)),
         [],
     )
 
@@ -104,7 +104,7 @@ def test_a_pulumi_without_language_host_is_given_the_projects(machine: Machine) 
     cli = machine.install("pulumi", f"echo v{WANTED}")
     machine.install_go()
     engine = set_up().engine
-    assert (engine.cli, engine.source, engine.own_language_host, machine.builds) == (cli, "path", True, 0)
+    assert (engine.cli, engine.source, machine.builds) == (cli, "path", 0)
     parts = {path.name for folder in engine.bin_dirs[1:] for path in folder.iterdir() if os.access(path, os.X_OK)}
     assert parts == {"pulumi-language-python", "pulumi-language-python-exec", "pulumi-resource-pulumi-python"}
 
@@ -124,7 +124,7 @@ def test_the_installers_cli_is_kept_and_not_built_again(machine: Machine, monkey
     )
     monkeypatch.setenv("PYTHONPATH", str(site))
     engine, said = set_up()
-    assert (engine.version, engine.source, engine.own_language_host) == (WANTED, "installer", False)
+    assert (engine.version, engine.source) == (WANTED, "installer")
     assert said[0] == f"installing the Pulumi CLI {WANTED} with the vendor's installer"
     assert set_up() == (engine, [])
 
@@ -133,7 +133,7 @@ def test_without_network_for_the_installer_the_cli_is_built_once(machine: Machin
     """One line says that the installer failed; the second call finds all in place and is silent."""
     machine.install_go()
     engine, said = set_up()
-    assert (engine.version, engine.source, engine.own_language_host) == (WANTED, "go", True)
+    assert (engine.version, engine.source) == (WANTED, "go")
     assert [line for line in said if line.startswith("the vendor's installer failed (<urlopen error ")] == [said[1]]
     assert sorted(path.name for path in engine.cli.parent.iterdir()) == [
         "pulumi",
@@ -326,4 +326,4 @@ def test_a_link_to_a_cli_elsewhere_is_followed_to_its_language_host(machine: Mac
     write_script(cellar / "pulumi", f"echo v{WANTED}")
     write_script(cellar / "pulumi-language-python", "exit 1")
     (machine.bin_dir / "pulumi").symlink_to(cellar / "pulumi")
-    assert set_up().engine.own_language_host is False
+    assert set_up().engine.bin_dirs == (machine.bin_dir,)

@@ -1,4 +1,4 @@
-"""Reports: what was checked, as text, as Markdown, as JSON; nothing in a value changes what it is shown in."""
+"""Reports: what was checked, as text, as JSON; nothing in a value changes what it is shown in."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ import io
 import json
 
 import pytest
-from markdown_it import MarkdownIt
 
-from ops.output.report import PLAIN_MARKS, Check, Report, as_json, as_markdown, as_text, show
+from ops.output.report import PLAIN_MARKS, Check, Report, as_json, as_text, show
 
 REPORT = Report(
     title="nft",
@@ -72,21 +71,6 @@ def test_a_terminal_gets_a_table(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "\x1b[" in printed
     assert "dos-nft" in printed
     assert "listens on TCP 80" in printed
-
-
-NASTY = "a|b `c` ```d``` <script> @team [x](http://y) *z* #1 \u202e\nnext & \\| end"
-
-
-def test_nothing_in_a_cell_is_markdown() -> None:
-    report = Report(title=NASTY, checks=(Check(name="n", verdict="ok", value=NASTY, evidence=NASTY),))
-    tokens = MarkdownIt("commonmark").enable("table").parse(as_markdown([report]))
-    cells = [token for token in tokens if token.type == "inline"]
-    kinds = {child.type for cell in cells for child in cell.children or []}
-    assert kinds <= {"text", "text_special"}
-    shown = "".join(child.content for child in cells[0].children or [])
-    assert shown == "a|b `c` ```d``` <script> @team [x](http://y) *z* #1 next & \\| end"
-    assert [token.type for token in tokens].count("tr_open") == 2
-    assert [token.type for token in tokens].count("td_open") == 4
 
 
 def test_no_value_breaks_a_line_of_text() -> None:
