@@ -16,22 +16,20 @@ from typing import NoReturn
 
 import typer
 
-from infra.errors import ConfigError
+from infra.errors import INTERRUPTED, OK, WRONG_USE
 from ops import backend, up, vips
 from ops.dataset import command as dataset
 from ops.docs import command as docs
 from ops.drift import command as drift
 from ops.ephemeral import command as ephemeral
+from ops.errors import explained
 from ops.lab import command as lab
-from ops.lab.command import LabError, WrongUse
 from ops.mirror import command as mirror
 from ops.output.progress import say
 from ops.preflight import command as preflight
 from ops.release import command as release
 from ops.review import command as review
 from ops.verify import command as verify
-
-OK, NO, WRONG, COULD_NOT, INTERRUPTED = 0, 1, 2, 3, 130
 
 app = typer.Typer(
     name="eps-dos",
@@ -80,7 +78,7 @@ def run(arguments: Sequence[str]) -> int:
     except typer.TyperException as error:
         _show(error)
         # Its own code can be 1, which means "the answer is no" here.
-        return WRONG
+        return WRONG_USE
     # The one place where errors end: what isn't known here is a fault of this program.
     except Exception as error:  # noqa: BLE001
         if os.environ.get("EPS_DOS_TRACEBACK") == "1":
@@ -89,34 +87,6 @@ def run(arguments: Sequence[str]) -> int:
         say(text)
         return code
     return code if isinstance(code, int) else OK
-
-
-def explained(error: Exception) -> tuple[str, int]:
-    """Return what to tell a person of `error`, and the exit code."""
-    if isinstance(error, ConfigError | WrongUse):
-        return str(error), WRONG
-    if isinstance(error, LabError | up.UpError):
-        return str(error), COULD_NOT
-    # Slow to load, and needed only once something has gone wrong there.
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    from ops.ephemeral.making import RefusalError
-    from ops.stacks.engine import PulumiError
-
-    if isinstance(error, RefusalError):
-        return str(error), NO
-    if isinstance(error, PulumiError):
-        return str(error), COULD_NOT
-    if isinstance(error, BotoCoreError | ClientError):
-        return f"AWS: {error}\n    fix: see which account and region you are in: aws sts get-caller-identity", COULD_NOT
-    if isinstance(error, OSError):
-        where = f"{error.filename}: " if error.filename else ""
-        return f"{where}{error.strerror or error}", COULD_NOT
-    return (
-        f"eps-dos failed with {type(error).__name__}: {error}\n"
-        "    This is a fault of eps-dos. Run it again with EPS_DOS_TRACEBACK=1 and report what it prints.",
-        COULD_NOT,
-    )
 
 
 def _show(error: typer.TyperException) -> None:

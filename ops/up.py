@@ -14,6 +14,7 @@ import typer
 
 from infra.deciding import load_environment
 from infra.environment import Environment
+from infra.errors import ReportedError
 from infra.naming import check_stack_name
 from ops.lab.entering import InLab, place, run_pulumi
 from ops.output.progress import say
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from ops.stacks.locks import Lock
 
 
-class UpError(Exception):
+class UpError(ReportedError):
     """Pulumi could not bring a stack up; it has said why.
 
     `locks` are those that its last attempt found in the way, `mended` names files that a dead run had left cut short.

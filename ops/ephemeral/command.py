@@ -27,6 +27,7 @@ from infra.reaping import StackFacts, Verdict, ephemeral_of, held, objection, se
 from infra.sources import stack_names
 from infra.times import in_words, stamp
 from ops.ephemeral import reap
+from ops.errors import RefusalError
 from ops.lab.entering import InLab, place
 from ops.output.progress import progress, say
 from ops.output.report import Report, as_json, show
@@ -138,7 +139,7 @@ def create(
             if data is not None:
                 with progress(f"{name}: test data from {dataset}") as tell:
                     data.fill(environment, aws, tell)
-        except making.RefusalError:
+        except RefusalError:
             raise
         except BaseException:
             if begun:
@@ -195,7 +196,7 @@ def extend(
     facts = _known(name, at, committed)
     said, settings = ephemeral_of(facts), settings_of(facts)
     if said is None or settings is None or not facts.marks:
-        raise making.RefusalError(
+        raise RefusalError(
             f"{name} has no expiry that can be read, or never came up", f"eps-dos ephemeral destroy {name}"
         )
     now = Aws(aws_plan(settings), at).now()
@@ -243,7 +244,6 @@ def destroy(
 
 def _known(name: str, at: Place, committed: tuple[str, ...]) -> StackFacts:
     """Return what the backend has of `name`. Raises RefusalError unless it was made for one test."""
-    from ops.ephemeral.making import RefusalError
     from ops.stacks import fleet
 
     facts = fleet.read_one(at, name)
@@ -257,8 +257,6 @@ def _known(name: str, at: Place, committed: tuple[str, ...]) -> StackFacts:
 
 def _not_at_work(facts: StackFacts, now: datetime, stale_after: timedelta) -> None:
     """Raise RefusalError if somebody may be changing it at this moment."""
-    from ops.ephemeral.making import RefusalError
-
     working = held(facts.locks, now, stale_after)
     if working is not None:
         raise RefusalError(

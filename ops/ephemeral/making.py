@@ -25,6 +25,7 @@ from infra.yamlfile import read_mapping
 from ops.aws.clients import Aws
 from ops.aws.quotas import NETWORKS, QUOTAS
 from ops.dataset.loading import copy, load
+from ops.errors import RefusalError
 from ops.stacks import fleet
 from ops.stacks.engine import Outcome, PulumiError, StackHandle
 from ops.stacks.place import Place
@@ -34,13 +35,6 @@ Tell = Callable[[str], None]
 
 CLAIM = "eps-dos:claim"
 """Which run is making the environment; two that begin at once would both find the name free."""
-
-
-class RefusalError(Exception):
-    """It can't be had, or not now, and that is the answer: nothing was changed."""
-
-    def __init__(self, message: str, fix: str) -> None:
-        super().__init__(f"{message}\n    fix: {fix}")
 
 
 @dataclass(frozen=True, kw_only=True)

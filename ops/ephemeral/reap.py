@@ -22,6 +22,7 @@ from infra.naming import PERMANENT
 from infra.reaping import StackFacts, Verdict, objection, settings_of, verdict
 from infra.sources import stack_names
 from infra.times import in_words, stamp
+from ops.errors import explained
 from ops.lab.entering import InLab, place
 from ops.output.progress import progress, say
 from ops.stacks.place import Place, project_folder
@@ -93,7 +94,6 @@ def judged(stacks: Iterable[StackFacts], committed: tuple[str, ...], limits: Lim
     One whose AWS doesn't answer is refused, with what it said instead.
     """
     from ops.aws.clients import Aws
-    from ops.cli import explained
     from ops.ephemeral.ending import aws_plan
 
     clocks: dict[AwsPlan | None, datetime] = {}
@@ -152,7 +152,6 @@ def _ended(
     configurations: Mapping[str, Mapping[str, Any]],
     tell: Callable[[str], None],
 ) -> Ending:
-    from ops.cli import explained
     from ops.ephemeral.ending import destroy
     from ops.stacks import fleet
 

@@ -18,8 +18,6 @@ from infra.errors import ConfigError
 from infra.naming import check_stack_name
 from infra.releases import FILE as CATALOGUE
 from infra.yamlfile import read_mapping
-from lab.errors import LabError as LabError
-from lab.errors import WrongUse as WrongUse
 from lab.session import stack_option
 from ops.lab.entering import here, place
 from ops.output.progress import say

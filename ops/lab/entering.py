@@ -17,8 +17,6 @@ from infra.sources import stack_names
 from lab import foreground
 from lab.control import require_loopback
 from lab.engine.setup import ensure
-from lab.errors import LabError as LabError
-from lab.errors import WrongUse as WrongUse
 from lab.session import Lab
 from ops.output.progress import say
 from ops.stacks.place import LAB_FOLDER, Place, project_folder

@@ -21,7 +21,7 @@ from typing import Any, TypeAlias
 
 from pulumi.automation import CommandError, CommandResult, PulumiCommand, StackNotFoundError
 
-from infra.errors import ConfigError, Problem
+from infra.errors import ConfigError, Problem, ReportedError
 from infra.graph import Graph
 from infra.naming import check_stack_name
 from ops.stacks import locks as backend
@@ -36,7 +36,7 @@ Tell: TypeAlias = Callable[[str], None]
 POLL_SECONDS = 0.2
 
 
-class PulumiError(Exception):
+class PulumiError(ReportedError):
     """Pulumi couldn't do what it was asked. `messages` are its errors, `events` all that the engine told."""
 
     def __init__(self, stack: str, operation: str, messages: Sequence[str], events: Sequence[Json] = ()) -> None:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 
 import pytest
+from boto3.exceptions import S3UploadFailedError
 from botocore.exceptions import ClientError, NoCredentialsError
 
 from infra.errors import ConfigError
@@ -14,7 +15,9 @@ from lab import exclusive
 from lab.engine.errors import EngineError
 from lab.errors import LabError, WrongUse
 from ops import cli
+from ops.errors import RefusalError, explained
 from ops.stacks.engine import NoSuchStackError, PulumiError
+from ops.up import UpError
 from tests.labs import EPS_DOS, LabCopy
 
 
@@ -26,6 +29,8 @@ from tests.labs import EPS_DOS, LabCopy
             2,
             "a file is wrong\n    fix: mend it",
         ),
+        (RefusalError("pr-7 is taken", "choose another name"), 1, "pr-7 is taken\n    fix: choose another name"),
+        (UpError("dev", 255), 3, "pulumi up of dev failed (exit code 255)"),
         (NoSuchStackError("dev"), 2, "stack dev is not in the backend"),
         (WrongUse("a port is in use", "take another"), 2, "a port is in use\n    fix: take another"),
         (LabError("no lab", "start it"), 3, "no lab\n    fix: start it"),
@@ -36,6 +41,7 @@ from tests.labs import EPS_DOS, LabCopy
             3,
             "AWS: An error occurred (Acc",
         ),
+        (S3UploadFailedError("Failed to upload"), 3, "AWS: Failed to upload"),
         (NoCredentialsError(), 3, "AWS: Unable to locate credentials"),
         (PermissionError(13, "Permission denied", "/a/file"), 3, "/a/file: Permission denied"),
         (KeyError("x"), 3, "This is a fault of eps-dos"),
@@ -43,7 +49,7 @@ from tests.labs import EPS_DOS, LabCopy
     ids=lambda case: type(case).__name__ if isinstance(case, Exception) else None,
 )
 def test_every_error_is_a_text_and_an_exit_code(error: Exception, code: int, said: str) -> None:
-    text, exit_code = cli.explained(error)
+    text, exit_code = explained(error)
     assert exit_code == code
     assert text.startswith(said) or said in text
 

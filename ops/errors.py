@@ -1,0 +1,36 @@
+"""What becomes of an error: the text that a person reads, and the exit code.
+
+The project's own errors say both themselves (infra/errors.py, lab/errors.py). Here are those that are not its own:
+AWS's and the operating system's; whatever else arrives is a fault of this program.
+"""
+
+from __future__ import annotations
+
+from infra.errors import FAILED, NO, ReportedError
+
+
+class RefusalError(ReportedError):
+    """It can't be had, or not now, and that is the answer: nothing was changed."""
+
+    exit_code = NO
+
+    def __init__(self, message: str, fix: str) -> None:
+        super().__init__(f"{message}\n    fix: {fix}")
+
+
+def explained(error: Exception) -> tuple[str, int]:
+    """Return what to say to a person about `error`, and the exit code."""
+    own_code = getattr(error, "exit_code", None)
+    if isinstance(own_code, int):
+        return str(error), own_code
+    # By name, since botocore takes a while to load where nobody has called AWS.
+    if any(base.__module__ in {"botocore.exceptions", "boto3.exceptions"} for base in type(error).__mro__):
+        return f"AWS: {error}\n    fix: see which account and region you are in: aws sts get-caller-identity", FAILED
+    if isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        return f"{where}{error.strerror or error}", FAILED
+    return (
+        f"eps-dos failed with {type(error).__name__}: {error}\n"
+        "    This is a fault of eps-dos. Run it again with EPS_DOS_TRACEBACK=1 and report what it prints.",
+        FAILED,
+    )
