@@ -23,6 +23,9 @@ from ops.stacks.store import folder_of, opened
 CLOCK_TICK_SECONDS = 2.0
 """A process and its lock are dated by different clocks."""
 
+ENDED = frozenset("ZXx")
+"""States of a process that has ended (proc(5)): a zombie has a number until its parent asks, which may be never."""
+
 LOCKS = ".pulumi/locks/organization"
 STACKS = ".pulumi/stacks"
 
@@ -52,23 +55,33 @@ class Lock:
             return True
         except PermissionError:
             return False
-        return self._is_another()
+        fields = _process(self.pid)
+        return fields is not None and (fields[0] in ENDED or self._is_another(int(fields[19])))
 
-    def _is_another(self) -> bool:
-        """Whether the process of that number began after the lock was taken, and so is another; where that is seen."""
-        began = _began(self.pid)
-        return began is not None and began > self.taken.timestamp() + CLOCK_TICK_SECONDS
+    def _is_another(self, started_ticks: int) -> bool:
+        """Whether the process of that number, started so many ticks after the boot, is younger than the lock."""
+        booted = _booted()
+        if booted is None:
+            return False
+        began = booted + started_ticks / os.sysconf("SC_CLK_TCK")
+        return began > self.taken.timestamp() + CLOCK_TICK_SECONDS
 
 
-def _began(pid: int) -> float | None:
-    """Return when a process began, in seconds of the epoch; None where there is no /proc (proc(5), stat: starttime)."""
+def _process(pid: int) -> list[str] | None:
+    """Return what /proc says of a process, from its state on (proc(5), stat); None where there is no /proc."""
     try:
-        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-        system = Path("/proc/stat").read_text(encoding="utf-8").splitlines()
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
     except OSError:
         return None
-    booted = next((int(line.split()[1]) for line in system if line.startswith("btime ")), None)
-    return None if booted is None else booted + int(fields[19]) / os.sysconf("SC_CLK_TCK")
+
+
+def _booted() -> int | None:
+    """Return when the system started, in seconds of the epoch; None where /proc doesn't say."""
+    try:
+        lines = Path("/proc/stat").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return None
+    return next((int(line.split()[1]) for line in lines if line.startswith("btime ")), None)
 
 
 def project_name(folder: Path) -> str:

@@ -106,6 +106,9 @@ def test_a_lock_says_who_has_it_and_whether_they_live(small_place: Place) -> Non
     stack.create()
     gone = subprocess.Popen(["true"])
     gone.wait()
+    zombie = subprocess.Popen(["true"])
+    # Ended, and nobody has asked yet.
+    os.waitid(os.P_PID, zombie.pid, os.WEXITED | os.WNOWAIT)
     folder = (
         Path(os.environ["PULUMI_BACKEND_URL"].removeprefix("file://")) / ".pulumi/locks/organization/eps-dos-api/dev"
     )
@@ -114,6 +117,7 @@ def test_a_lock_says_who_has_it_and_whether_they_live(small_place: Place) -> Non
         # Whoever has this number now began after the lock was taken.
         "number-used-again": (os.getpid(), socket.gethostname(), True),
         "dead": (gone.pid, socket.gethostname(), True),
+        "zombie": (zombie.pid, socket.gethostname(), True),
         "alive": (os.getpid(), socket.gethostname(), False),
         "elsewhere": (os.getpid(), "another-machine", None),
     }
@@ -133,7 +137,7 @@ def test_a_lock_says_who_has_it_and_whether_they_live(small_place: Place) -> Non
         (name, dead) for name, (_, _, dead) in holders.items()
     ]
     (folder / "half-written.json").unlink()
-    with pytest.raises(PulumiError, match=r"up of dev failed:\nthe stack is currently locked by 4 lock\(s\)"):
+    with pytest.raises(PulumiError, match=r"up of dev failed:\nthe stack is currently locked by 5 lock\(s\)"):
         stack.up(quiet)
     stack.cancel()
     assert stack.locks() == ()
