@@ -6,6 +6,7 @@ Nothing of the checkout changes: the stack's file is in a folder of its own, and
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Network
@@ -35,6 +36,10 @@ Tell = Callable[[str], None]
 
 CLAIM = "eps-dos:claim"
 """Which run is making the environment; two that begin at once would both find the name free."""
+
+LONGEST_WAIT_SECONDS = 60.0
+POLL_SECONDS = 0.5
+"""For another run to give up or to go ahead: it does either within seconds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,11 +154,32 @@ def create(
     token = secrets.token_hex(8)
     handle.set_tag(CLAIM, token)
     _set_tags(handle, wish.lifetime, wish.owner, wish.like)
-    now = fleet.read_one(at, wish.name)
-    if handle.tags().get(CLAIM) != token or now is None or now.resources or now.locks:
-        raise _being_made(wish.name)
     message = f"made by {wish.owner}, like {wish.like}, until {stamp(wish.lifetime.expires_at)}"
-    return environment, handle.up(tell, message=message)
+    return environment, _up(handle, token, tell, message)
+
+
+def _up(handle: StackHandle, token: str, tell: Tell, message: str) -> Outcome:
+    """Bring up what this run has made, unless another run that began at the same time has: RefusalError.
+
+    Both may get here: in a folder or a bucket, `stack init` finds the name free until the other has written, and so
+    does the claim. The claim that was written last is both runs' answer once one of them has met the other's lock.
+    """
+    give_up = time.monotonic() + LONGEST_WAIT_SECONDS
+    while True:
+        now = fleet.read_one(handle.place, handle.name)
+        waits = now is not None and bool(now.locks)
+        if handle.tags().get(CLAIM) != token or now is None or now.resources:
+            raise _being_made(handle.name)
+        if waits and (time.monotonic() > give_up or any(lock.dead for lock in now.locks)):
+            raise _being_made(handle.name)
+        if not waits:
+            try:
+                return handle.up(tell, message=message)
+            except PulumiError as error:
+                if not error.refused_by_lock or time.monotonic() > give_up:
+                    raise
+        tell("another run tried to make it at the same moment")
+        time.sleep(POLL_SECONDS)
 
 
 def extend(

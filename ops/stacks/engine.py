@@ -51,6 +51,11 @@ class PulumiError(ReportedError):
         """Whether it was at work, and an operation on a resource failed; else it never came to that."""
         return any("resOpFailedEvent" in one for one in self.events)
 
+    @property
+    def refused_by_lock(self) -> bool:
+        """Whether somebody else holds the stack's lock, or tried for it at the same moment: then both give up."""
+        return any("is currently locked by" in message for message in self.messages)
+
 
 class NoSuchStackError(ConfigError):
     """The backend has no such stack."""
