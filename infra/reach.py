@@ -1,0 +1,449 @@
+"""Reach: which addresses of clients get through to the instances of an environment, and which way.
+
+A client follows the published name to a load balancer, comes in by the address of a zone, over that subnet's route from
+the internet gateway, past network ACLs and the balancer's security groups to the listener, and from there through the
+target group to the Auto Scaling group's instances, past their security groups. `reach` follows the same way through a
+Graph and returns who gets to its end; whichever resource cuts the way, the answer shows it.
+
+One definition for the plan (two graphs of a preview), for the state and for what AWS has. Left out: what a client's own
+network lets through, IPv6 (the load balancer listens on IPv4), health of instances (`verify` asks AWS), what the API
+itself refuses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from ipaddress import IPv4Network, collapse_addresses
+
+from infra.environment import PORT
+from infra.graph import UNKNOWN, Graph, Resource, Value
+from infra.types import (
+    EGRESS,
+    EIP,
+    INGRESS,
+    INTERNET_GATEWAY,
+    LAUNCH_TEMPLATE,
+    LISTENER,
+    LOAD_BALANCER,
+    PREFIX_LIST,
+    RECORD,
+    ROUTE,
+    ROUTE_TABLE,
+    ROUTE_TABLE_ASSOCIATION,
+    SCALING_GROUP,
+    SECURITY_GROUP,
+    SUBNET,
+    TARGET_GROUP,
+)
+
+SCALING_GROUP_ATTACHMENT = "aws:autoscaling/attachment:Attachment"
+INTERNET_GATEWAY_ATTACHMENT = "aws:ec2/internetGatewayAttachment:InternetGatewayAttachment"
+NETWORK_ACL = "aws:ec2/networkAcl:NetworkAcl"
+# The program makes none of these three; an edit of it may, and they open or cut the way.
+
+ANYBODY = IPv4Network("0.0.0.0/0")
+EPHEMERAL_PORTS = (1024, 65535)
+"""Where answers to clients go (Amazon VPC guide, network ACLs, ephemeral ports)."""
+TCP = ("tcp", "6", "-1", "all")
+"""Protocols of rules that let TCP through: by name, by number (IANA), or all of them (EC2 API, IpPermission)."""
+
+
+@dataclass(frozen=True)
+class Ranges:
+    """A set of IPv4 addresses, as the fewest networks that hold just these, in order."""
+
+    networks: tuple[IPv4Network, ...] = ()
+
+    @classmethod
+    def of(cls, networks: Iterable[IPv4Network]) -> Ranges:
+        """Return the set of all addresses in `networks`."""
+        return cls(tuple(collapse_addresses(networks)))
+
+    def __bool__(self) -> bool:
+        return bool(self.networks)
+
+    def __or__(self, other: Ranges) -> Ranges:
+        return Ranges.of([*self.networks, *other.networks])
+
+    def __and__(self, other: Ranges) -> Ranges:
+        # Two networks are apart, or one holds the other.
+        return Ranges.of(
+            one if one.subnet_of(another) else another
+            for one in self.networks
+            for another in other.networks
+            if one.overlaps(another)
+        )
+
+    def __sub__(self, other: Ranges) -> Ranges:
+        left = self.networks
+        for taken in other.networks:
+            left = tuple(piece for network in left for piece in _without(network, taken))
+        return Ranges.of(left)
+
+    def __str__(self) -> str:
+        return ", ".join(str(network) for network in self.networks)
+
+
+EVERYBODY = Ranges((ANYBODY,))
+NOBODY = Ranges()
+
+
+def _without(network: IPv4Network, taken: IPv4Network) -> Iterator[IPv4Network]:
+    if not network.overlaps(taken):
+        yield network
+    elif not network.subnet_of(taken):
+        yield from network.address_exclude(taken)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Way:
+    """One way in: a zone's address of a load balancer, and who gets through by it."""
+
+    zone: str
+    """Empty where the subnet is known only after the update, or is none of the stack's."""
+    address: str
+    """The virtual IP; the id of an allocation that the stack doesn't own; empty where AWS assigns one."""
+    clients: Ranges
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reach:
+    """Who reaches the service of one environment."""
+
+    ways: tuple[Way, ...] = ()
+    strangers: frozenset[str] = frozenset()
+    """What admits clients besides, and whose ranges no graph tells: the id of a prefix list made elsewhere."""
+
+    @cached_property
+    def clients(self) -> Ranges:
+        """All who reach it, by whichever address."""
+        return Ranges.of(network for way in self.ways for network in way.clients.networks)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """What becomes of who reaches the service."""
+
+    cut: Ranges = NOBODY
+    """Who reached it and does no longer, by any address."""
+    gained: Ranges = NOBODY
+    narrowed: Mapping[str, Ranges] = field(default_factory=dict)
+    """By address (or zone): who no longer gets through by that one, though by another."""
+
+
+def change(before: Reach, after: Reach) -> Change:
+    """Return who reaches the service no longer, who does from now on, and who loses one address of several."""
+    cut = before.clients - after.clients
+    through = {way.address or way.zone: way.clients for way in after.ways}
+    narrowed = {
+        way.address or way.zone: lost
+        for way in before.ways
+        if (lost := way.clients - through.get(way.address or way.zone, NOBODY) - cut)
+    }
+    return Change(cut=cut, gained=after.clients - before.clients, narrowed=narrowed)
+
+
+def reach(graph: Graph, port: int = PORT) -> Reach:
+    """Return who reaches the service that `graph` describes, on `port`, by each address that a name leads to.
+
+    A reference that is known only after the update counts as leading to what the same update makes of the right type.
+    """
+    parts = _Parts(graph)
+    ways: list[Way] = []
+    strangers: set[str] = set()
+    for balancer in graph.of_type(LOAD_BALANCER):
+        if not any(parts.leads(alias, "name", balancer) for alias in _aliases(graph)):
+            continue
+        admitted = parts.into_balancer(balancer, port)
+        arriving = _Admitted(NOBODY)
+        for group, subnets in parts.groups_behind(balancer, port):
+            arriving = arriving.or_(parts.into_instances(balancer, group, subnets, port))
+        strangers |= admitted.strangers | arriving.strangers
+        for mapping in _zone_mappings(balancer):
+            zone, address, routed = parts.entrance(mapping, port)
+            ways.append(Way(zone=zone, address=address, clients=admitted.ranges & arriving.ranges & routed))
+    return Reach(ways=tuple(sorted(ways, key=lambda way: (way.zone, way.address))), strangers=frozenset(strangers))
+
+
+def _aliases(graph: Graph) -> Iterator[Mapping[str, Value]]:
+    for record in graph.of_type(RECORD):
+        yield from _objects(record.inputs.get("aliases"))
+
+
+def _zone_mappings(balancer: Resource) -> Iterator[Mapping[str, Value]]:
+    yield from _objects(balancer.inputs.get("subnetMappings"))
+    yield from ({"subnetId": subnet} for subnet in _listed(balancer.inputs.get("subnets")))
+
+
+@dataclass(frozen=True)
+class _Admitted:
+    ranges: Ranges
+    groups: tuple[Resource, ...] = ()
+    """Security groups whose members are admitted."""
+    strangers: frozenset[str] = frozenset()
+
+    def or_(self, other: _Admitted) -> _Admitted:
+        return _Admitted(self.ranges | other.ranges, (*self.groups, *other.groups), self.strangers | other.strangers)
+
+
+class _Parts:
+    """The resources of a graph, and what refers to which."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self._by_identity: dict[tuple[str, str], Resource] = {}
+        for resource in graph:
+            for name in _IDENTITIES:
+                value = resource.outputs.get(name)
+                if isinstance(value, str) and value:
+                    self._by_identity.setdefault((resource.type, value), resource)
+
+    def referred(self, value: Value, type_: str) -> tuple[Resource, ...]:
+        """Return the resources of `type_` that a reference leads to; what is only being made, if it isn't known yet."""
+        if value is UNKNOWN:
+            return tuple(resource for resource in self.graph.of_type(type_) if not resource.outputs.get("id"))
+        resource = self._by_identity.get((type_, str(value))) if isinstance(value, str) else None
+        return (resource,) if resource else ()
+
+    def leads(self, properties: Mapping[str, Value], name: str, target: Resource) -> bool:
+        return target in self.referred(properties.get(name), target.type)
+
+    def groups_behind(self, balancer: Resource, port: int) -> Iterator[tuple[Resource, Sequence[Resource]]]:
+        """Yield the scaling groups that the balancer's listener on `port` leads to, each with its subnets."""
+        targets = [
+            group
+            for listener in self.graph.of_type(LISTENER)
+            if self.leads(listener.inputs, "loadBalancerArn", balancer)
+            and listener.inputs.get("port") == port
+            and listener.inputs.get("protocol") in ("TCP", "TLS", "TCP_UDP")
+            for arn in _forwarded(listener)
+            for group in self.referred(arn, TARGET_GROUP)
+            if group.inputs.get("port") == port
+        ]
+        for group in self.graph.of_type(SCALING_GROUP):
+            attached = [*_listed(group.inputs.get("targetGroupArns")), *self._attached(group)]
+            joined = any(target in self.referred(arn, TARGET_GROUP) for arn in attached for target in targets)
+            subnets = [
+                subnet
+                for subnet_id in _listed(group.inputs.get("vpcZoneIdentifiers"))
+                for subnet in self.referred(subnet_id, SUBNET)
+            ]
+            if joined and subnets and group.inputs.get("maxSize") != 0:
+                yield group, subnets
+
+    def _attached(self, group: Resource) -> Iterator[Value]:
+        for attachment in self.graph.of_type(SCALING_GROUP_ATTACHMENT):
+            if self.leads(attachment.inputs, "autoscalingGroupName", group):
+                yield attachment.inputs.get("lbTargetGroupArn")
+
+    def into_balancer(self, balancer: Resource, port: int) -> _Admitted:
+        """Return whom the balancer's security groups admit; without any it admits everybody (ELB guide)."""
+        ids = balancer.inputs.get("securityGroups")
+        return self.admitted(self._security_groups(ids), INGRESS, port) if _listed(ids) else _Admitted(EVERYBODY)
+
+    def into_instances(self, balancer: Resource, group: Resource, subnets: Sequence[Resource], port: int) -> _Admitted:
+        """Return whom the instances of `group` admit of what the balancer passes on, client addresses preserved.
+
+        A rule that names a security group of the balancer admits all that comes through the balancer (ELB guide,
+        security groups of Network Load Balancers).
+        """
+        own = self._security_groups(balancer.inputs.get("securityGroups"))
+        ids = [
+            value
+            for template in _launch_templates(self, group)
+            for value in (
+                *_listed(template.inputs.get("vpcSecurityGroupIds")),
+                *(
+                    security_group
+                    for interface in _objects(template.inputs.get("networkInterfaces"))
+                    for security_group in _listed(interface.get("securityGroups"))
+                ),
+            )
+        ]
+        theirs = self._security_groups(ids)
+        if own and not self._let_out(own, theirs, subnets, port):
+            return _Admitted(NOBODY)
+        admitted = self.admitted(theirs, INGRESS, port)
+        by_group = any(group in own for group in admitted.groups)
+        ranges = EVERYBODY if by_group else admitted.ranges
+        for subnet in subnets:
+            ranges = ranges & self._past_acl(subnet, port)
+        return _Admitted(ranges, strangers=frozenset() if by_group else admitted.strangers)
+
+    def _let_out(
+        self, own: Sequence[Resource], theirs: Sequence[Resource], subnets: Sequence[Resource], port: int
+    ) -> bool:
+        admitted = self.admitted(own, EGRESS, port)
+        inside = Ranges.of(network for subnet in subnets if (network := _network(subnet.inputs.get("cidrBlock"))))
+        return any(group in theirs for group in admitted.groups) or (bool(inside) and not inside - admitted.ranges)
+
+    def _security_groups(self, ids: Value) -> tuple[Resource, ...]:
+        return tuple(group for value in _listed(ids) for group in self.referred(value, SECURITY_GROUP))
+
+    def admitted(self, groups: Sequence[Resource], rule_type: str, port: int) -> _Admitted:
+        """Return whom the rules of these security groups let in, or out, by TCP on `port`."""
+        admitted = _Admitted(NOBODY)
+        for rule in self.graph.of_type(rule_type):
+            if _covers(rule.inputs, port) and any(
+                self.leads(rule.inputs, "securityGroupId", group) for group in groups
+            ):
+                admitted = admitted.or_(self._peers(rule))
+        return admitted
+
+    def _peers(self, rule: Resource) -> _Admitted:
+        list_id = rule.inputs.get("prefixListId")
+        lists = self.referred(list_id, PREFIX_LIST)
+        networks = [
+            network
+            for prefix_list in lists
+            for entry in _objects(prefix_list.inputs.get("entries"))
+            if (network := _network(entry.get("cidr")))
+        ]
+        if network := _network(rule.inputs.get("cidrIpv4")):
+            networks.append(network)
+        stranger = isinstance(list_id, str) and not lists
+        return _Admitted(
+            Ranges.of(networks),
+            self.referred(rule.inputs.get("referencedSecurityGroupId"), SECURITY_GROUP),
+            frozenset({str(list_id)}) if stranger else frozenset(),
+        )
+
+    def entrance(self, mapping: Mapping[str, Value], port: int) -> tuple[str, str, Ranges]:
+        """Return zone and address of a balancer's node, and who has a route to it."""
+        subnets = self.referred(mapping.get("subnetId"), SUBNET)
+        allocation = mapping.get("allocationId")
+        addresses = self.referred(allocation, EIP)
+        public = addresses[0].outputs.get("publicIp") if len(addresses) == 1 else None
+        address = public if isinstance(public, str) else allocation if isinstance(allocation, str) else ""
+        if len(subnets) != 1:
+            # Made by this very update, with others of its kind: the same routes for all, or nobody can tell yet.
+            common = EVERYBODY if subnets else NOBODY
+            for subnet in subnets:
+                common = common & self._routed(subnet) & self._past_acl(subnet, port)
+            return "", address, common
+        zone = str(subnets[0].inputs.get("availabilityZone") or "")
+        return zone, address, self._routed(subnets[0]) & self._past_acl(subnets[0], port)
+
+    def _routed(self, subnet: Resource) -> Ranges:
+        """Return the addresses that the subnet's routes lead to the internet; the most specific route counts."""
+        routed = NOBODY
+        for network, to_internet in sorted(self._routes(subnet), key=lambda route: route[0].prefixlen):
+            routed = routed | Ranges((network,)) if to_internet else routed - Ranges((network,))
+        return routed
+
+    def _routes(self, subnet: Resource) -> Iterator[tuple[IPv4Network, bool]]:
+        tables = [
+            table
+            for association in self.graph.of_type(ROUTE_TABLE_ASSOCIATION)
+            if self.leads(association.inputs, "subnetId", subnet)
+            for table in self.referred(association.inputs.get("routeTableId"), ROUTE_TABLE)
+        ]
+        for table in tables:
+            inline = ((route.get("cidrBlock"), route) for route in _objects(table.inputs.get("routes")))
+            beside = (
+                (route.inputs.get("destinationCidrBlock"), route.inputs)
+                for route in self.graph.of_type(ROUTE)
+                if self.leads(route.inputs, "routeTableId", table)
+            )
+            for destination, route in (*inline, *beside):
+                if network := _network(destination):
+                    gateways = self.referred(route.get("gatewayId"), INTERNET_GATEWAY)
+                    yield network, any(self._attached_to(gateway, subnet) for gateway in gateways)
+
+    def _attached_to(self, gateway: Resource, subnet: Resource) -> bool:
+        vpc = subnet.inputs.get("vpcId")
+        attachments = (
+            attachment.inputs.get("vpcId")
+            for attachment in self.graph.of_type(INTERNET_GATEWAY_ATTACHMENT)
+            if self.leads(attachment.inputs, "internetGatewayId", gateway)
+        )
+        return any(attached is not None and attached == vpc for attached in (gateway.inputs.get("vpcId"), *attachments))
+
+    def _past_acl(self, subnet: Resource, port: int) -> Ranges:
+        """Return the addresses that the subnet's network ACLs let in, and their answers out.
+
+        A subnet without one of its own has the VPC's default, which lets everything through (Amazon VPC guide).
+        """
+        passing = EVERYBODY
+        for acl in self.graph.of_type(NETWORK_ACL):
+            if any(subnet in self.referred(subnet_id, SUBNET) for subnet_id in _listed(acl.inputs.get("subnetIds"))):
+                passing = passing & _allowed(acl.inputs.get("ingress"), (port, port))
+                passing = passing & _allowed(acl.inputs.get("egress"), EPHEMERAL_PORTS)
+        return passing
+
+
+_IDENTITIES = ("id", "arn", "name", "allocationId", "dnsName", "prefixListId")
+"""Outputs by which one resource refers to another."""
+
+
+def _launch_templates(parts: _Parts, group: Resource) -> Iterator[Resource]:
+    template = group.inputs.get("launchTemplate")
+    if isinstance(template, Mapping):
+        for name in ("id", "name"):
+            yield from parts.referred(template.get(name), LAUNCH_TEMPLATE)
+
+
+def _forwarded(listener: Resource) -> Iterator[Value]:
+    for action in _objects(listener.inputs.get("defaultActions")):
+        if action.get("type") == "forward":
+            yield action.get("targetGroupArn")
+            forward = action.get("forward")
+            if isinstance(forward, Mapping):
+                yield from (target.get("arn") for target in _objects(forward.get("targetGroups")))
+
+
+def _covers(rule: Mapping[str, Value], port: int) -> bool:
+    protocol = str(rule.get("ipProtocol"))
+    if protocol not in TCP:
+        return False
+    return protocol in ("-1", "all") or _port_between(rule.get("fromPort"), rule.get("toPort"), (port, port))
+
+
+def _port_between(lowest: Value, highest: Value, ports: tuple[int, int]) -> bool:
+    bounds = [bound for bound in (lowest, highest) if isinstance(bound, int | float)]
+    return len(bounds) == 2 and bounds[0] <= ports[0] and ports[1] <= bounds[1]
+
+
+def _allowed(rules: Value, ports: tuple[int, int]) -> Ranges:
+    """Return the addresses that an ACL's rules allow by TCP on all of `ports`.
+
+    The rule with the lowest number that matches decides (Amazon VPC guide, network ACL rules).
+    """
+    allowed, decided = NOBODY, NOBODY
+    for rule in sorted(_objects(rules), key=lambda rule: int(str(rule.get("ruleNo", 0)))):
+        network, protocol = _network(rule.get("cidrBlock")), str(rule.get("protocol"))
+        every_port = protocol in ("-1", "all") or (rule.get("fromPort"), rule.get("toPort")) == (0, 0)
+        if network is None or protocol not in TCP:
+            continue
+        denies = rule.get("action") == "deny"
+        # A denial of some of the ports is enough; a permission has to be for all of them.
+        applies = every_port or _port_between(rule.get("fromPort"), rule.get("toPort"), ports)
+        if applies or (denies and _overlap(rule, ports)):
+            matched = Ranges((network,)) - decided
+            decided = decided | matched
+            allowed = allowed if denies else allowed | matched
+    return allowed
+
+
+def _overlap(rule: Mapping[str, Value], ports: tuple[int, int]) -> bool:
+    lowest, highest = rule.get("fromPort"), rule.get("toPort")
+    if not isinstance(lowest, int | float) or not isinstance(highest, int | float):
+        return False
+    return lowest <= ports[1] and ports[0] <= highest
+
+
+def _network(text: Value) -> IPv4Network | None:
+    try:
+        return IPv4Network(str(text), strict=False)
+    except ValueError:
+        return None
+
+
+def _listed(value: Value) -> Sequence[Value]:
+    return value if isinstance(value, list | tuple) else () if value is None else (value,)
+
+
+def _objects(value: Value) -> list[Mapping[str, Value]]:
+    return [item for item in _listed(value) if isinstance(item, Mapping)]
