@@ -11,7 +11,7 @@ import pytest
 
 from infra.reaping import LockFacts, StackFacts
 from ops.ephemeral import making
-from ops.ephemeral.making import RefusalError
+from ops.errors import RefusalError
 from ops.stacks import fleet
 from ops.stacks.engine import Outcome, PulumiError, StackHandle
 
