@@ -1,7 +1,8 @@
 """Sees to it that this machine has a Pulumi engine: found on PATH, installed by the vendor's installer, or built.
 
-Once per user and version: the result is kept in the user's cache directory and shared by all checkouts. Left out:
-how the build goes (go_build), what the language host does (language_host), and where a stack's state is kept.
+Once per user and version: the result is kept in the user's cache directory and shared by all checkouts, also by those
+that need another version. Which version: that of cli/go.mod, at or above the SDK's. Left out: how the build goes
+(go_build), what the language host does (language_host), and where a stack's state is kept.
 """
 
 from __future__ import annotations
@@ -76,19 +77,19 @@ def ensure(progress: Progress) -> Engine:
     """Return the engine of this machine, setting it up if there is none that fits.
 
     Looked for in this order: `pulumi` on PATH (same major version as the installed SDK, and not older), what an
-    earlier call left in the cache, the vendor's installer, a build from the Go module. `progress` gets one line per
-    thing worth telling, at least every few seconds while something is under way, nothing if all is there.
+    earlier call left in the cache, the vendor's installer, a build from the Go module; the last three have the version
+    of cli/go.mod. `progress` gets one line per thing worth telling, at least every few seconds while something is
+    under way, nothing if all is there.
 
     Interrupted (SIGINT, SIGTERM), it ends what it started and leaves nothing half done. Callers at the same time,
     also in other processes, wait for the one who is at it.
 
     Raises EngineError if every way failed: what is missing, and what to install.
     """
-    wanted = sdk_version()
-    on_path = _on_path(wanted, progress)
+    on_path = _on_path(progress)
     if on_path is not None:
         return on_path
-    home = engine_home()
+    home, wanted = engine_home(), engine_version()
     cached = _cached(home, wanted, progress)
     if cached is not None:
         return cached
@@ -97,8 +98,13 @@ def ensure(progress: Progress) -> Engine:
 
 
 def sdk_version() -> Version:
-    """The engine's version this project is made for: that of the installed `pulumi` package."""
+    """The version of the installed `pulumi` package: an older engine is not promised to understand it."""
     return Version.parse(importlib.metadata.version("pulumi"))
+
+
+def engine_version() -> Version:
+    """The version of the engine that is installed or built where PATH has none that fits."""
+    return Version.parse(go_build.module_version())
 
 
 def engine_home() -> Path:
@@ -133,8 +139,9 @@ def write_language_host(bin_dir: Path) -> Path:
     return script
 
 
-def _on_path(wanted: Version, progress: Progress) -> Engine | None:
+def _on_path(progress: Progress) -> Engine | None:
     """The `pulumi` on PATH, if it fits; else say why not, if there is one."""
+    oldest = sdk_version()
     found = shutil.which("pulumi")
     if found is None or Path(found).resolve().is_relative_to(engine_home().resolve()):
         return None
@@ -144,25 +151,25 @@ def _on_path(wanted: Version, progress: Progress) -> Engine | None:
     except EngineError as error:
         progress(f"not using {cli}: {error.problem}")
         return None
-    if version.major != wanted.major or version < wanted:
-        progress(f"not using {cli}: it is {version}; needed: {wanted} or newer, and below {wanted.major + 1}.0.0")
+    if version.major != oldest.major or version < oldest:
+        progress(f"not using {cli}: it is {version}; needed: {oldest} or newer, and below {oldest.major + 1}.0.0")
         return None
     # A package manager's link: the CLI itself looks beside its real path, too.
     beside = os.pathsep.join([str(cli.parent), str(cli.resolve().parent), os.environ.get("PATH", "")])
     if shutil.which(LANGUAGE_HOST, path=beside):
         return Engine(cli=cli, version=str(version), source="path", bin_dirs=(cli.parent,))
     try:
-        parts = _python_parts(wanted, progress)
+        parts = _python_parts(progress)
     except EngineError as error:
         progress(f"not using {cli}: it brings no {LANGUAGE_HOST}, and {error.problem}")
         return None
     return Engine(cli=cli, version=str(version), source="path", bin_dirs=(cli.parent, parts))
 
 
-def _python_parts(wanted: Version, progress: Progress) -> Path:
+def _python_parts(progress: Progress) -> Path:
     """The folder with the language host and its scripts alone, for a CLI that has none. Raises EngineError."""
     home = engine_home()
-    folder = home / f"{_label(wanted)}-python"
+    folder = home / f"{_label(engine_version())}-python"
     if folder.is_dir():
         return write_language_host(folder / "bin").parent
     with child.termination_as_exception(), _exclusive(home, progress):
@@ -323,7 +330,7 @@ def _version_of(cli: Path) -> Version:
         reason = f"exit code {error.returncode}"
     except ValueError:
         reason = f"it says {answer!r}"
-    raise EngineError(f"`{cli} version` failed ({reason})", _remedy(sdk_version()))
+    raise EngineError(f"`{cli} version` failed ({reason})", _remedy(engine_version()))
 
 
 def _label(version: Version) -> str:

@@ -18,7 +18,7 @@ WANTED = go_build.module_version()
 
 # Answers to what set-up asks Go. A test replaces the answer that it is about.
 GO_ANSWERS = {
-    "version": 'echo "go version go1.26.8 linux/amd64"',
+    "version": f'echo "go version go{go_build.required_go()} linux/amd64"',
     "env": 'echo "$HOME/go-build"; echo "$HOME/go-mod"',
     "list": "echo fmt; echo github.com/pulumi/pulumi/pkg/v3/cmd/pulumi",
     "mod": 'echo "{\\"Dir\\": \\"$HOME/sdk\\"}"',
