@@ -165,11 +165,11 @@ class Rollout(Resource, module="infra", name="Rollout"):
 
 @contextmanager
 def _told_as_it_is() -> Iterator[None]:
-    """Let Pulumi show the sentence of a rollout that failed, and nothing before it.
+    """Let Pulumi show the sentence of a rollout that failed, and nothing else.
 
-    gRPC's server puts "Exception calling application: " before whatever a provider raises. Only the context of the call
-    can do without (grpc.ServicerContext.abort), and Pulumi hands it to no provider (pulumi/dynamic/__main__.py): it is
-    found with those who called. Where it isn't found, the sentence has gRPC's words before it.
+    What a provider raises, Pulumi answers the call with as a traceback (`_abort_with_traceback` of
+    pulumi/dynamic/__main__.py). Only the context of the call can say something else, and Pulumi hands it to no
+    provider: it is found with those who called. Where it isn't found, the sentence ends a traceback.
     """
     try:
         yield
@@ -178,9 +178,15 @@ def _told_as_it_is() -> Iterator[None]:
         while frame is not None:
             context = frame.f_locals.get("context")
             if isinstance(context, grpc.ServicerContext):
-                context.abort(grpc.StatusCode.UNKNOWN, str(error))
+                # Whoever ends the call from now on, also Pulumi itself, ends it with the sentence.
+                context.abort = _ending_with(context.abort, str(error))
+                break
             frame = frame.f_back
         raise
+
+
+def _ending_with(abort: Callable[[grpc.StatusCode, str], None], sentence: str) -> Callable[[object, object], None]:
+    return lambda _code, _details: abort(grpc.StatusCode.UNKNOWN, sentence)
 
 
 def wait_for_end(

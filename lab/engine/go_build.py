@@ -67,12 +67,12 @@ class Go:
 
 
 def required_go() -> str:
-    """The oldest Go that may build the CLI, as cli/go.mod says ("1.26")."""
+    """The oldest Go that may build the CLI, as cli/go.mod says ("1.26.6")."""
     return _only(r"^go (\d+\.\d+(?:\.\d+)?)$", (MODULE_DIR / "go.mod").read_text(encoding="utf-8"))
 
 
 def module_version() -> str:
-    """The CLI's version in cli/go.mod, without its "v" ("3.259.0")."""
+    """The CLI's version in cli/go.mod, without its "v" ("3.274.1")."""
     return _only(r"^require github\.com/pulumi/pulumi/pkg/v3 v(\S+)$", (MODULE_DIR / "go.mod").read_text("utf-8"))
 
 

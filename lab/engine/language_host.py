@@ -8,7 +8,7 @@ Left out: installing packages (the project's own set-up does that), virtual envi
 (the runtime options toolchain, typechecker), debuggers, making code. An engine that asks for those gets an error.
 
 Sources: proto/pulumi/language.proto, as documented in the installed pulumi.runtime.proto.language_pb2; what the
-vendor's pulumi-language-python (v3.259.0) hands to its executor.
+vendor's pulumi-language-python hands to its executor, whose options a test holds this to (tests/lab/test_upgrade.py).
 """
 
 from __future__ import annotations
