@@ -51,7 +51,10 @@ def init(
     profile: Annotated[str | None, typer.Option("--profile", help="Of the AWS configuration files.")] = None,
     in_lab: InLab = False,
 ) -> None:
-    """Make the bucket that keeps the states of all stacks, or mend what it lacks. Prints the URL to log in to."""
+    """Make the bucket that keeps the states of all stacks, or mend what it lacks. Prints the URL to log in to.
+
+    Example: eps-dos backend init --bucket eps-dos-api-states --region eu-west-2
+    """
     at = place(in_lab)
     # Slow to load, and not needed to say what is wrong with a command.
     from ops.aws.clients import Aws

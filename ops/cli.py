@@ -1,4 +1,4 @@
-"""The command `eps-dos`: its subcommands, and what becomes of their errors.
+"""The command `eps-dos`: its subcommands, each loaded when it is called, and what becomes of their errors.
 
 Exit codes: 0 fine, 1 the answer is no, 2 wrong use or configuration, 3 it could not be done, 130 interrupted. An error
 is one text on stderr that says where, what, and what to do; EPS_DOS_TRACEBACK=1 adds where in the code it came from.
@@ -10,50 +10,108 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from importlib import import_module
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NamedTuple, NoReturn, cast
 
 import typer
+from typer.core import TyperGroup
 
 from infra.errors import INTERRUPTED, OK, WRONG_USE
-from ops import backend, up, vips
-from ops.dataset import command as dataset
-from ops.docs import command as docs
-from ops.drift import command as drift
-from ops.ephemeral import command as ephemeral
 from ops.errors import explained
-from ops.lab import command as lab
-from ops.mirror import command as mirror
 from ops.output.progress import say
-from ops.preflight import command as preflight
-from ops.release import command as release
-from ops.review import command as review
-from ops.verify import command as verify
+
+
+class Entry(NamedTuple):
+    """A command: where it is, and the sentence that its own help begins with (so that nothing is loaded to list it)."""
+
+    module: str
+    attribute: str
+    help: str
+
+
+COMMANDS = {
+    "up": Entry("ops.up", "up", "Bring STACK up, then print what it is, as checked with AWS."),
+    "review": Entry("ops.review.command", "review", "Preview STACKs for a reviewer: dangers first."),
+    "verify": Entry("ops.verify.command", "verify", "Hold what AWS has of STACK against what was promised."),
+    "release": Entry("ops.release.command", "app", "Releases: whether one may travel on, and the edit that lets it."),
+    "ephemeral": Entry("ops.ephemeral.command", "app", "Environments made for one test: by one command, gone on time."),
+    "dataset": Entry("ops.dataset.command", "app", "Test data of an environment: load it, and see who had it loaded."),
+    "preflight": Entry("ops.preflight.command", "preflight", "Say what is lacking before STACK's first `pulumi up`."),
+    "status": Entry("ops.status.command", "status", "Show where stacks, releases and environments for tests stand."),
+}  # fmt: skip
+MORE = {
+    "mirror": Entry("ops.mirror.command", "mirror", "What STACK differs in from what it mirrors, and whether it may."),
+    "docs": Entry("ops.docs.command", "docs", "Write the API's deployment overview page from the stack files."),
+    "lab": Entry("ops.lab.command", "app", "AWS on this machine: start it, use plain Pulumi in it, stop it."),
+    "backend": Entry("ops.backend", "app", "Where the states of stacks are kept."),
+    "vips": Entry("ops.vips", "app", "The addresses that clients have in their firewalls."),
+}  # fmt: skip
+FOR_WORKFLOWS = {
+    "drift": Entry("ops.drift.command", "app", "The checks of a night, and the issue made of them: for drift.yml."),
+}
+"""Not listed in the help: the workflow says what it calls them for."""
+
+_SETTINGS: dict[str, Any] = {
+    "no_args_is_help": True,
+    "add_completion": False,
+    "pretty_exceptions_enable": False,
+    "rich_markup_mode": None,
+    "context_settings": {"help_option_names": ["-h", "--help"]},
+}
+
+
+class _Loaded(Mapping[str, Any]):
+    """The commands by name, each made of its module when it is asked for; typer gives their class no public name."""
+
+    def __init__(self) -> None:
+        self._entries = {**COMMANDS, **MORE, **FOR_WORKFLOWS}
+
+    def __getitem__(self, name: str) -> Any:  # noqa: ANN401 - typer gives the class of commands no public name
+        entry = self._entries[name]
+        command = getattr(import_module(entry.module), entry.attribute)
+        alone = typer.Typer(**_SETTINGS)
+        if isinstance(command, typer.Typer):
+            alone.add_typer(command, name=name)
+        else:
+            alone.command(name)(command)
+        return typer.main.get_group(alone).commands[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+
+class _Group(TyperGroup):
+    """The group of all commands: it loads the one that is called, and lists them from the tables."""
+
+    def __init__(self, **attributes: Any) -> None:  # noqa: ANN401 - as typer's own
+        super().__init__(**attributes)
+        # Nothing is ever added to it.
+        self.commands = cast(MutableMapping[str, Any], _Loaded())
+
+    def format_commands(self, _ctx: Any, formatter: Any) -> None:  # noqa: ANN401 - no public names either
+        for heading, entries in (("Commands", COMMANDS), ("More", MORE)):
+            with formatter.section(heading):
+                formatter.write_dl([(name, entry.help) for name, entry in entries.items()])
+
 
 app = typer.Typer(
+    cls=_Group,
     name="eps-dos",
     help="Environments of the EPS Directory of Services API: what to do with them beside `pulumi up --stack NAME`.",
-    epilog="Exit codes: 0 fine, 1 the answer is no, 2 wrong use or configuration, 3 it could not be done.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit codes: 0 fine, 1 the answer is no, 2 wrong use or configuration, 3 it could not be done. "
+    "Example: eps-dos up nft --lab",
+    **_SETTINGS,
 )
-app.add_typer(lab.app, name="lab")
-app.add_typer(drift.app, name="drift")
-app.add_typer(dataset.app, name="dataset")
-app.add_typer(ephemeral.app, name="ephemeral")
-app.add_typer(release.app, name="release")
-app.add_typer(vips.app, name="vips")
-app.command()(docs.docs)
-app.command()(mirror.mirror)
-app.command()(review.review)
-app.command()(up.up)
-app.command()(verify.verify)
-app.command()(preflight.preflight)
-app.add_typer(backend.app, name="backend")
+
+
+@app.callback()
+def _root() -> None:
+    """Stands for all commands, which typer would otherwise want to be added before it makes a group."""
 
 
 def main() -> NoReturn:

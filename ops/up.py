@@ -58,10 +58,12 @@ def up(
     in_lab: InLab = False,
     for_programs: Annotated[bool, typer.Option("--json", help="Print the table as JSON.")] = False,
 ) -> None:
-    """Bring STACK up, then print what it is, each line checked with AWS. Exits 1 if a line doesn't hold.
+    """Bring STACK up, then print what it is, as checked with AWS. Exits 1 if a line doesn't hold.
 
     In the lab, what STACK leans on (a mirror: the stack that it mirrors) is brought up first. Elsewhere only STACK is,
     and Pulumi asks before it changes anything.
+
+    Example: eps-dos up nft --lab
     """
     check_stack_name(stack)
     # Whatever is wrong with the configuration is said before anything is started.

@@ -69,7 +69,10 @@ def publish(
     in_lab: InLab = False,
     for_programs: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
-    """Write the addresses that STACK has into its file, comments kept. Exits 1 if other ones are published already."""
+    """Write the addresses that STACK has into its file, comments kept. Exits 1 if other ones are published already.
+
+    Example: eps-dos vips publish live
+    """
     check_stack_name(stack)
     checkout = project_folder(Path.cwd())
     # Whatever is wrong with it is said before anything is started.

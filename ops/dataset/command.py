@@ -40,7 +40,10 @@ def load_(
     in_lab: InLab = False,
     for_programs: ForPrograms = False,
 ) -> None:
-    """Put test data into the dataset of STACK. Refused for Live's. The bucket keeps what was there before."""
+    """Put test data into the dataset of STACK. Refused for Live's. The bucket keeps what was there before.
+
+    Example: eps-dos dataset load int data/ --request CHG0012345 --dry-run
+    """
     check_stack_name(stack)
     environment = environment_of(stack, project_folder(Path.cwd()), in_lab)
     # Whatever is wrong with it is said before anything is started.
@@ -64,7 +67,10 @@ def load_(
 
 @app.command()
 def log(stack: Stack, in_lab: InLab = False, for_programs: ForPrograms = False) -> None:
-    """Show who had what loaded into the dataset of STACK, the newest first."""
+    """Show who had what loaded into the dataset of STACK, the newest first.
+
+    Example: eps-dos dataset log int
+    """
     check_stack_name(stack)
     environment = environment_of(stack, project_folder(Path.cwd()), in_lab)
     at = place(in_lab)

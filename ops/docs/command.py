@@ -95,7 +95,10 @@ def docs(
         bool, typer.Option("--check", help="Write nothing; exit 1 if the page is not what it should be.")
     ] = False,
 ) -> None:
-    """Write the API's deployment overview page, from the stack files and the published addresses."""
+    """Write the API's deployment overview page from the stack files.
+
+    Example: eps-dos docs --check
+    """
     folder = project_folder(Path.cwd())
     made = page(folder)
     target = folder / PAGE

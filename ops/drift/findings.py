@@ -2,7 +2,7 @@
 
 Each check of each stack leaves one file, `STACK.CHECK.json`. A file that is missing or says something else is a check
 that came to no end: that is told, and never taken for an all-clear. Left out: how the checks come about (`mirror`,
-`verify`, `drift look`), and what is told of them (`drift_issue`).
+`verify`), and what the issue says of them (`ops.drift.issue`).
 """
 
 from __future__ import annotations
@@ -15,11 +15,9 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from infra.environment import Environment
+from ops.mirror.comparison import STATE_SIDES
 
-Check: TypeAlias = Literal["mirror", "verify", "look"]
-
-SIDES = ("deployed", "actual")
-"""What `drift look` calls the two that it compares; `mirror` has Live and the mirror."""
+Check: TypeAlias = Literal["mirror", "verify", "drift"]
 
 LONGEST_FILE_BYTES = 20_000_000
 """A longer one is no answer of a check's."""
@@ -73,7 +71,8 @@ class _UnreadableError(ValueError):
 
 
 def expected(environments: Iterable[Environment]) -> tuple[Expected, ...]:
-    """Return the checks that a night makes: of every stack `verify`, of a mirror `mirror`, else `look`.
+    """Return the checks that a night makes: of every stack `verify`, of a mirror `mirror`, else `drift`, which is
+    `verify --drift`.
 
     A mirror's is of what it mirrors, too, so that this isn't looked at twice.
     """
@@ -81,7 +80,7 @@ def expected(environments: Iterable[Environment]) -> tuple[Expected, ...]:
     mirrored = {one.mirrors for one in every if one.mirrors}
     found = [Expected(stack=one.name, check="verify") for one in every]
     found += [Expected(stack=one.name, check="mirror") for one in every if one.mirrors]
-    found += [Expected(stack=one.name, check="look") for one in every if not one.mirrors and one.name not in mirrored]
+    found += [Expected(stack=one.name, check="drift") for one in every if not one.mirrors and one.name not in mirrored]
     return tuple(sorted(found))
 
 
@@ -137,7 +136,7 @@ def _of_verify(source: Expected, report: Mapping[str, Any]) -> list[Finding]:
 def _of_level(source: Expected, level: Mapping[str, Any]) -> list[Finding]:
     if level["checked"] is not True:
         raise _UnreadableError(str(level["reason"]))
-    should, instead = ("live", "mirror") if source.check == "mirror" else SIDES
+    should, instead = ("live", "mirror") if source.check == "mirror" else STATE_SIDES
     return [
         Finding(
             source=source,

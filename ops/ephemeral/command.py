@@ -13,20 +13,19 @@ import sys
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from infra import ephemeral
 from infra.ephemeral import Lifetime, Wish
 from infra.errors import ConfigError
 from infra.naming import check_stack_name
-from infra.reaping import StackFacts, Verdict, ephemeral_of, held, objection, settings_of, verdict
+from infra.reaping import StackFacts, ephemeral_of, held, objection, settings_of
 from infra.sources import stack_names
-from infra.times import in_words, stamp
+from infra.times import stamp
 from ops.ephemeral import reap
+from ops.ephemeral.listing import for_tests, shown
 from ops.errors import RefusalError
 from ops.lab.entering import InLab, place
 from ops.output.progress import progress, say
@@ -34,20 +33,9 @@ from ops.output.report import Report, as_json, show
 from ops.stacks.place import Place, project_folder
 
 app = typer.Typer(
-    help="Environments made for one test: made by one command, gone on time.",
+    help="Environments made for one test: by one command, gone on time.",
     no_args_is_help=True,
 )
-
-COLUMNS = {
-    "name": "name",
-    "owner": "owner",
-    "like": "like",
-    "createdAt": "made",
-    "expiresIn": "expires in",
-    "state": "state",
-    "resources": "resources",
-}
-"""What is listed, as programs and as people read it."""
 
 Name = Annotated[str, typer.Argument(help="The environment's name, such as pr-7.", metavar="NAME")]
 app.command()(reap.reap)
@@ -80,7 +68,10 @@ def create(
     in_lab: InLab = False,
     for_programs: ForPrograms = False,
 ) -> None:
-    """Make an environment like STACK, which is gone when its time is over. Nothing of the checkout changes."""
+    """Make an environment like STACK, which is gone when its time is over. Nothing of the checkout changes.
+
+    Example: eps-dos ephemeral create pr-7 --like int --ttl 1d12h --clients 198.51.100.0/28
+    """
     folder = project_folder(Path.cwd())
     committed = stack_names(folder)
     ephemeral.check_name(name, committed)
@@ -152,28 +143,19 @@ def create(
 
 @app.command("list")
 def list_(in_lab: InLab = False, for_programs: ForPrograms = False) -> None:
-    """Show which there are, whose, and until when."""
+    """Show which there are, whose, and until when.
+
+    Example: eps-dos ephemeral list
+    """
     folder = project_folder(Path.cwd())
     committed, limits = stack_names(folder), ephemeral.limits_of(folder)
-    from ops.stacks import fleet
-
     at = place(in_lab)
-    now = datetime.now(UTC)
     with progress("reading the backend"):
-        found = [one for one in fleet.read(at) if one.name not in committed]
-    rows = [_row(one, verdict(one, now, committed, limits), now) for one in found]
+        rows = for_tests(at, datetime.now(UTC), committed, limits)
     if for_programs:
         typer.echo(json.dumps(rows, indent=2))
-        return
-    if not rows:
-        typer.echo("none")
-        return
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for key in COLUMNS:
-        table.add_column(COLUMNS[key], justify="right" if key == "resources" else "left", overflow="fold")
-    for one in rows:
-        table.add_row(*(str("unknown" if one[key] is None else one[key]) for key in COLUMNS))
-    Console(file=sys.stdout, width=None if sys.stdout.isatty() else 200).print(table)
+    else:
+        shown(rows)
 
 
 @app.command()
@@ -182,7 +164,10 @@ def extend(
     ttl: Annotated[str, typer.Option(help="How long it shall live from now on: 24h, 3d.")],
     in_lab: InLab = False,
 ) -> None:
-    """Put its end off, within the longest life that there may be. Its history records who did it."""
+    """Put its end off, within the longest life that there may be. Its history records who did it.
+
+    Example: eps-dos ephemeral extend pr-7 --ttl 24h
+    """
     check_stack_name(name)
     long = ephemeral.duration(ttl)
     folder = project_folder(Path.cwd())
@@ -218,7 +203,10 @@ def destroy(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")] = False,
     in_lab: InLab = False,
 ) -> None:
-    """Destroy it and everything that AWS still has of it. Can be repeated after any interruption."""
+    """Destroy it and everything that AWS still has of it. Can be repeated after any interruption.
+
+    Example: eps-dos ephemeral destroy pr-7
+    """
     check_stack_name(name)
     folder = project_folder(Path.cwd())
     committed = stack_names(folder)
@@ -263,35 +251,6 @@ def _not_at_work(facts: StackFacts, now: datetime, stale_after: timedelta) -> No
             f"{facts.name} is being changed by {working.holder} since {stamp(working.taken)}",
             f"wait for its end; if that run is dead: pulumi cancel --stack {facts.name}",
         )
-
-
-def _row(facts: StackFacts, found: Verdict, now: datetime) -> dict[str, Any]:
-    said = ephemeral_of(facts)
-    expires_at = found.expires_at or (said.expires_at if said else None)
-    left = None if expires_at is None else expires_at - now
-    return {
-        "name": facts.name,
-        "owner": said.owner if said else None,
-        "like": said.like if said else None,
-        "createdAt": stamp(said.created_at) if said else None,
-        "startsAt": stamp(said.starts_at) if said and said.starts_at else None,
-        "expiresAt": stamp(expires_at) if expires_at else None,
-        "expiresIn": None if left is None else in_words(left) if left > timedelta() else f"over for {in_words(-left)}",
-        "state": _state(facts, found),
-        "resources": facts.resources,
-        "decision": found.decision,
-        "reason": found.reason,
-    }
-
-
-def _state(facts: StackFacts, found: Verdict) -> str:
-    if found.decision == "refuse":
-        return found.reason
-    if any(one.dead is not True for one in facts.locks):
-        return "being changed"
-    if facts.pending or facts.locks:
-        return "interrupted"
-    return "empty" if not facts.resources else "up"
 
 
 def _show(report: Report, known: Lifetime, *, for_programs: bool) -> None:

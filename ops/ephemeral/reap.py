@@ -53,6 +53,8 @@ def reap(
 
     Never a permanent one: it must say in its own state that it was made for one test and until when, have no stack
     file, and hold nothing that is protected or another's.
+
+    Example: eps-dos ephemeral reap --dry-run
     """
     folder = project_folder(Path.cwd())
     committed, limits = stack_names(folder), ephemeral.limits_of(folder)

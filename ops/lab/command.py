@@ -36,14 +36,20 @@ def start(
         int | None, typer.Option(min=1, max=65535, help="Where AWS shall be; by default any free port.", metavar="N")
     ] = None,
 ) -> None:
-    """Start AWS on this machine, and set up what is missing for it. Does nothing if it runs."""
+    """Start AWS on this machine, and set up what is missing for it. Does nothing if it runs.
+
+    Example: eps-dos lab start
+    """
     running = here().start(say, port)
     say(f"AWS of the lab: {running.endpoint} (account 123456789012, region eu-west-2), until: eps-dos lab stop")
 
 
 @app.command()
 def stop() -> None:
-    """Stop it, and forget its account and all stacks."""
+    """Stop it, and forget its account and all stacks.
+
+    Example: eps-dos lab stop
+    """
     if here().stop(say):
         say("the lab is stopped; its AWS account, and the state of the stacks in it, are forgotten")
     else:
@@ -52,7 +58,10 @@ def stop() -> None:
 
 @app.command()
 def status(as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> None:
-    """Show whether the lab runs, where, and with which stacks. Exits 1 if it doesn't run."""
+    """Show whether the lab runs, where, and with which stacks. Exits 1 if it doesn't run.
+
+    Example: eps-dos lab status
+    """
     lab = here()
     now = lab.status()
     if as_json:
@@ -80,7 +89,10 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="For programs.")
 
 @app.command()
 def env(as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> None:
-    """Print its environment, for: eval "$(eps-dos lab env)"."""
+    """Print its environment, for: eval "$(eps-dos lab env)".
+
+    Example: eps-dos lab env
+    """
     environment = here().environment()
     changed = {name: value for name, value in sorted(environment.items()) if os.environ.get(name) != value}
     removed = sorted(os.environ.keys() - environment.keys())
@@ -100,7 +112,10 @@ def env(as_json: Annotated[bool, typer.Option("--json", help="For programs.")] =
 def pulumi(
     arguments: Annotated[list[str] | None, typer.Argument(metavar="ARGS...", help="What pulumi is to do.")] = None,
 ) -> None:
-    """Run plain Pulumi in the lab, on its copy of the project. Exits as Pulumi does."""
+    """Run plain Pulumi in the lab, on its copy of the project. Exits as Pulumi does.
+
+    Example: eps-dos lab pulumi preview --stack dev
+    """
     given = list(arguments or [])
     stack = stack_option(given)
     if stack is not None:
@@ -113,7 +128,10 @@ def pulumi(
 def unhealthy(
     release: Annotated[str, typer.Argument(help=f"A version of {CATALOGUE}.")],
 ) -> None:
-    """Let instances of RELEASE fail their health checks from now on, and those of no other release."""
+    """Let instances of RELEASE fail their health checks from now on, and those of no other release.
+
+    Example: eps-dos lab fault unhealthy 1.5.0
+    """
     at = place(in_lab=True)
     image_name = _image_of(release, at.folder)
     # Needed here only, and slow to load.
@@ -129,7 +147,10 @@ def unhealthy(
 
 @fault.command()
 def clear() -> None:
-    """Let nothing fail on purpose any more."""
+    """Let nothing fail on purpose any more.
+
+    Example: eps-dos lab fault clear
+    """
     here().control().clear_faults()
     say("nothing fails on purpose any more")
 

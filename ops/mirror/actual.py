@@ -3,7 +3,7 @@
 Three questions. What has AWS otherwise than the last `up` left it (`pulumi refresh --preview-only`)? What has it that
 no state can know, such as a rule that somebody added (`ops.aws.inventory`)? And do the two environments, as they really
 are, differ in what they may not (`infra.mirroring`)? Left out: what is measured or comes and goes by itself, such as
-the number of instances that run, and their health, which `verify` looks at.
+the number of instances that run, and their health, which `verify` looks at. Entered by verify.
 """
 
 from __future__ import annotations

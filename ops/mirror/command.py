@@ -38,7 +38,10 @@ def mirror(
     in_lab: InLab = False,
     for_programs: Annotated[bool, typer.Option("--json", help="Print the differences as JSON.")] = False,
 ) -> None:
-    """What STACK differs in from what it mirrors, and whether it may. Exits 0: it may; 1: drift."""
+    """What STACK differs in from what it mirrors, and whether it may. Exits 0: it may; 1: drift.
+
+    Example: eps-dos mirror nft --level declared
+    """
     check_stack_name(stack)
     folder = project_folder(Path.cwd())
     environment = environment_of(stack, folder, in_lab)

@@ -1,4 +1,4 @@
-"""What a comparison came to, and its two renderings."""
+"""What a comparison came to, and its two renderings. Entered by verify and drift."""
 
 from __future__ import annotations
 
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
 
 Verdict = Literal["same", "scaled as configured", "differs and may", "DRIFT"]
+
+
+STATE_SIDES = ("deployed", "actual")
+"""What the two sides are called where AWS is held against a state; `mirror` has Live and the mirror."""
 
 
 class Level(StrEnum):

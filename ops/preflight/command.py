@@ -53,7 +53,10 @@ def preflight(
     ] = None,
     for_programs: Annotated[bool, typer.Option("--json", help="Print the checks as JSON.")] = False,
 ) -> None:
-    """Say what account and backend lack before the first `pulumi up` of STACK. Exits 1 if they lack anything."""
+    """Say what is lacking before STACK's first `pulumi up`. Exits 1 if anything is.
+
+    Example: eps-dos preflight live
+    """
     check_stack_name(stack)
     environment = load_environment(stack, project_folder(Path.cwd()))
     asked = _resolver(resolver)

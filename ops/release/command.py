@@ -1,106 +1,46 @@
-"""`eps-dos release`: which release is where, whether one may travel on, and the edit that lets it.
+"""`eps-dos release`: whether a release may travel on, and the edit that lets it.
 
-`list` and `check` answer from files, states and AWS; `status` also looks at the instances; `promote` writes stack
-files. Nothing here deploys. Left out: the gates themselves (`infra.promotion`).
+`check` answers from files, states and AWS; `promote` writes stack files; `apply` deploys a plan, for deploy.yml. Left
+out: which release is where (`status`), and the gates themselves (`infra.promotion`).
 """
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterable
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from infra.errors import ConfigError, Problem
 from infra.naming import check_stack_name
-from infra.promotion import Exemption, Gate, Pipeline, follows, gates, moved, promoted
+from infra.promotion import Exemption, Gate, Pipeline, gates, moved, promoted
 from infra.releases import FILE, LIVE
 from ops.lab.entering import InLab, place, run_pulumi
 from ops.output.progress import progress, say
 from ops.output.report import Check, Report, as_json, show
-from ops.stacks.place import project_folder
+from ops.release.pipeline import evidence, look
+from ops.release.promotion import write
 
 if TYPE_CHECKING:
-    from infra.environment import Environment
-    from ops.release.picture import Position
-    from ops.stacks.place import Place
+    pass
 
-app = typer.Typer(help="Releases: which one is where, and whether it may travel on.", no_args_is_help=True)
+app = typer.Typer(help="Releases: whether one may travel on, and the edit that lets it.", no_args_is_help=True)
 
 Json = Annotated[bool, typer.Option("--json", help="For programs.")]
 Stack = Annotated[str, typer.Argument(help="The environment: live, nft, int, dev.", metavar="STACK")]
 
 
-@app.command(name="list")
-def list_(in_lab: InLab = False, for_programs: Json = False) -> None:
-    """List the catalogue, with where each release is configured and where it is deployed."""
-    known, pipeline, _ = _look(in_lab)
-    rows = [
-        {
-            "version": one.version,
-            "date": one.date.isoformat(),
-            "image": one.image,
-            "notes": one.notes,
-            "configured": [name for name in known if pipeline.version(name) == one.version],
-            "deployed": [name for name in known if pipeline.stages[name].deployed == one.version],
-        }
-        for one in pipeline.releases
-    ]
-    if for_programs:
-        typer.echo(json.dumps(rows, indent=2, ensure_ascii=False))
-        return
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("version", "date", "image", "configured in", "deployed to", "notes"):
-        table.add_column(heading, overflow="fold")
-    for row in rows:
-        words = [_with_word(name, pipeline) for name in row["configured"]]
-        where = (", ".join(words) or "-", ", ".join(row["deployed"]) or "-")
-        table.add_row(str(row["version"]), str(row["date"]), str(row["image"]), *where, str(row["notes"]))
-    Console(file=sys.stdout, markup=False, highlight=False).print(table)
-
-
-@app.command()
-def status(
-    in_lab: InLab = False,
-    for_programs: Json = False,
-    mermaid: Annotated[bool, typer.Option("--mermaid", help="Print the picture as a Mermaid flowchart.")] = False,
-) -> None:
-    """Show for each environment what is configured, deployed and running, and how its rollout goes.
-
-    Exits 1 if something that is deployed isn't what is configured, or doesn't run everywhere.
-    """
-    from ops.release.picture import as_mermaid, as_text, in_order, order
-    from ops.release.running import positions
-
-    known, pipeline, at = _look(in_lab)
-    with progress("looking at the instances") as tell:
-        found = positions(order(pipeline), known, pipeline, at, tell)
-    if for_programs:
-        typer.echo(json.dumps([{**asdict(one), "inOrder": in_order(one)} for one in found], indent=2))
-    elif mermaid:
-        typer.echo(as_mermaid(found))
-    else:
-        typer.echo(as_text(found))
-        for one in found:
-            if sentence := _sentence(one):
-                typer.echo(f"{one.stack}: {sentence}")
-    raise typer.Exit(0 if all(one.deployed is None or in_order(one) for one in found) else 1)
-
-
 @app.command()
 def check(stack: Stack, in_lab: InLab = False, for_programs: Json = False) -> None:
-    """Ask every gate between STACK and the release that its file says. Exits 1 if one is closed."""
-    from ops.release.pipeline import found
+    """Ask every gate between STACK and the release that its file says. Exits 1 if one is closed.
 
-    known, pipeline, at = _look(in_lab, stack)
+    Example: eps-dos release check live
+    """
+    environments, pipeline, at = look(in_lab, stack)
     with progress(f"asking the gates of {stack}") as tell:
-        answers = gates(pipeline, stack, found(pipeline, stack, known, at, tell))
+        answers = gates(pipeline, stack, evidence(pipeline, stack, environments, at, tell))
     written = pipeline.stages[stack].wanted
     _answer(
         f"{stack}: {written if written == pipeline.version(stack) else f'{pipeline.version(stack)} ({written})'}",
@@ -127,16 +67,15 @@ def promote(
     """Write VERSION into the file of a stack, if every gate is open; else write nothing and exit 1.
 
     Nothing is deployed: that is a merge or a `pulumi up` away.
+
+    Example: eps-dos release promote 1.5.0 --to int
     """
     _check_options(to, without_evidence, reason)
-    from ops.release.pipeline import found
-    from ops.release.promotion import write
-
-    known, before, at = _look(in_lab, to)
+    environments, before, at = look(in_lab, to)
     exemption = _exemption(before, version, to, rollback, reason.strip() if without_evidence else None)
     after = promoted(before, version, to, exemption)
     with progress(f"asking the gates of {to}") as tell:
-        answers = gates(after, to, found(after, to, known, at, tell), before.version(to))
+        answers = gates(after, to, evidence(after, to, environments, at, tell), before.version(to))
     allowed = all(one.open for one in answers)
     changed = write(at.checkout, before, after, to) if allowed else ()
     _answer(f"{version} to {to}", answers, for_programs)
@@ -151,7 +90,7 @@ def promote(
         say(f"{name}: {was} => {now} at the next: pulumi up --stack {name}")
 
 
-@app.command()
+@app.command(hidden=True)
 def apply(
     stack: Stack,
     plan: Annotated[
@@ -163,6 +102,8 @@ def apply(
     """Deploy STACK exactly as it was planned, or stop: for workflows, after somebody approved the plan.
 
     Exits as Pulumi does. It stops where AWS or the program has changed since, and more than the plan would be done.
+
+    Example: eps-dos release apply dev --plan plans/dev.plan.json
     """
     check_stack_name(stack)
     if not plan.is_file():
@@ -175,17 +116,6 @@ def apply(
     if code != 0:
         say(f"if it says `violates plan`, review what it would do now: eps-dos review {stack} --save-plan FOLDER")
     raise typer.Exit(code)
-
-
-def _look(in_lab: bool, stack: str | None = None) -> tuple[dict[str, Environment], Pipeline, Place]:
-    # Slow to load, and not needed to say what is wrong with a configuration.
-    from ops.release.pipeline import catalogue, deployed, environments, pipeline
-
-    folder = project_folder(Path.cwd())
-    known = environments(folder, stack)
-    at = place(in_lab)
-    with progress("reading what is deployed") as tell:
-        return known, pipeline(known, catalogue(folder), deployed(known, at, tell)), at
 
 
 def _check_options(to: str, without_evidence: bool, reason: str) -> None:
@@ -221,11 +151,6 @@ def _exemption(before: Pipeline, version: str, to: str, rollback: bool, reason: 
     return Exemption(release=version, without_evidence=reason, rollback_from=back)
 
 
-def _with_word(stack: str, pipeline: Pipeline) -> str:
-    stage, version = pipeline.stages[stack], pipeline.version(stack)
-    return f"{stack} ({stage.wanted})" if follows(stage) or version != stage.wanted else stack
-
-
 def _answer(title: str, answers: Iterable[Gate], for_programs: bool) -> None:
     report = Report(title=title, checks=tuple(_check(one) for one in answers))
     if for_programs:
@@ -237,12 +162,3 @@ def _answer(title: str, answers: Iterable[Gate], for_programs: bool) -> None:
 def _check(gate: Gate) -> Check:
     evidence = gate.evidence if gate.open else f"{gate.evidence}; fix: {gate.fix}"
     return Check(name=gate.name, verdict="ok" if gate.open else "failed", evidence=evidence)
-
-
-def _sentence(one: Position) -> str:
-    if one.deployed is None:
-        return f"not deployed; pulumi up --stack {one.stack} starts with {one.resolved}"
-    parts = [one.rollout] if one.rollout else []
-    if one.deployed != one.resolved:
-        parts.append(f"{one.resolved} is pending: pulumi up --stack {one.stack}")
-    return "; ".join(parts)

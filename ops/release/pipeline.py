@@ -1,6 +1,6 @@
 """What the pipeline of releases looks like now: files, states, histories and images, gathered for `infra.promotion`.
 
-Left out: what the instances really run (`release status` reads it), and every decision.
+Entered by status. Left out: what the instances really run (`status` reads it), and every decision.
 """
 
 from __future__ import annotations
@@ -19,12 +19,26 @@ from infra.settings import NAMESPACE, PromotionSettings
 from infra.sources import stack_names
 from infra.yamlfile import read_mapping
 from ops.aws.clients import Aws
+from ops.lab.entering import place
+from ops.output.progress import progress
 from ops.release.history import deployments, released
 from ops.stacks.engine import NoSuchStackError, StackHandle, backend_url
 from ops.stacks.locks import project_name
-from ops.stacks.place import Place
+from ops.stacks.place import Place, project_folder
 
 Tell = Callable[[str], None]
+
+
+def look(in_lab: bool, stack: str | None = None) -> tuple[dict[str, Environment], Pipeline, Place]:
+    """Return every environment that has a file, by name, the pipeline that they form, and where that was read.
+
+    Raises ConfigError if one can't be decided, or if `stack` is none of them.
+    """
+    folder = project_folder(Path.cwd())
+    decided = environments(folder, stack)
+    at = place(in_lab)
+    with progress("reading what is deployed") as tell:
+        return decided, pipeline(decided, catalogue(folder), deployed(decided, at, tell)), at
 
 
 def environments(folder: Path, stack: str | None = None) -> dict[str, Environment]:
@@ -70,7 +84,7 @@ def deployed(names: Iterable[str], at: Place, tell: Tell) -> dict[str, str | Non
     return found
 
 
-def found(of: Pipeline, stack: str, known: Mapping[str, Environment], at: Place, tell: Tell) -> Found:
+def evidence(of: Pipeline, stack: str, known: Mapping[str, Environment], at: Place, tell: Tell) -> Found:
     """Return what the gates of `stack` ask for beside the files: the images, and for Live the histories."""
     tell(f"the images that {stack} may use")
     images = image_ids(Aws(known[stack].aws, at), known[stack].service.image_owner, [one.image for one in of.releases])

@@ -83,7 +83,10 @@ def review(
     ] = None,
     parallel: Annotated[int, typer.Option(min=1, max=16, help="How many stacks at a time.")] = MOST_AT_ONCE,
 ) -> None:
-    """Preview STACKs for a reviewer: dangers first. Exits 1 if one fails, or a danger isn't acknowledged."""
+    """Preview STACKs for a reviewer: dangers first. Exits 1 if one fails, or a danger isn't acknowledged.
+
+    Example: eps-dos review live nft --base main
+    """
     from ops.output.redaction import Redactor
     from ops.review.acknowledgements import gate, read_acknowledgements
     from ops.review.base import commit as checked_out

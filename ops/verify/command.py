@@ -1,7 +1,8 @@
 """`eps-dos verify STACK`: does what is deployed answer to what was promised? It reads, and changes nothing.
 
 From inside, by what AWS has: everything that `up` shows, and rights, rules and the promises of `infra.rules`. With
-`--from-client`, also as a client meets it. Left out: waiting, which `up` does.
+`--from-client`, also as a client meets it; with `--drift`, only what was changed in AWS since the last deployment.
+Left out: waiting, which `up` does.
 """
 
 from __future__ import annotations
@@ -19,6 +20,10 @@ from infra.environment import PORT, Environment
 from infra.errors import ConfigError
 from infra.naming import check_stack_name
 from ops.lab.entering import InLab, environment_of, place
+from ops.mirror.actual import alone, look, state_of
+from ops.mirror.comparison import STATE_SIDES, Comparison, Level
+from ops.mirror.comparison import as_json as changes_as_json
+from ops.mirror.comparison import as_text as changes_as_text
 from ops.output.progress import progress, say
 from ops.output.report import Check, Report, as_json, show
 from ops.stacks.place import Place, project_folder
@@ -41,22 +46,37 @@ def verify(
             "--ca", help="Certificates to trust as a client, in PEM; else those of this machine.", metavar="FILE"
         ),
     ] = None,
+    drift: Annotated[
+        bool, typer.Option("--drift", help="Only look for changes made in AWS since the last deployment.")
+    ] = False,
     for_programs: Annotated[bool, typer.Option("--json", help="Print the checks as JSON.")] = False,
 ) -> None:
-    """Hold what AWS has of STACK against what was promised. Exits 0: all holds; 1: something doesn't."""
+    """Hold what AWS has of STACK against what was promised. Exits 0: all holds; 1: something doesn't.
+
+    Example: eps-dos verify nft --from-client
+    """
     check_stack_name(stack)
+    if drift and (from_client or ca):
+        raise ConfigError.of(
+            "--drift", "compares AWS with the state; a client has no part in that", "leave out --from-client and --ca"
+        )
     folder = project_folder(Path.cwd())
     environment = environment_of(stack, folder, in_lab)
     owner = load_environment(environment.mirrors, folder) if environment.mirrors else environment
     trusted = _trusted(ca)
+    if in_lab and not for_programs:
+        say("on the lab's AWS: an emulator on this machine, not Amazon's")
     at = place(in_lab)
+    if drift:
+        changes = _changes(environment, at)
+        sides = (f"{stack} as deployed", f"{stack} in AWS")
+        typer.echo(changes_as_json([changes], STATE_SIDES) if for_programs else changes_as_text([changes], *sides))
+        raise typer.Exit(1 if changes.drift else 0)
     checks = [*_inside(environment, owner, at), *(_outside(environment, at, trusted) if from_client else [])]
     report = Report(title=f"{stack}, as it is", checks=tuple(checks))
     if for_programs:
         typer.echo(as_json([report]))
     else:
-        if in_lab:
-            say("on the lab's AWS: an emulator on this machine, not Amazon's")
         show([report], sys.stdout)
     raise typer.Exit(0 if report.passed else 1)
 
@@ -94,6 +114,18 @@ def check_instances(found: Inventory) -> Check:
     wrong += [f"{one.id} gives metadata without a token" for one in found.instances if not one.tokens_required]
     evidence = "; ".join(wrong) or f"{len(found.instances)} instances"
     return Check(name=name, value=value, verdict="failed" if wrong else "ok", evidence=evidence)
+
+
+def _changes(environment: Environment, at: Place) -> Comparison:
+    with progress(f"{environment.name}: looking at what AWS has") as tell:
+        state = state_of(environment, at)
+        changes = alone(look("mirror", environment, state, at, tell))
+    return Comparison(
+        level=Level.actual,
+        resources=len(state.resources),
+        differences=tuple(change.difference for change in changes),
+        notes=tuple(change.note for change in changes),
+    )
 
 
 def _inside(environment: Environment, owner: Environment, at: Place) -> tuple[Check, ...]:

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import signal
 import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
+import typer
 from boto3.exceptions import S3UploadFailedError
 from botocore.exceptions import ClientError, NoCredentialsError
 
@@ -69,6 +75,63 @@ def test_wrong_use_exits_2(arguments: list[str], capsys: pytest.CaptureFixture[s
 def test_help_goes_to_stdout(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(arguments) == 0
     assert "Usage: eps-dos" in capsys.readouterr().out
+
+
+HEAVY = {"boto3", "botocore", "grpc", "jinja2", "pulumi", "pulumi_aws"}
+
+
+def test_help_fits_a_screen_and_loads_no_command() -> None:
+    """A process of its own, as in this one other tests have loaded everything."""
+    program = "import sys; from ops import cli; cli.run(['--help']); print(*sys.modules, file=sys.stderr)"
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**os.environ, "COLUMNS": "80"}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    lines = done.stdout.splitlines()
+    assert len(lines) <= 32
+    assert max(map(len, lines)) <= 80
+    # Each on a line of its own, so none is cut.
+    assert all(entry.help in done.stdout for entry in [*cli.COMMANDS.values(), *cli.MORE.values()])
+    loaded = set(done.stderr.split())
+    assert loaded & HEAVY == set()
+    assert loaded & {entry.module for entry in [*cli.COMMANDS.values(), *cli.MORE.values()]} == set()
+
+
+def leaves(command: Any = None, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Yield every command that does something, with the words that call it."""
+    command = command or typer.main.get_command(cli.app)
+    if not hasattr(command, "commands"):
+        yield path, command
+        return
+    for name in command.commands:
+        yield from leaves(command.commands[name], (*path, name))
+
+
+def test_what_the_help_lists_is_what_the_commands_say_themselves() -> None:
+    listed = {**cli.COMMANDS, **cli.MORE, **cli.FOR_WORKFLOWS}
+    every: Any = typer.main.get_command(cli.app)
+    different = {
+        name: entry.help for name, entry in listed.items() if not every.commands[name].help.startswith(entry.help)
+    }
+    assert different == {}
+    assert [*cli.COMMANDS] == ["up", "review", "verify", "release", "ephemeral", "dataset", "preflight", "status"]
+    assert [*cli.MORE] == ["mirror", "docs", "lab", "backend", "vips"]
+
+
+def test_every_command_has_an_example_that_it_takes() -> None:
+    for path, command in leaves():
+        examples = re.findall(r"Example: eps-dos (.*)$", command.help, re.MULTILINE)
+        assert len(examples) == 1, path
+        words = shlex.split(examples[0])
+        assert tuple(words[: len(path)]) == path
+        # Raises if it is no such option, or one is missing.
+        command.make_context(path[-1], words[len(path) :])
+
+
+@pytest.mark.parametrize("arguments", [["release", "list"], ["release", "status"], ["drift", "look", "int"]])
+def test_a_name_that_is_gone_is_no_command(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(arguments) == 2
+    assert f"No such command '{arguments[1]}'" in capsys.readouterr().err
 
 
 def test_a_traceback_is_there_for_who_asks(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -94,7 +94,7 @@ def test_an_up_that_was_killed_is_joined_by_the_next(environments: Environments,
         (left,) = refreshes(environments)
         assert left["Status"] == "InProgress"
 
-        told = environments.eps_dos("release", "status", check=False)
+        told = environments.eps_dos("status", check=False)
         assert told.returncode == 1
         assert f"{STACK}: rollout in progress since " in told.stdout
         assert f"{NEW} is pending: pulumi up --stack {STACK}" in told.stdout

@@ -45,9 +45,9 @@ def changed(environments: Environments, before: Mapping[str, bytes]) -> dict[str
 
 
 def positions(environments: Environments) -> dict[str, dict[str, Any]]:
-    """Return what `release status` says, by stack."""
-    printed = environments.eps_dos("release", "status", "--json", check=False).stdout
-    return {one["stack"]: one for one in json.loads(printed)}
+    """Return what `status` says, by stack."""
+    printed = environments.eps_dos("status", "--json", check=False).stdout
+    return {one["stack"]: one for one in json.loads(printed)["environments"]}
 
 
 def refreshes(environments: Environments, stack: str) -> dict[str, str]:
@@ -102,7 +102,7 @@ def test_an_unhealthy_release_is_rolled_back_and_everything_agrees_on_what_runs(
     assert environments.images("nft") == {environments.image(OLD)}
     nft = positions(environments)["nft"]
     assert (nft["resolved"], nft["deployed"], nft["running"], nft["inOrder"]) == (NEW, OLD, {OLD: 3}, False)
-    told = environments.eps_dos("release", "status", check=False)
+    told = environments.eps_dos("status", check=False)
     assert told.returncode == 1
     assert "ended as RollbackSuccessful" in told.stdout
     assert f"{NEW} is pending: pulumi up --stack nft" in told.stdout
@@ -154,7 +154,7 @@ def test_live_takes_it_and_nothing_else_moves(environments: Environments) -> Non
     for stack in ("int", "nft"):
         environments.pulumi("preview", "--stack", stack, "--expect-no-changes")
         environments.eps_dos("release", "check", stack)
-    assert environments.eps_dos("release", "status").returncode == 0
+    assert environments.eps_dos("status").returncode == 0
 
 
 def test_a_change_of_capacity_starts_no_rollout(environments: Environments) -> None:

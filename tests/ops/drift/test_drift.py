@@ -15,7 +15,7 @@ from tests.ops.mirror.test_actual import TARGETS, seen
 
 CLEAR = {
     "mirror": [{"level": "actual", "checked": True, "differences": []}],
-    "look": [{"level": "actual", "checked": True, "differences": []}],
+    "drift": [{"level": "actual", "checked": True, "differences": []}],
     "verify": [{"title": "", "passed": True, "checks": []}],
 }
 URL = "https://github.example/run/1"
@@ -44,7 +44,7 @@ def test_each_stack_is_looked_at_by_what_fits_it(night: Path) -> None:
     names = sorted(file.name for file in night.iterdir())
     assert names == [
         f"{name}.json"
-        for name in ("dev.look", "dev.verify", "int.look", "int.verify", "live.verify", "nft.mirror", "nft.verify")
+        for name in ("dev.drift", "dev.verify", "int.drift", "int.verify", "live.verify", "nft.mirror", "nft.verify")
     ]
 
 

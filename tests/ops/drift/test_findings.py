@@ -34,9 +34,9 @@ def write(folder: Path, source: Expected, document: object) -> None:
 def test_every_stack_is_verified_and_looked_at_once() -> None:
     stacks = [load_environment(name, CHECKOUT) for name in ("live", "nft", "int", "dev")]
     assert [str(one) for one in expected(stacks)] == [
-        *("dev.look", "dev.verify", "int.look", "int.verify", "live.verify", "nft.mirror", "nft.verify")
+        *("dev.drift", "dev.verify", "int.drift", "int.verify", "live.verify", "nft.mirror", "nft.verify")
     ]
-    assert [str(one) for one in expected(stacks[:1])] == ["live.look", "live.verify"]
+    assert [str(one) for one in expected(stacks[:1])] == ["live.drift", "live.verify"]
 
 
 def test_of_a_mirror_what_may_not_differ_is_found(tmp_path: Path) -> None:
@@ -51,7 +51,7 @@ def test_of_a_mirror_what_may_not_differ_is_found(tmp_path: Path) -> None:
 
 
 def test_of_an_environment_alone_what_was_deployed_is_held_against_what_is(tmp_path: Path) -> None:
-    source = Expected(stack="int", check="look")
+    source = Expected(stack="int", check="drift")
     told = {key: value for key, value in DRIFT.items() if key not in ("live", "mirror")}
     write(tmp_path, source, level({**told, "deployed": "10", "actual": "30"}))
     (found,) = read(tmp_path, [source]).findings

@@ -63,16 +63,17 @@ def run(folder: Path, text: str, variables: Mapping[str, str]) -> int:
 def test_what_came_to_no_end_leaves_no_answer(tmp_path: Path, code: int, kept: bool, exit_code: int) -> None:
     stand_in(
         tmp_path / ".venv" / "bin" / "eps-dos",
-        'if [ "$2" = checks ]; then printf "live verify\\nnft mirror\\nnft verify\\n"; exit 0; fi\n'
+        'if [ "$2" = checks ]; then printf "live verify\\nnft mirror\\nnft verify\\nnft drift\\n"; exit 0; fi\n'
         f'echo "$*" >> calls; echo "[]"; if [ "$1" = mirror ]; then exit {code}; fi\n',
     )
     assert run(tmp_path, script("Look"), {"STACK": "nft"}) == exit_code
     assert (tmp_path / "calls").read_text().splitlines() == [
         "mirror nft --level actual --json",
         "verify nft --json",
+        "verify nft --drift --json",
     ]
     there = {file.name for file in (tmp_path / "found").iterdir()}
-    assert there == {"nft.verify.json", *(["nft.mirror.json"] if kept else [])}
+    assert there == {"nft.verify.json", "nft.drift.json", *(["nft.mirror.json"] if kept else [])}
 
 
 @pytest.fixture

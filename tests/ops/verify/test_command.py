@@ -16,9 +16,11 @@ from ops.aws.compute import LaunchTemplate, TemplateVersion
 from ops.aws.identity import Role
 from ops.aws.inventory import Inventory
 from ops.aws.network import SecurityGroup, SecurityRule, Subnet
+from ops.cli import run
 from ops.output.report import Check
 from ops.verify.command import inside
 from tests.infra.sample import environment
+from tests.infra.stackfiles import CHECKOUT
 from tests.ops import sample
 
 ENVIRONMENT = environment("live")
@@ -267,3 +269,9 @@ def test_a_dataset_that_is_anothers_is_not_judged_by_this_environments_tags(plan
     found = bucket(tags={"Environment": "other"})
     assert [one.type for one in as_graph(found, owns_dataset=False) if one.type.startswith("aws:s3")] == []
     assert failed(found, planned).keys() == {"rules"}
+
+
+def test_drift_has_no_client(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(CHECKOUT)
+    assert run(["verify", "int", "--drift", "--from-client"]) == 2
+    assert "--drift compares AWS with the state" in capsys.readouterr().err

@@ -1,7 +1,7 @@
 """The picture of the pipeline, as a person sees it and as Mermaid reads it."""
 
 from infra.promotion import Stage
-from ops.release.picture import Position, as_mermaid, as_text, in_order, order
+from ops.status.picture import Position, as_mermaid, as_text, in_order, order
 from tests.infra.test_promotion import pipeline
 
 

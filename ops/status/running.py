@@ -1,4 +1,4 @@
-"""What the instances of each environment run, and how its newest rollout went: AWS's side of `release status`."""
+"""What the instances of each environment run, and how its newest rollout went: AWS's side of `status`."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from infra.promotion import Pipeline
 from infra.releases import LIVE
 from ops.aws.clients import Aws
 from ops.aws.compute import IN_SERVICE, Instance, ScalingGroup, read_instances, read_scaling_groups
-from ops.release.picture import Position
 from ops.stacks.place import Place
+from ops.status.picture import Position
 
 SUCCESSFUL = "Successful"
 

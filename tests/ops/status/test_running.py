@@ -1,11 +1,11 @@
-"""What `release status` says of instances and of the newest rollout."""
+"""What `status` says of instances and of the newest rollout."""
 
 from datetime import UTC, datetime
 
 import pytest
 
 from ops.aws.compute import Instance, Member, ScalingGroup
-from ops.release.running import in_service, told
+from ops.status.running import in_service, told
 
 STARTED = datetime(2026, 11, 23, 9, 30, tzinfo=UTC)
 

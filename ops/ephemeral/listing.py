@@ -1,0 +1,80 @@
+"""Which environments for tests there are, whose, and until when: their rows, as programs and as people read them.
+
+Entered by status.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from infra.ephemeral import Limits
+from infra.reaping import StackFacts, Verdict, ephemeral_of, verdict
+from infra.times import in_words, stamp
+from ops.stacks import fleet
+from ops.stacks.place import Place
+
+COLUMNS = {
+    "name": "name",
+    "owner": "owner",
+    "like": "like",
+    "createdAt": "made",
+    "expiresIn": "expires in",
+    "state": "state",
+    "resources": "resources",
+}
+"""What is listed, as programs and as people read it."""
+
+
+def for_tests(at: Place, now: datetime, committed: Collection[str], limits: Limits) -> list[dict[str, Any]]:
+    """Return a row for each stack of the backend that is no permanent one; `committed` are those with a file."""
+    stacks = [facts for facts in fleet.read(at) if facts.name not in committed]
+    return [_row(facts, verdict(facts, now, committed, limits), now) for facts in stacks]
+
+
+def shown(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Print the rows as a table."""
+    if not rows:
+        typer.echo("none")
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for key in COLUMNS:
+        table.add_column(COLUMNS[key], justify="right" if key == "resources" else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(str("unknown" if row[key] is None else row[key]) for key in COLUMNS))
+    Console(file=sys.stdout, width=None if sys.stdout.isatty() else 200).print(table)
+
+
+def _row(facts: StackFacts, found: Verdict, now: datetime) -> dict[str, Any]:
+    said = ephemeral_of(facts)
+    expires_at = found.expires_at or (said.expires_at if said else None)
+    left = None if expires_at is None else expires_at - now
+    return {
+        "name": facts.name,
+        "owner": said.owner if said else None,
+        "like": said.like if said else None,
+        "createdAt": stamp(said.created_at) if said else None,
+        "startsAt": stamp(said.starts_at) if said and said.starts_at else None,
+        "expiresAt": stamp(expires_at) if expires_at else None,
+        "expiresIn": None if left is None else in_words(left) if left > timedelta() else f"over for {in_words(-left)}",
+        "state": _state(facts, found),
+        "resources": facts.resources,
+        "decision": found.decision,
+        "reason": found.reason,
+    }
+
+
+def _state(facts: StackFacts, found: Verdict) -> str:
+    if found.decision == "refuse":
+        return found.reason
+    if any(one.dead is not True for one in facts.locks):
+        return "being changed"
+    if facts.pending or facts.locks:
+        return "interrupted"
+    return "empty" if not facts.resources else "up"
