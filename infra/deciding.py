@@ -351,7 +351,7 @@ def _environment(
     )
     if settings.ephemeral and settings.ephemeral.starts_at:
         # As with other schedules: only with a minimum of 0 do state and program agree before and after it has fired.
-        schedules = (*schedules, _window(settings.ephemeral, initial))
+        schedules = (*schedules, _window(settings.ephemeral.starts_at, initial))
         counts, initial = replace(counts, minimum=0), 0
     bucket, owned = bucket_name(settings), owns_bucket(settings)
     return Environment(
@@ -428,10 +428,15 @@ def _lifetime(ephemeral: EphemeralSettings) -> LifetimePlan:
     )
 
 
-def _window(ephemeral: EphemeralSettings, desired: int) -> SchedulePlan:
-    """Return what starts the instances when the test's time has come."""
-    start = _utc(ephemeral.starts_at) if ephemeral.starts_at else None
-    return SchedulePlan(name="window", recurrence=None, time_zone=None, start=start, desired=desired)
+def _window(moment: datetime, desired: int) -> SchedulePlan:
+    """Return what starts the instances when the test's time, `moment`, has come.
+
+    AWS forgets an action that has run for the last time (EC2 Auto Scaling API, DescribeScheduledActions), and it would
+    be missing from then on. This one recurs a year later, when the environment is long gone.
+    """
+    start = moment.astimezone(UTC)
+    yearly = f"{start.minute} {start.hour} {start.day} {start.month} *"
+    return SchedulePlan(name="window", recurrence=yearly, time_zone="UTC", start=_utc(start), desired=desired)
 
 
 def _utc(moment: datetime) -> str:

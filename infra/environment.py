@@ -132,11 +132,11 @@ class SchedulePlan:
     """A desired capacity set by the clock; minimum and maximum stay as they are."""
 
     name: str
-    recurrence: str | None
-    """Five cron fields; None: once, at `start`."""
-    time_zone: str | None
+    recurrence: str
+    """Five cron fields."""
+    time_zone: str
     start: str | None
-    """UTC, as EC2 Auto Scaling takes it (2026-12-01T18:00:00Z); None: at once."""
+    """When it runs first, in UTC as EC2 Auto Scaling takes it (2026-12-01T18:00:00Z); None: as it recurs."""
     desired: int
 
 

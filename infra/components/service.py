@@ -116,7 +116,11 @@ class Service(pulumi.ComponentResource):
                 desired_capacity=schedule.desired,
                 min_size=SCHEDULE_UNCHANGED,
                 max_size=SCHEDULE_UNCHANGED,
-                opts=child,
+                # An update would send back the start that AWS worked out by the old rule, which then holds once more or
+                # is past and refused (terraform-provider-aws #38983); AWS moves it on after each firing.
+                opts=pulumi.ResourceOptions(
+                    parent=self, replace_on_changes=["*"], delete_before_replace=True, ignore_changes=["startTime"]
+                ),
             )
         self.group_name = group.name
         self.launch_template_id = template.id

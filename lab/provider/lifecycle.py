@@ -340,8 +340,9 @@ def update(
     found = diff(row, before, state, news, ignored)
     changed = frozenset(change.property for change in found.changes)
     work = Work(
-        row, connection, "updating", resource_id, news, before, state, changed, patience_seconds=patience_seconds
-    )
+        row, connection, "updating", resource_id, _carried_over(row, news, state, changed), before, state, changed,
+        patience_seconds=patience_seconds,
+    )  # fmt: skip
     try:
         if row.tags and changed & {"tags", "tagsAll"}:
             wanted, actual = news.get("tagsAll") or {}, state.get("tagsAll") or {}
@@ -356,6 +357,24 @@ def update(
     except (BotoCoreError, ClientError, ProviderError) as error:
         raise PartialError(str(work.failure(error)), resource_id, _outputs_so_far(work)) from None
     return work
+
+
+def _carried_over(
+    row: Resource, news: Mapping[str, Any], state: Mapping[str, Any], changed: frozenset[str]
+) -> dict[str, Any]:
+    """Return the inputs of an update with what the program leaves to AWS as it was, which the provider sends again.
+
+    Of an argument that is optional and computed, and not set, Terraform plans the value in the state, unless the change
+    renews it (terraform-plugin-sdk, helper/schema: Optional, Computed): so an edited schedule is sent with the start
+    that AWS had worked out by the old one (terraform-provider-aws #38983).
+    """
+    renewed = {name for name, causes in row.renews.items() if changed.intersection(causes)}
+    kept = {
+        name: state[name]
+        for name, rule in row.properties.items()
+        if rule.computed and rule.reads != NOT_SENT and news.get(name) is None and name in state and name not in renewed
+    }
+    return {**news, **kept}
 
 
 def delete(

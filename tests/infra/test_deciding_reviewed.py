@@ -164,6 +164,15 @@ def test_settings_can_be_an_output_whatever_yaml_made_of_them(tmp_path: Path) ->
     json.dumps(decided(folder, "demo").settings)
 
 
+def test_what_starts_the_instances_of_a_test_stays_when_it_has_run(tmp_path: Path) -> None:
+    folder = demo(tmp_path)
+    set_keys(folder / "Pulumi.demo.yaml", {"ephemeral": {**EPHEMERAL, "startsAt": "2026-11-24T10:30:00Z"}})
+    service = decided(folder, "demo").service
+    (window,) = service.schedules
+    assert (window.start, window.recurrence, window.time_zone) == ("2026-11-24T10:30:00Z", "30 10 24 11 *", "UTC")
+    assert (window.desired, service.initial_capacity, service.capacity.minimum) == (3, 0, 0)
+
+
 def test_days_may_be_named_in_a_recurrence(tmp_path: Path) -> None:
     recurrence = "0 7 * * MON-FRI"
     dev = decided(project(tmp_path, dev={"schedules": [{**SCHEDULE, "recurrence": recurrence}]}), "dev")

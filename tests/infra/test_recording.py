@@ -135,11 +135,14 @@ def test_extending_an_expiry_makes_no_new_launch_template() -> None:
     assert "aws:ec2/vpc:Vpc" in {one.type for one in changed}
 
 
-def test_schedules_set_the_desired_capacity_only() -> None:
+def test_schedules_set_the_desired_capacity_only_and_leave_their_start_to_aws() -> None:
     sample = environment("dev")
     evening = SchedulePlan(name="evening", recurrence="0 19 * * 1-5", time_zone="Europe/London", start=None, desired=0)
     graph = record(environment("dev", service=replace(sample.service, schedules=(evening,))))
-    inputs = graph.one("aws:autoscaling/schedule:Schedule", "dev-evening").inputs
+    schedule = graph.one("aws:autoscaling/schedule:Schedule", "dev-evening")
+    inputs = schedule.inputs
+    assert "startTime" not in inputs
+    assert schedule.ignore_changes == ("startTime",)
     assert (inputs["minSize"], inputs["maxSize"], inputs["desiredCapacity"]) == (-1, -1, 0)
 
 
