@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from infra.environment import PORT, Environment
-from ops.aws.compute import IN_SERVICE, Member, ScalingGroup
+from ops.aws.compute import IN_SERVICE, ScalingGroup
 from ops.aws.inventory import Inventory
 from ops.aws.load_balancing import LoadBalancer, TargetGroup
 from ops.aws.network import Entry, SecurityRule
@@ -166,7 +166,11 @@ def check_capacity(promised: Promised, found: Inventory) -> Check:
 
 
 def check_targets(promised: Promised, found: Inventory) -> Check:
-    """Behind the listener, every zone has healthy instances of the group, and nothing else is there."""
+    """Behind the listener, every zone has healthy instances of the group, and nothing else is there.
+
+    Where fewer instances are wanted than there are zones, as many zones have one as there are instances: AWS moves none
+    to a zone that another would lack it for (EC2 Auto Scaling guide, distributing instances across Availability Zones).
+    """
     zones = sorted(promised.environment.network.zones)
     value = f"healthy in {', '.join(zones)}"
     balancer, no_balancer = _one_balancer(found)
@@ -181,12 +185,12 @@ def check_targets(promised: Promised, found: Inventory) -> Check:
         return _check("targets", value, f"{behind.pop()} isn't tagged as this environment's")
     if not group.members and not targets.targets:
         return _without_instances("targets", value, promised, group)
-    return _healthy(value, zones, group.members, targets)
+    return _healthy(value, zones, group, targets)
 
 
-def _healthy(value: str, zones: Sequence[str], members: Sequence[Member], targets: TargetGroup) -> Check:
-    in_service = {member.id: member.zone for member in members if member.lifecycle == IN_SERVICE}
-    known = {member.id for member in members}
+def _healthy(value: str, zones: Sequence[str], group: ScalingGroup, targets: TargetGroup) -> Check:
+    in_service = {member.id: member.zone for member in group.members if member.lifecycle == IN_SERVICE}
+    known = {member.id for member in group.members}
     healthy = dict.fromkeys(zones, 0)
     wrong = []
     for target in targets.targets:
@@ -195,7 +199,9 @@ def _healthy(value: str, zones: Sequence[str], members: Sequence[Member], target
         # One that is being taken out belongs to no group any more.
         elif target.id not in known and target.state != "draining":
             wrong.append(f"{target.id} is a target, and no instance of the group")
-    wrong += [f"{zone} has none" for zone in zones if healthy[zone] == 0]
+    empty = [zone for zone in zones if healthy[zone] == 0]
+    if len(zones) - len(empty) < min(group.desired, len(zones)):
+        wrong += [f"{zone} has none" for zone in empty]
     states = sorted(f"{target.id} is {target.state}" for target in targets.targets if target.state != HEALTHY)
     if wrong:
         return _check("targets", value, "; ".join([*wrong, *states]))

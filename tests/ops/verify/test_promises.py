@@ -294,3 +294,20 @@ def test_a_mirror_says_what_it_mirrors() -> None:
     assert table.title == "nft, the mirror of live at scale 0.5"
     (line,) = [check for check in table.checks if check.name == "dataset"]
     assert line.evidence == "versioned, encrypted (AES256), private; live's, to read"
+
+
+def with_two(desired: int) -> Inventory:
+    """The sample with instances in the first two of its zones."""
+    found = sample.inventory()
+    (scaling,), (one,) = found.scaling_groups, found.target_groups
+    return replace(
+        found,
+        scaling_groups=(replace(scaling, desired=desired, members=scaling.members[:2]),),
+        target_groups=(replace(one, targets=one.targets[:2]),),
+        instances=found.instances[:2],
+    )
+
+
+def test_a_zone_for_which_the_group_has_no_instance_isnt_waited_for() -> None:
+    assert failed(sample.promised(), with_two(desired=2)) == {}
+    assert failed(sample.promised(), with_two(desired=3)) == {"targets": "eu-west-2c has none"}
