@@ -149,16 +149,16 @@ def check_name(name: str, committed: Collection[str]) -> str:
     return name
 
 
-def duration(text: str) -> timedelta:
-    """Return how long `text` is: days, hours, minutes, seconds, in this order (`72h`, `1d12h`); a day is 24 hours.
+def duration(text: str, option: str) -> timedelta:
+    """Return how long the `text` of an option is: days, hours, minutes, seconds, in this order (`72h`, `1d12h`).
 
-    Raises ConfigError.
+    A day is 24 hours. Raises ConfigError.
     """
     matched = _DURATION.fullmatch(text)
     parts = [int(one) for one in matched.groups(default="0")] if matched and text else []
     long = sum((count * unit for count, unit in zip(parts, _UNITS.values(), strict=False)), timedelta())
     if not long:
-        raise _wrong("--ttl", f"is {_shown(text)}; allowed: days, hours, minutes, seconds, such as 72h or 1d12h", "")
+        raise _wrong(option, f"is {_shown(text)}; allowed: days, hours, minutes, seconds, such as 72h or 1d12h", "")
     return long
 
 

@@ -17,6 +17,7 @@ from lab.errors import LabError, WrongUse
 
 TIME_LIMIT_SECONDS = 30.0
 """The emulator answers one request at a time, and a large one may be before this."""
+ADVANCE_TIME_LIMIT_SECONDS = 300.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,13 +95,26 @@ class Control:
 
     def fail_health_checks(self, image_ids: Sequence[str]) -> None:
         """Let instances of these images fail their health checks from now on, and no others. Raises LabError."""
-        faults = self._ask("GET", "faults")
-        self._ask("PUT", "faults", {**faults, "unhealthyImages": list(image_ids)})
+        self._add_fault("unhealthyImages", list(image_ids))
 
     def throttle(self, service: str, action: str, times: int) -> None:
         """Refuse the next `times` calls of a service's action (`*`: any), as AWS does when they come too fast."""
-        faults = self._ask("GET", "faults")
-        self._ask("PUT", "faults", {**faults, "throttle": {"service": service, "action": action, "times": times}})
+        self._add_fault("throttle", {"service": service, "action": action, "times": times})
+
+    def load(self, scaling_group: str, instances: float) -> None:
+        """Ask as much of a group as keeps `instances` of its instances busy, from now on. Raises LabError."""
+        loads = self._ask("GET", "faults")["loads"]
+        self._add_fault("loads", {**(loads if isinstance(loads, Mapping) else {}), scaling_group: instances})
+
+    def darken(self, zone: str) -> None:
+        """Let instances in a zone fail, and in no other. Raises LabError."""
+        self._add_fault("darkZones", [zone])
+
+    def advance(self, seconds: float) -> str:
+        """Let emulated seconds pass at once, and return the account's date and time then. Raises LabError."""
+        # The emulator does all that was scheduled meanwhile before it answers.
+        answer = self._ask("POST", "clock", {"advanceSeconds": seconds}, ADVANCE_TIME_LIMIT_SECONDS)
+        return str(answer["calendar"])
 
     def unhealthy_images(self) -> tuple[str, ...]:
         """Return the images whose instances fail their health checks. Raises LabError."""
@@ -127,6 +141,10 @@ class Control:
     def clear_faults(self) -> None:
         """Let nothing fail on purpose any more. Raises LabError."""
         self._ask("DELETE", "faults")
+
+    def _add_fault(self, name: str, value: object) -> None:
+        """Have this fault in place of others of its kind, beside those of other kinds."""
+        self._ask("PUT", "faults", {**self._ask("GET", "faults"), name: value})
 
     def _ask(
         self,

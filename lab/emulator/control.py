@@ -4,7 +4,7 @@
     GET            /_lab/calls      {"ec2.RunInstances": 3, ...}
     GET            /_lab/calls/log  the last 10,000 in order: [{"at", "emulatedSeconds", "service", "action", "status"}]
     GET|PUT|DELETE /_lab/faults     {"unhealthyImages": [...], "throttle": {"service", "action", "times"} | null,
-                                    "loads": {SCALING GROUP: INSTANCES}, "darkZones": [...], "darkNodes": [...]}
+                                    "loads": {SCALING GROUP: INSTANCES}, "darkZones": [...]}
     GET|PUT|DELETE /_lab/quotas     {"L-0263D0A3": 5, ...}; PUT changes those it names
     GET|PUT        /_lab/addresses  {"kept": {NAME: ADDRESS}, "allocated": [{"allocationId", "region", "address"}]};
                                     GET shows those that are kept and that nobody has yet

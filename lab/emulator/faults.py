@@ -33,7 +33,6 @@ class Faults:
     loads: Mapping[str, float] = field(default_factory=dict)
     """By Auto Scaling group, the instances that what is asked of it would keep busy, each at 100 % CPU."""
     dark_zones: frozenset[str] = field(default_factory=frozenset)  # instances there fail, and none can be started
-    dark_nodes: frozenset[str] = field(default_factory=frozenset)  # zones where the load balancers' nodes fail too
 
     def as_json(self) -> dict[str, Any]:
         """Return what `PUT /_lab/faults` takes."""
@@ -43,7 +42,6 @@ class Faults:
             "throttle": throttle and {"service": throttle.service, "action": throttle.action, "times": throttle.times},
             "loads": dict(self.loads),
             "darkZones": sorted(self.dark_zones),
-            "darkNodes": sorted(self.dark_nodes),
         }
 
 
@@ -86,7 +84,6 @@ def parse(document: object) -> Faults:
         throttle=_parse_throttle(document.get("throttle")),
         loads=_parse_loads(document.get("loads") or {}),
         dark_zones=_parse_names(document, "darkZones", "zones"),
-        dark_nodes=_parse_names(document, "darkNodes", "zones"),
     )
 
 

@@ -80,7 +80,7 @@ def create(
         raise _wrong("--live-data", "needs --reason, and --reason needs it", '--live-data --reason "why"')
     begins = ephemeral.moment(starts, "--from") if starts is not None else None
     ends = ephemeral.moment(until, "--until") if until is not None else None
-    long = ephemeral.duration(ttl) if ttl is not None else None
+    long = ephemeral.duration(ttl, "--ttl") if ttl is not None else None
     factor = _factor(scale)
     # Slow to load, and not needed to say what is wrong with what was typed.
     from ops.aws.clients import Aws
@@ -169,7 +169,7 @@ def extend(
     Example: eps-dos ephemeral extend pr-7 --ttl 24h
     """
     check_stack_name(name)
-    long = ephemeral.duration(ttl)
+    long = ephemeral.duration(ttl, "--ttl")
     folder = project_folder(Path.cwd())
     committed, limits = stack_names(folder), ephemeral.limits_of(folder)
     from ops.aws.clients import Aws

@@ -14,12 +14,14 @@ from typing import Annotated, Any
 
 import typer
 
+from infra.ephemeral import duration
 from infra.errors import ConfigError
 from infra.naming import check_stack_name
 from infra.releases import FILE as CATALOGUE
 from infra.yamlfile import read_mapping
+from lab.errors import LabError
 from lab.session import stack_option
-from ops.lab.entering import here, place
+from ops.lab.entering import environment_of, here, place
 from ops.output.progress import say
 
 app = typer.Typer(
@@ -28,6 +30,8 @@ app = typer.Typer(
 )
 fault = typer.Typer(help="Let something fail on purpose, to see what happens then.", no_args_is_help=True)
 app.add_typer(fault, name="fault")
+clock = typer.Typer(help="The account's time.", no_args_is_help=True)
+app.add_typer(clock, name="clock")
 
 
 @app.command()
@@ -143,6 +147,45 @@ def unhealthy(
     images = [image["ImageId"] for image in found]
     here().control().fail_health_checks(images)
     say(f"instances of {image_name} ({', '.join(images)}) fail their health checks, until: eps-dos lab fault clear")
+
+
+@fault.command()
+def load(
+    stack: Annotated[str, typer.Argument(help="Whose instances get work.")],
+    instances: Annotated[float, typer.Argument(min=0, help="How many of them the work keeps busy: 4.5. 0: none.")],
+) -> None:
+    """Give STACK's instances as much work as keeps INSTANCES of them busy, shared by those in service, from now on."""
+    at = place(in_lab=True)
+    # Slow to load, and needed here only.
+    from ops.aws.clients import Aws
+    from ops.aws.compute import read_scaling_groups
+
+    groups = read_scaling_groups(Aws(environment_of(stack, at.folder, in_lab=True).aws, at), stack)
+    if not groups:
+        raise LabError(f"{stack} has no instances in the lab", f"eps-dos up {stack} --lab")
+    for group in groups:
+        here().control().load(group.name, instances)
+        say(f"{group.name} has work for {instances:g} instances, until: eps-dos lab fault clear")
+
+
+@fault.command()
+def zone(
+    name: Annotated[str, typer.Argument(help="An availability zone, such as eu-west-2a.", metavar="ZONE")],
+) -> None:
+    """Let the instances in ZONE fail from now on, and none start there."""
+    place(in_lab=True)
+    here().control().darken(name)
+    say(f"{name} is dark: instances there fail, until: eps-dos lab fault clear")
+
+
+@clock.command()
+def advance(
+    length: Annotated[str, typer.Argument(help="How long: 90m, 12h, 2d.", metavar="DURATION")],
+) -> None:
+    """Let DURATION pass at once, by the clock and by the calendar, with all that was scheduled for it."""
+    seconds = duration(length, "DURATION").total_seconds()
+    today = here().control().advance(seconds)
+    say(f"it is {today} in the lab")
 
 
 @fault.command()

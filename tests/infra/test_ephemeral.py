@@ -88,7 +88,7 @@ def test_a_permanent_name_stays_taken_without_its_file() -> None:
     ],
 )
 def test_durations(text: str, long: timedelta) -> None:
-    assert duration(text) == long
+    assert duration(text, "--ttl") == long
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_durations(text: str, long: timedelta) -> None:
 )
 def test_what_is_no_duration(text: str) -> None:
     with pytest.raises(ConfigError, match="allowed: days, hours, minutes, seconds, such as 72h"):
-        duration(text)
+        duration(text, "--ttl")
 
 
 def test_a_time_counts_in_utc_whatever_its_zone() -> None:
@@ -118,9 +118,9 @@ def test_a_time_without_its_zone_or_outside_the_calendar_is_refused(text: str) -
 @pytest.mark.parametrize("day", [datetime(2026, 3, 28, 12), datetime(2026, 10, 24, 12)])
 def test_a_day_is_24_hours_when_clocks_change_too(day: datetime) -> None:
     begun = day.replace(tzinfo=ZoneInfo("Europe/London"))
-    made = lifetime(begun, FILE, duration("1d"), None, None)
+    made = lifetime(begun, FILE, duration("1d", "--ttl"), None, None)
     assert made.expires_at.timestamp() - begun.timestamp() == 24 * 3600
-    longer = extended(made, begun + HOUR, duration("24h"), FILE)
+    longer = extended(made, begun + HOUR, duration("24h", "--ttl"), FILE)
     assert longer.expires_at - made.expires_at == HOUR
     until = lifetime(begun, FILE, None, moment(f"{day.date()}T23:30+00:00", "--until"), None)
     assert until.expires_at == datetime(day.year, day.month, day.day, 23, 30, tzinfo=UTC)

@@ -1,0 +1,118 @@
+"""What makes environments larger and smaller: load, the hours, a zone that goes dark. Previews stay empty."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+import requests
+
+from tests.shows.environments import Environments
+
+pytestmark = pytest.mark.engine
+
+LONDON = ZoneInfo("Europe/London")
+
+
+@pytest.fixture(scope="module")
+def environments(tmp_path_factory: pytest.TempPathFactory, engine: object) -> Iterator[Environments]:
+    """Int, which CPU scales both ways, and Dev, which is empty at night."""
+    with Environments.started(tmp_path_factory.mktemp("scaling")) as made:
+        made.deploy_all("int", "dev")
+        yield made
+
+
+def advance(environments: Environments, length: str) -> None:
+    environments.eps_dos("lab", "clock", "advance", length)
+
+
+def schedules(environments: Environments) -> dict[str, datetime]:
+    """Return when each of Dev's schedules fires next."""
+    name = environments.outputs("dev")["autoScalingGroup"]
+    actions = environments.client("autoscaling").describe_scheduled_actions(AutoScalingGroupName=name)
+    return {
+        one["ScheduledActionName"].removeprefix("dev-"): one["StartTime"]
+        for one in actions["ScheduledUpdateGroupActions"]
+    }
+
+
+def wait_for(environments: Environments, schedule: str) -> None:
+    """Let time pass until a minute after a schedule of Dev's has fired."""
+    calendar = requests.get(f"{environments.endpoint}/_lab/clock", timeout=60).json()["calendar"]
+    ahead = schedules(environments)[schedule] - datetime.fromisoformat(calendar)
+    advance(environments, f"{int(ahead.total_seconds()) + 60}s")
+
+
+def expect_no_changes(environments: Environments, stack: str) -> None:
+    environments.pulumi("preview", "--stack", stack, "--refresh", "--expect-no-changes")
+
+
+def verified(environments: Environments, stack: str) -> dict[str, str]:
+    """Return the evidence of each check of `verify` that failed."""
+    (report,) = json.loads(environments.eps_dos("verify", stack, "--json", check=False).stdout)
+    return {one["name"]: one["evidence"] for one in report["checks"] if one["verdict"] == "failed"}
+
+
+def test_load_drives_a_group_to_its_maximum_and_back(environments: Environments) -> None:
+    environments.eps_dos("lab", "fault", "load", "int", "5.5")
+    advance(environments, "30m")
+    assert environments.group("int")["DesiredCapacity"] == 6
+    expect_no_changes(environments, "int")
+    environments.eps_dos("lab", "fault", "clear")
+    advance(environments, "30m")
+    assert environments.group("int")["DesiredCapacity"] == 3
+    expect_no_changes(environments, "int")
+
+
+def test_dev_lives_through_an_evening_and_a_morning_whatever_cpu_says(environments: Environments) -> None:
+    def desired() -> Any:
+        return environments.group("dev")["DesiredCapacity"]
+
+    wait_for(environments, "evening")
+    assert desired() == 0
+    expect_no_changes(environments, "dev")
+    wait_for(environments, "morning")
+    assert desired() == 3
+    # Idle for hours, and none goes.
+    advance(environments, "4h")
+    assert desired() == 3
+    assert verified(environments, "dev") == {}
+    environments.eps_dos("lab", "fault", "load", "dev", "2.5")
+    advance(environments, "30m")
+    assert desired() == 5
+    environments.eps_dos("lab", "fault", "clear")
+    advance(environments, "2h")
+    assert desired() == 5
+    expect_no_changes(environments, "dev")
+
+
+def test_an_edited_schedule_fires_next_by_the_new_rule(environments: Environments) -> None:
+    before = schedules(environments)
+    environments.edit("dev", "recurrence: 0 19 * * 1-5", "recurrence: 30 21 * * *")
+    environments.deploy("dev")
+    after = schedules(environments)
+    assert after["morning"] == before["morning"]
+    evening = after["evening"].astimezone(LONDON)
+    assert (evening.hour, evening.minute) == (21, 30)
+    calendar = datetime.fromisoformat(
+        requests.get(f"{environments.endpoint}/_lab/clock", timeout=60).json()["calendar"]
+    )
+    assert 0 < (after["evening"] - calendar.astimezone(UTC)).total_seconds() <= 86_400
+    expect_no_changes(environments, "dev")
+
+
+def test_a_zone_goes_dark_and_comes_back(environments: Environments) -> None:
+    environments.eps_dos("lab", "fault", "zone", "eu-west-2b")
+    advance(environments, "10m")
+    zones = {one["AvailabilityZone"] for one in environments.group("int")["Instances"]}
+    assert zones == {"eu-west-2a", "eu-west-2c"}
+    assert len(environments.healthy_targets("int")) == 3
+    assert "eu-west-2b has none" in verified(environments, "int")["targets"]
+    expect_no_changes(environments, "int")
+    environments.eps_dos("lab", "fault", "clear")
+    advance(environments, "30m")
+    assert verified(environments, "int") == {}
