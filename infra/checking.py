@@ -25,6 +25,8 @@ COMPUTED_TAGS = frozenset({*FIXED_TAGS, "Environment", "ExpiresAt", "Name"})
 MOST_TAGS = 50
 """EC2 guide, tag restrictions."""
 LIVE_ZONES = 3
+SPARE_CPU_PERCENT = 10
+"""What Live's instances have to spare even where a zone is lost and the others carry its load: load isn't even."""
 RESERVED_PER_SUBNET = 5
 """Addresses that AWS keeps of each subnet (Amazon VPC guide, subnet CIDR blocks)."""
 
@@ -109,7 +111,7 @@ def unfit_together(
 
 
 def _live_problems(settings: StackSettings) -> list[Problem]:
-    """Return what Live promises more than the others do: three zones, and an instance in each of them at any time."""
+    """Return what Live promises more than the others do: three zones, an instance in each, room to lose one."""
     zones, minimum = len(settings.zones), settings.capacity.minimum
     problems = []
     if zones < LIVE_ZONES:
@@ -123,6 +125,14 @@ def _live_problems(settings: StackSettings) -> list[Problem]:
             Problem(where=f"{stack_file(LIVE)}: {NAMESPACE}:capacity.minimum",
                     message=f"is {minimum}; allowed on Live: {zones} or more, one in each zone",
                     fix=f"pulumi config set --path '{NAMESPACE}:capacity.minimum' {zones} --stack {LIVE}")
+        )  # fmt: skip
+    target, most = settings.capacity.target_cpu_percent, 100 * (zones - 1) // zones - SPARE_CPU_PERCENT
+    if zones >= LIVE_ZONES and target > most:
+        problems.append(
+            Problem(where=f"{stack_file(LIVE)}: {NAMESPACE}:capacity.targetCpuPercent",
+                    message=f"is {target}; allowed on Live: at most {most}, or {zones - 1} zones can't carry the load "
+                    f"of {zones} until more instances have started",
+                    fix=f"pulumi config set --path '{NAMESPACE}:capacity.targetCpuPercent' {most} --stack {LIVE}")
         )  # fmt: skip
     return problems
 

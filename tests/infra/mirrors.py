@@ -92,7 +92,7 @@ def _own(random: Random, name: str, region: str, hosted_zone: str, cidr: str, mi
         "capacity": {
             "minimum": random.choice((minimum, str(minimum))),
             "maximum": random.randint(max(minimum, 1), 90),
-            "targetCpuPercent": random.randint(10, 90),
+            "targetCpuPercent": random.randint(10, 56 if name == "live" else 90),
         },
         "healthCheck": _health_check(random),
         "dataset": {

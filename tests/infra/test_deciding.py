@@ -184,6 +184,8 @@ ONE_MISTAKE: list[tuple[str, dict[str, Any], list[str]]] = [
     ("live", {"capacity": {"minimum": 1, "maximum": 2, "targetCPUPercent": 50}},
      ["eps-dos-api:capacity.targetCpuPercent is missing",
       "eps-dos-api:capacity.targetCPUPercent is no setting; did you mean targetCpuPercent?"]),
+    ("live", {"capacity": {"minimum": 6, "maximum": 12, "targetCpuPercent": 57}},
+     ["eps-dos-api:capacity.targetCpuPercent is 57; allowed on Live: at most 56, or 2 zones can't carry"]),
     ("live", {"capacity": {"minimum": 9, "maximum": 2, "targetCpuPercent": 50}},
      ["allowed: a minimum of at most the maximum, 2"]),
     ("live", {"capacity": {"minimum": True, "maximum": 2, "targetCpuPercent": 50}},
