@@ -68,8 +68,13 @@ class ClientEntry:
     """One line of the prefix list of clients."""
 
     cidr: str
-    description: str
-    """The supplier's name, or `load generator`; at most 255 characters (EC2 API, AddPrefixListEntry)."""
+    names: tuple[str, ...]
+    """The suppliers whose range it is, `load generator` or `tester`; for people, and nowhere in AWS."""
+
+    @property
+    def who(self) -> str:
+        """The names in one line."""
+        return ", ".join(self.names)
 
 
 @dataclass(frozen=True, kw_only=True)

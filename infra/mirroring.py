@@ -26,6 +26,7 @@ from infra.graph import (
     same,
     without_own_name,
 )
+from infra.types import PREFIX_LIST
 
 BALANCER_TYPE = "aws:lb/loadBalancer:LoadBalancer"
 BUCKET_TYPE = "aws:s3/bucket:Bucket"
@@ -196,23 +197,14 @@ def _release(live: Environment, mirror: Environment) -> Iterable[Allowed]:
 
 
 def _access(live: Environment, mirror: Environment) -> Iterable[Allowed]:
-    own, mirrored = ({entry.cidr: entry.description for entry in one.clients.entries} for one in (mirror, live))
-    reason = "a mirror admits who lists it, and its load generators"
-    prefix_list = "aws:ec2/managedPrefixList:ManagedPrefixList"
-    if live.clients.entries and not mirror.clients.entries:
-        yield Allowed(type=prefix_list, path="entries", reason=reason, holds=lambda _, right: right in (ABSENT, []))
-    for cidr in sorted(own.keys() | mirrored.keys()):
-        if own.get(cidr) == mirrored.get(cidr):
-            continue
-        if cidr in own and cidr in mirrored:
-            described = _is((mirrored[cidr], own[cidr]))
-            path = f"entries.{cidr}.description"
-            yield Allowed(type=prefix_list, path=path, reason=reason, holds=described, must=True)
-            continue
-        entries = tuple({"cidr": cidr, "description": one[cidr]} if cidr in one else ABSENT for one in (mirrored, own))
-        yield Allowed(
-            type=prefix_list, path=f"entries.{cidr}", reason=reason, holds=_is((entries[0], entries[1])), must=True
-        )
+    own, mirrored = ({entry.cidr for entry in environment.clients.entries} for environment in (mirror, live))
+    reason = "a mirror's clients are those who list it, and its load generators"
+    if mirrored and not own:
+        yield Allowed(type=PREFIX_LIST, path="entries", reason=reason, holds=lambda _, right: right in (ABSENT, []))
+    for cidr in sorted(own ^ mirrored):
+        entry = {"cidr": cidr, "description": cidr}
+        both = (entry, ABSENT) if cidr in mirrored else (ABSENT, entry)
+        yield Allowed(type=PREFIX_LIST, path=f"entries.{cidr}", reason=reason, holds=_is(both), must=True)
 
 
 def _dataset(live: Environment, mirror: Environment) -> Iterable[Allowed]:

@@ -166,6 +166,7 @@ def create(environment: Environment) -> Mapping[str, pulumi.Input[object]]:
         "port": PORT,
         "dataset": {"kind": environment.dataset.kind, "bucket": environment.dataset.bucket},
         "release": environment.service.release,
+        "clients": {entry.cidr: entry.who for entry in environment.clients.entries},
         "capacity": {
             "minimum": capacity.minimum,
             "maximum": capacity.maximum,

@@ -14,8 +14,6 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool
 from infra.environment import ClientEntry, SupplierArea
 
 FILE = "suppliers.yaml"
-LONGEST_DESCRIPTION = 255
-"""EC2 API, AddPrefixListEntry."""
 WIDEST_PREFIX = 8
 """A wider range than a /8 is not one supplier's."""
 
@@ -99,10 +97,7 @@ def entries(
                 f"{other} ({', '.join(owners[other])}) lies inside {one} ({', '.join(owners[one])}); "
                 "allowed: ranges that don't overlap"
             )
-    return tuple(
-        ClientEntry(cidr=str(network), description=", ".join(dict.fromkeys(owners[network]))[:LONGEST_DESCRIPTION])
-        for network in ordered
-    )
+    return tuple(ClientEntry(cidr=str(network), names=tuple(dict.fromkeys(owners[network]))) for network in ordered)
 
 
 def areas(suppliers: Iterable[Supplier]) -> tuple[SupplierArea, ...]:

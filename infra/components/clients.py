@@ -34,7 +34,10 @@ class Clients(pulumi.ComponentResource):
             address_family="IPv4",
             max_entries=args.plan.max_entries,
             entries=[
-                aws.ec2.ManagedPrefixListEntryArgs(cidr=entry.cidr, description=entry.description)
+                # The provider changes a description by removing the entry and adding it in a second call, so that a
+                # supplier's name there would cut the supplier off whenever it is written otherwise
+                # (aws provider, internal/service/ec2/vpc_managed_prefix_list.go, update).
+                aws.ec2.ManagedPrefixListEntryArgs(cidr=entry.cidr, description=entry.cidr)
                 for entry in args.plan.entries
             ],
             tags={**args.tags, "Name": f"{name}-clients"},

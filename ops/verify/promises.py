@@ -14,7 +14,7 @@ from infra.environment import PORT, Environment
 from ops.aws.compute import IN_SERVICE, ScalingGroup
 from ops.aws.inventory import Inventory
 from ops.aws.load_balancing import LoadBalancer, TargetGroup
-from ops.aws.network import Entry, SecurityRule
+from ops.aws.network import SecurityRule
 from ops.output.report import Check, Report, Verdict
 
 HEALTHY = "healthy"
@@ -211,7 +211,7 @@ def _healthy(value: str, zones: Sequence[str], group: ScalingGroup, targets: Tar
 def check_clients(promised: Promised, found: Inventory) -> Check:
     """The one way in is TCP 443 from the prefix list, and the list has those decided and nobody else."""
     plan = promised.environment.clients
-    value = "; ".join(f"{entry.description} {entry.cidr}" for entry in plan.entries) or "nobody"
+    value = "; ".join(f"{entry.who} {entry.cidr}" for entry in plan.entries) or "nobody"
     name = "who may connect"
     balancer, missing = _one_balancer(found)
     if balancer is None:
@@ -219,9 +219,9 @@ def check_clients(promised: Promised, found: Inventory) -> Check:
     if len(found.prefix_lists) != 1:
         return _check(name, value, f"one prefix list is needed, and there are {len(found.prefix_lists)}")
     (clients,) = found.prefix_lists
-    decided = sorted(Entry(cidr=entry.cidr, description=entry.description) for entry in plan.entries)
-    wrong = [f"{entry.cidr} ({entry.description}) may not" for entry in sorted(set(clients.entries) - set(decided))]
-    wrong += [f"{entry.cidr} ({entry.description}) is missing" for entry in decided if entry not in clients.entries]
+    decided, listed = {entry.cidr: entry.who for entry in plan.entries}, {entry.cidr for entry in clients.entries}
+    wrong = [f"{cidr} may not" for cidr in sorted(listed - decided.keys())]
+    wrong += [f"{cidr} ({who}) is missing" for cidr, who in decided.items() if cidr not in listed]
     ways_in = [
         rule
         for group in found.security_groups

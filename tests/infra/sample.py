@@ -44,7 +44,7 @@ def environment(name: str = "live", **changes: Any) -> Environment:
         virtual_ips={
             zone: AddressPlan(allocation_id=None, published=None, attached=True, protected=False) for zone in ZONES
         },
-        clients=ClientsPlan(entries=(ClientEntry(cidr="192.0.2.0/28", description="Example"),), max_entries=50),
+        clients=ClientsPlan(entries=(ClientEntry(cidr="192.0.2.0/28", names=("Example",)),), max_entries=50),
         load_balancer=LoadBalancerPlan(
             deletion_protected=False,
             health_check=HealthCheckPlan(

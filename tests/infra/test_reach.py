@@ -24,7 +24,7 @@ EVERY_CLIENT = Ranges.of(IPv4Network(cidr) for cidr in CLIENTS)
 
 @cache
 def recorded(*names: str) -> Graph:
-    entries = tuple(ClientEntry(cidr=cidr, description=name) for cidr, name in zip(CLIENTS, names, strict=True))
+    entries = tuple(ClientEntry(cidr=cidr, names=(name,)) for cidr, name in zip(CLIENTS, names, strict=True))
     return record(environment("live", clients=ClientsPlan(entries=entries, max_entries=50)))
 
 

@@ -29,15 +29,15 @@ def test_others_admit_whoever_lists_them() -> None:
 def test_entries_are_in_order_of_address_with_the_suppliers_name() -> None:
     listed = [supplier("B", "198.51.100.0/28"), supplier("A", "192.0.2.0/28")]
     assert entries(listed, ["203.0.113.0/24"]) == (
-        ClientEntry(cidr="192.0.2.0/28", description="A"),
-        ClientEntry(cidr="198.51.100.0/28", description="B"),
-        ClientEntry(cidr="203.0.113.0/24", description="load generator"),
+        ClientEntry(cidr="192.0.2.0/28", names=("A",)),
+        ClientEntry(cidr="198.51.100.0/28", names=("B",)),
+        ClientEntry(cidr="203.0.113.0/24", names=("load generator",)),
     )
 
 
 def test_a_range_of_two_suppliers_stands_once_with_both_names() -> None:
     shared = entries([supplier("A", "192.0.2.0/28"), supplier("B", "192.0.2.0/28")], [])
-    assert shared == (ClientEntry(cidr="192.0.2.0/28", description="A, B"),)
+    assert shared == (ClientEntry(cidr="192.0.2.0/28", names=("A", "B")),)
 
 
 def test_a_range_inside_anothers_is_refused_with_both_names() -> None:

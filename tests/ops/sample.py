@@ -37,7 +37,7 @@ def inventory() -> Inventory:
                 id="pl-1",
                 name="clients",
                 max_entries=50,
-                entries=(Entry(cidr="192.0.2.0/28", description="Example"),),
+                entries=(Entry(cidr="192.0.2.0/28", description="192.0.2.0/28"),),
                 tags={},
             ),
         ),

@@ -218,4 +218,3 @@ def test_a_supplier_that_is_not_assured_leaves_lives_prefix_list_and_nothing_els
     }
     left = [one.left for one in found]
     assert sorted(one["cidr"] for one in left if isinstance(one, dict)) == ["192.0.2.0/28", "198.51.100.16/28"]
-    assert {one["description"] for one in left if isinstance(one, dict)} == {name}

@@ -65,7 +65,7 @@ def test_instances_are_told_with_the_image_they_run(found: Inventory) -> None:
 
 def test_rules_have_their_peers_and_the_prefix_list_its_entries(found: Inventory) -> None:
     (clients,) = found.prefix_lists
-    assert clients.entries[0] == Entry(cidr="192.0.2.0/28", description="Example Prescribing")
+    assert clients.entries[0] == Entry(cidr="192.0.2.0/28", description="192.0.2.0/28")
     groups = {one.name.removeprefix("int-").rsplit("-", 1)[0]: one for one in found.security_groups}
     (way_in,) = [rule for rule in groups["load-balancer"].rules if rule.inbound]
     assert (way_in.protocol, way_in.from_port, way_in.to_port, way_in.peer) == ("tcp", 443, 443, clients.id)
