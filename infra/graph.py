@@ -16,6 +16,8 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import TypeAlias
 
+from infra.values import sequence
+
 Value: TypeAlias = object
 """What JSON can hold, or one of the marks below."""
 
@@ -511,17 +513,13 @@ def _from_state(state: Mapping[str, Value]) -> Resource:
         inputs=plain_properties(state.get("inputs")),
         outputs={**plain_properties(state.get("outputs")), **({"id": state["id"]} if state.get("id") else {})},
         parent=str(options["parent"]) if options["parent"] else None,
-        dependencies=tuple(sorted(str(one) for one in _sequence(options["dependencies"]))),
+        dependencies=tuple(sorted(str(one) for one in sequence(options["dependencies"]))),
         protect=bool(state.get("protect", False)),
         retain_on_delete=bool(state.get("retainOnDelete", False)),
-        ignore_changes=tuple(sorted(str(one) for one in _sequence(options["ignoreChanges"]))),
+        ignore_changes=tuple(sorted(str(one) for one in sequence(options["ignoreChanges"]))),
         # A reference to a provider is its URN and its id, joined by ::.
         provider=str(options["provider"]).rsplit("::", 1)[0] if options["provider"] else "",
     )
-
-
-def _sequence(value: Value) -> Sequence[Value]:
-    return value if isinstance(value, list | tuple) else ()
 
 
 def plain_properties(properties: Value) -> dict[str, Value]:

@@ -37,6 +37,7 @@ from infra.types import (
     SUBNET,
     TARGET_GROUP,
 )
+from infra.values import objects
 
 SCALING_GROUP_ATTACHMENT = "aws:autoscaling/attachment:Attachment"
 INTERNET_GATEWAY_ATTACHMENT = "aws:ec2/internetGatewayAttachment:InternetGatewayAttachment"
@@ -169,11 +170,11 @@ def reach(graph: Graph, port: int = PORT) -> Reach:
 
 def _aliases(graph: Graph) -> Iterator[Mapping[str, Value]]:
     for record in graph.of_type(RECORD):
-        yield from _objects(record.inputs.get("aliases"))
+        yield from objects(record.inputs.get("aliases"))
 
 
 def _zone_mappings(balancer: Resource) -> Iterator[Mapping[str, Value]]:
-    yield from _objects(balancer.inputs.get("subnetMappings"))
+    yield from objects(balancer.inputs.get("subnetMappings"))
     yield from ({"subnetId": subnet} for subnet in _listed(balancer.inputs.get("subnets")))
 
 
@@ -257,7 +258,7 @@ class _Parts:
                 *_listed(template.inputs.get("vpcSecurityGroupIds")),
                 *(
                     security_group
-                    for interface in _objects(template.inputs.get("networkInterfaces"))
+                    for interface in objects(template.inputs.get("networkInterfaces"))
                     for security_group in _listed(interface.get("securityGroups"))
                 ),
             )
@@ -276,7 +277,7 @@ class _Parts:
         self, own: Sequence[Resource], theirs: Sequence[Resource], subnets: Sequence[Resource], port: int
     ) -> bool:
         admitted = self.admitted(own, EGRESS, port)
-        inside = Ranges.of(network for subnet in subnets if (network := _network(subnet.inputs.get("cidrBlock"))))
+        inside = Ranges.of(network for subnet in subnets if (network := network_of(subnet.inputs.get("cidrBlock"))))
         return any(group in theirs for group in admitted.groups) or (bool(inside) and not inside - admitted.ranges)
 
     def _security_groups(self, ids: Value) -> tuple[Resource, ...]:
@@ -298,10 +299,10 @@ class _Parts:
         networks = [
             network
             for prefix_list in lists
-            for entry in _objects(prefix_list.inputs.get("entries"))
-            if (network := _network(entry.get("cidr")))
+            for entry in objects(prefix_list.inputs.get("entries"))
+            if (network := network_of(entry.get("cidr")))
         ]
-        if network := _network(rule.inputs.get("cidrIpv4")):
+        if network := network_of(rule.inputs.get("cidrIpv4")):
             networks.append(network)
         stranger = isinstance(list_id, str) and not lists
         return _Admitted(
@@ -341,14 +342,14 @@ class _Parts:
             for table in self.referred(association.inputs.get("routeTableId"), ROUTE_TABLE)
         ]
         for table in tables:
-            inline = ((route.get("cidrBlock"), route) for route in _objects(table.inputs.get("routes")))
+            inline = ((route.get("cidrBlock"), route) for route in objects(table.inputs.get("routes")))
             beside = (
                 (route.inputs.get("destinationCidrBlock"), route.inputs)
                 for route in self.graph.of_type(ROUTE)
                 if self.leads(route.inputs, "routeTableId", table)
             )
             for destination, route in (*inline, *beside):
-                if network := _network(destination):
+                if network := network_of(destination):
                     gateways = self.referred(route.get("gatewayId"), INTERNET_GATEWAY)
                     yield network, any(self._attached_to(gateway, subnet) for gateway in gateways)
 
@@ -386,12 +387,12 @@ def _launch_templates(parts: _Parts, group: Resource) -> Iterator[Resource]:
 
 
 def _forwarded(listener: Resource) -> Iterator[Value]:
-    for action in _objects(listener.inputs.get("defaultActions")):
+    for action in objects(listener.inputs.get("defaultActions")):
         if action.get("type") == "forward":
             yield action.get("targetGroupArn")
             forward = action.get("forward")
             if isinstance(forward, Mapping):
-                yield from (target.get("arn") for target in _objects(forward.get("targetGroups")))
+                yield from (target.get("arn") for target in objects(forward.get("targetGroups")))
 
 
 def _covers(rule: Mapping[str, Value], port: int) -> bool:
@@ -412,8 +413,8 @@ def _allowed(rules: Value, ports: tuple[int, int]) -> Ranges:
     The rule with the lowest number that matches decides (Amazon VPC guide, network ACL rules).
     """
     allowed, decided = NOBODY, NOBODY
-    for rule in sorted(_objects(rules), key=lambda rule: int(str(rule.get("ruleNo", 0)))):
-        network, protocol = _network(rule.get("cidrBlock")), str(rule.get("protocol"))
+    for rule in sorted(objects(rules), key=lambda rule: int(str(rule.get("ruleNo", 0)))):
+        network, protocol = network_of(rule.get("cidrBlock")), str(rule.get("protocol"))
         every_port = protocol in ("-1", "all") or (rule.get("fromPort"), rule.get("toPort")) == (0, 0)
         if network is None or protocol not in TCP:
             continue
@@ -434,7 +435,8 @@ def _overlap(rule: Mapping[str, Value], ports: tuple[int, int]) -> bool:
     return lowest <= ports[1] and ports[0] <= highest
 
 
-def _network(text: Value) -> IPv4Network | None:
+def network_of(text: Value) -> IPv4Network | None:
+    """Return the IPv4 range that `text` writes; None if it is something else."""
     try:
         return IPv4Network(str(text), strict=False)
     except ValueError:
@@ -443,7 +445,3 @@ def _network(text: Value) -> IPv4Network | None:
 
 def _listed(value: Value) -> Sequence[Value]:
     return value if isinstance(value, list | tuple) else () if value is None else (value,)
-
-
-def _objects(value: Value) -> list[Mapping[str, Value]]:
-    return [item for item in _listed(value) if isinstance(item, Mapping)]

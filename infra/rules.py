@@ -13,7 +13,7 @@ from infra.environment import PORT
 from infra.graph import STACK_TYPE, UNKNOWN, Graph, Resource, Value, json_document, policy_statements
 from infra.naming import LIVE, PERMANENT
 from infra.settings import NAMESPACE
-from infra.values import mapping
+from infra.values import mapping, objects
 
 REQUIRED_TAGS = ("CostCentre", "DataClassification", "Environment", "ManagedBy", "Owner", "Project", "Service")
 
@@ -98,12 +98,12 @@ def _tagged(graph: Graph) -> Iterator[Finding]:
         if resource.type in TAGGABLE:
             tags = mapping(resource.inputs.get("tags"))
         elif resource.type == GROUP:
-            tags = {str(tag.get("key")): tag.get("value") for tag in _objects(resource.inputs.get("tags"))}
+            tags = {str(tag.get("key")): tag.get("value") for tag in objects(resource.inputs.get("tags"))}
         else:
             continue
         yield from ((resource, message) for message in _tag_problems(tags, graph.stack))
     for template in graph.of_type(LAUNCH_TEMPLATE):
-        specifications = _objects(template.inputs.get("tagSpecifications"))
+        specifications = objects(template.inputs.get("tagSpecifications"))
         by_kind = {str(one.get("resourceType")): mapping(one.get("tags")) for one in specifications}
         for kind in ("instance", "volume"):
             problems = _tag_problems(by_kind.get(kind, {}), graph.stack)
@@ -138,7 +138,7 @@ def _not_open_to_the_world(graph: Graph) -> Iterator[Finding]:
         if source:
             yield rule, f"admits {source.pop()}; clients are admitted by the environment's prefix list"
     for prefix_list in graph.of_type("aws:ec2/managedPrefixList:ManagedPrefixList"):
-        for entry in _objects(prefix_list.inputs.get("entries")):
+        for entry in objects(prefix_list.inputs.get("entries")):
             if entry.get("cidr") in EVERYWHERE:
                 yield prefix_list, f"admits {entry['cidr']}; name the suppliers' own addresses"
 
@@ -148,7 +148,7 @@ def _no_public_instances(graph: Graph) -> Iterator[Finding]:
         if subnet.inputs.get("mapPublicIpOnLaunch"):
             yield subnet, "gives what starts in it a public address; only the load balancer may have one"
     for template in graph.of_type(LAUNCH_TEMPLATE):
-        for interface in _objects(template.inputs.get("networkInterfaces")) or [{}]:
+        for interface in objects(template.inputs.get("networkInterfaces")) or [{}]:
             if str(interface.get("associatePublicIpAddress")).lower() != "false":
                 yield template, "doesn't refuse a public address; set associatePublicIpAddress to false"
 
@@ -168,7 +168,7 @@ def _private_buckets(graph: Graph) -> Iterator[Finding]:
 
 def _encrypted(graph: Graph) -> Iterator[Finding]:
     for template in graph.of_type(LAUNCH_TEMPLATE):
-        mappings = _objects(template.inputs.get("blockDeviceMappings"))
+        mappings = objects(template.inputs.get("blockDeviceMappings"))
         if not mappings:
             yield template, "names no volume, so the image's own setting decides whether it is encrypted"
         for device in mappings:
@@ -348,7 +348,7 @@ def _expiring(graph: Graph) -> Iterator[Finding]:
         if resource.type in TAGGABLE:
             tags = mapping(resource.inputs.get("tags"))
         elif resource.type == GROUP:
-            tags = {str(tag.get("key")): tag.get("value") for tag in _objects(resource.inputs.get("tags"))}
+            tags = {str(tag.get("key")): tag.get("value") for tag in objects(resource.inputs.get("tags"))}
         else:
             continue
         if not tags.get("ExpiresAt"):
@@ -418,7 +418,7 @@ def _attached(graph: Graph) -> set[Value]:
     return {
         UNKNOWN if mapping.get("allocationId") is UNKNOWN else addresses.get(mapping.get("allocationId"))
         for balancer in graph.of_type(LOAD_BALANCER)
-        for mapping in _objects(balancer.inputs.get("subnetMappings"))
+        for mapping in objects(balancer.inputs.get("subnetMappings"))
     }
 
 
@@ -509,7 +509,7 @@ def reads_lives_dataset(bucket: str | None) -> Rule:
         if bucket is None or graph.stack == LIVE:
             return
         for policy in (one for kind in ROLE_POLICIES for one in graph.of_type(kind)):
-            statements = [one for one in policy_statements(policy.inputs.get("policy")) if _covers_objects(one, bucket)]
+            statements = [one for one in policy_statements(policy.inputs.get("policy")) if _coversobjects(one, bucket)]
             allowed = [one for one in statements if one.get("Effect") == "Allow" and _is_about_s3(one)]
             if allowed and not any(_denies_all_but_reading(one) for one in statements):
                 yield (
@@ -534,7 +534,7 @@ ROLE_POLICIES = ("aws:iam/rolePolicy:RolePolicy", "aws:iam/policy:Policy")
 READ_ONLY = frozenset({"s3:GetBucketLocation", "s3:GetObject", "s3:GetObjectVersion", "s3:ListBucket"})
 
 
-def _covers_objects(statement: Mapping[str, Value], bucket: str) -> bool:
+def _coversobjects(statement: Mapping[str, Value], bucket: str) -> bool:
     """Whether a statement is about objects of a bucket, or may be: one about all but some resources is."""
     return "NotResource" in statement or any(
         isinstance(one, str) and fnmatchcase(f"{bucket}/key", one.rsplit(":::", 1)[-1])
@@ -562,10 +562,6 @@ def _denies_all_but_reading(statement: Mapping[str, Value]) -> bool:
 
 def _texts(value: Value) -> Sequence[Value]:
     return value if isinstance(value, list | tuple) else [value]
-
-
-def _objects(value: Value) -> list[Mapping[str, Value]]:
-    return [mapping(item) for item in value] if isinstance(value, list | tuple) else []
 
 
 def _port(resource: Resource, property_name: str) -> Value:

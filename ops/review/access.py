@@ -9,7 +9,7 @@ condition changed in a way that isn't plainly narrower, that counts as widened. 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -18,6 +18,7 @@ from typing import TypeAlias
 
 from infra.graph import SECRET, UNKNOWN, Value, policy_statements
 from infra.rules import EGRESS, INGRESS
+from infra.values import objects
 from ops.review.plan import Change
 
 PREFIX_LIST = "aws:ec2/managedPrefixList:ManagedPrefixList"
@@ -39,15 +40,21 @@ MOST_COMBINATIONS = 2_000
 _Network: TypeAlias = IPv4Network | IPv6Network
 
 
-def widened(change: Change) -> tuple[str, ...]:
+Suppliers: TypeAlias = Mapping[IPv4Network, Collection[str]]
+"""Whose a range is: names by range."""
+
+
+def widened(change: Change, suppliers: Suppliers) -> tuple[str, ...]:
     """Return a sentence for each way in which `change` widens access; none for a resource that goes."""
     if change.operation in {"same", "delete", "forget", "read"} or change.new is None:
         return ()
+    if change.type == PREFIX_LIST:
+        return tuple(_entries(change, suppliers))
     look = _LOOKS.get(change.type)
     return tuple(look(change)) if look else ()
 
 
-def _entries(change: Change) -> Iterator[str]:
+def _entries(change: Change, suppliers: Suppliers) -> Iterator[str]:
     if change.old is None:
         # The list of a new environment admits whom its first review shows.
         return
@@ -56,12 +63,12 @@ def _entries(change: Change) -> Iterator[str]:
         if after is not None:
             yield "admits clients that are known only after the update"
         return
-    before = [network for entry in _objects(change.before("entries")) if (network := _network(entry.get("cidr")))]
-    for entry in _objects(after):
+    before = [network for entry in objects(change.before("entries")) if (network := _network(entry.get("cidr")))]
+    for entry in objects(after):
         network = _network(entry.get("cidr"))
         if network is None or not _covered(network, before):
-            name = f" ({entry['description']})" if entry.get("description") else ""
-            yield f"admits {entry.get('cidr')}{name}"
+            names = ", ".join(name for range_, who in suppliers.items() if range_ == network for name in who)
+            yield f"admits {entry.get('cidr')} ({names or 'nobody in suppliers.yaml'})"
 
 
 def _rule(change: Change) -> Iterator[str]:
@@ -260,7 +267,6 @@ def _condition_narrower(mine: Value, other: Value) -> bool:
 
 
 _LOOKS: Mapping[str, Callable[[Change], Iterator[str]]] = {
-    PREFIX_LIST: _entries,
     INGRESS: _rule,
     EGRESS: _rule,
     LOAD_BALANCER: _balancer_groups,
@@ -285,7 +291,3 @@ def _covered(network: _Network, others: Sequence[_Network]) -> bool:
         isinstance(network, type(one)) and network.subnet_of(one)  # type: ignore[arg-type]  # of one family
         for one in others
     )
-
-
-def _objects(value: Value) -> list[Mapping[str, Value]]:
-    return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list | tuple) else []

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,9 +22,10 @@ import typer
 
 from infra.errors import ConfigError
 from infra.naming import LIVE, check_stack_name
+from infra.reach import network_of
 from infra.sources import stack_names
 from infra.suppliers import FILE as SUPPLIERS
-from infra.suppliers import SupplierList, admitted
+from infra.suppliers import Supplier, SupplierList, admitted
 from infra.yamlfile import read_mapping
 from ops.lab.entering import InLab, place
 from ops.output.progress import progress, say
@@ -183,7 +185,7 @@ def _context(stack: str, folder: Path, source: Source, redactor: Redactor) -> Co
 
     return Context(
         source=source,
-        known=Known(published=published_in_file(stack, folder)),
+        known=Known(published=published_in_file(stack, folder), suppliers=ranges(stack, folder)),
         clients=_clients(stack, folder),
         redactor=redactor,
     )
@@ -200,11 +202,25 @@ def published_in_file(stack: str, folder: Path) -> Mapping[str, str] | None:
 
 def _clients(stack: str, folder: Path) -> Sequence[str]:
     """Return the suppliers that may connect to `stack`, in whose firewalls its addresses are."""
+    return [supplier.name for supplier in _admitted(stack, folder)]
+
+
+def ranges(stack: str, folder: Path) -> Mapping[IPv4Network, Collection[str]]:
+    """Return the names of the suppliers that may connect to `stack`, by range."""
+    names: dict[IPv4Network, list[str]] = {}
+    for supplier in _admitted(stack, folder):
+        for cidr in supplier.clients:
+            if network := network_of(cidr):
+                names.setdefault(network, []).append(supplier.name)
+    return names
+
+
+def _admitted(stack: str, folder: Path) -> Sequence[Supplier]:
     try:
         listed = SupplierList.model_validate(read_mapping(folder / SUPPLIERS))
     except (ConfigError, ValueError):
         return ()
-    return [one.name for one in admitted(listed.suppliers, stack, assured_only=stack == LIVE)]
+    return admitted(listed.suppliers, stack, assured_only=stack == LIVE)
 
 
 def _reviewed(stack: str, preview: _Preview, context: Context, tell: Callable[[str], None]) -> StackReview:

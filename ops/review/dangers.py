@@ -7,12 +7,18 @@ something forbidden: that is `infra.rules`. Left out: how it is shown, and who a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
-from typing import Literal
+from ipaddress import IPv4Network
+from typing import Literal, get_args
 
 from infra.graph import UNKNOWN, Value, json_document
+from infra.naming import LIVE
+from infra.reach import network_of
 from infra.settings import NAMESPACE
+from infra.types import SUBNET
+from infra.values import mapping, objects
+from ops.review import clients
 from ops.review.access import LOAD_BALANCER, widened
 from ops.review.plan import Change, Plan, is_stack
 
@@ -42,10 +48,16 @@ BUCKET_SETTINGS = frozenset(
 )
 """What keeps the dataset what and whose it is; without one of them it is unprotected."""
 
-Action = Literal["delete", "replace", "unprotect", "redirect", "outage", "widen", "unknown"]
-"""What happens, as an acknowledgement names it."""
+Action = Literal[
+    "cut", "delete", "replace", "unprotect", "redirect", "outage", "judge", "shrink", "certificate", "unknown", "widen"
+]
+"""What happens, as an acknowledgement names it, the worst first.
 
-ORDER: tuple[Action, ...] = ("delete", "replace", "unprotect", "redirect", "outage", "unknown", "widen")
+`cut`: clients no longer reach the service; `judge`: the balancer judges the health of instances otherwise; `shrink`:
+Live has less capacity; `certificate`: another is served.
+"""
+
+ORDER: tuple[Action, ...] = get_args(Action)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +92,8 @@ class Known:
 
     published: Mapping[str, str] | None = field(default_factory=dict)
     """Addresses by zone, as the stack file has them now; None if it can't be read."""
+    suppliers: Mapping[IPv4Network, Collection[str]] = field(default_factory=dict)
+    """Whose a range is, as suppliers.yaml has it now."""
 
 
 def dangers(plan: Plan, known: Known) -> tuple[Danger, ...]:
@@ -87,6 +101,8 @@ def dangers(plan: Plan, known: Known) -> tuple[Danger, ...]:
     situation = _Situation(plan, known)
     found = [danger for change in plan.changes for danger in _of(change, situation)]
     found += [danger for change in plan.drift for danger in _gone(change, situation)]
+    found += _cut_off(plan, known, situation)
+    found += _certificate(plan, situation)
     if plan.failed:
         found += _taken_out(plan, known, situation, {one for danger in found for one in danger.addresses})
     found += _contradicted(plan, known, situation)
@@ -111,6 +127,7 @@ class _Situation:
 
     def __init__(self, plan: Plan, known: Known) -> None:
         self.plan = plan
+        self.known = known
         # In a stack that is only being made, nothing can be lost and nobody was kept out.
         self.is_new = not any(one.old for one in plan.changes if one.type.startswith("aws:"))
         self._by_allocation: dict[str, str] = {}
@@ -123,9 +140,27 @@ class _Situation:
         stack = next((one for one in plan.changes if is_stack(one) and one.old), None)
         outputs = stack.old.outputs if stack and stack.old else {}
         self._zones = _zones(outputs.get("virtualIps"))
+        self._by_allocation |= self._brought()
         # An address stays published when a change takes it out of the stack file: firewalls don't read that.
         self.published_before = _zones(_settings_of(outputs))
+        self.clients_before = _clients(outputs.get("clients"))
         self._published = {**self.published_before, **_zones(known.published)}
+
+    def _brought(self) -> dict[str, str]:
+        """Return the addresses by allocation that were allocated elsewhere, by the zones that they are attached in."""
+        zone_of = {
+            str(change.old.raw.get("id")): str(change.before("availabilityZone"))
+            for change in self.plan.of_type(SUBNET)
+            if change.old
+        }
+        attached = [
+            item for change in self.plan.of_type(LOAD_BALANCER) for item in objects(change.before("subnetMappings"))
+        ]
+        return {
+            str(item.get("allocationId")): address
+            for item in attached
+            if (address := self.address_in(zone_of.get(str(item.get("subnetId")), "")))
+        }
 
     def replaced(self, type_: str) -> bool:
         return any(one.operation in {"replace", "delete"} for one in self.plan.of_type(type_))
@@ -147,6 +182,15 @@ class _Situation:
         return tuple(sorted((self.address(one) for one in found), key=lambda one: (one.zone, one.address)))
 
 
+def _clients(names: Value) -> dict[IPv4Network, Collection[str]]:
+    """Return who could connect by range, as the stack was last deployed: also those who stand in no file any more."""
+    return (
+        {network: [str(who)] for cidr, who in names.items() if (network := network_of(cidr))}
+        if isinstance(names, Mapping)
+        else {}
+    )
+
+
 def _zones(by_zone: Value) -> dict[str, str]:
     """Return zones by address, of addresses by zone."""
     return {str(address): str(zone) for zone, address in by_zone.items()} if isinstance(by_zone, Mapping) else {}
@@ -159,8 +203,12 @@ def _settings_of(outputs: Mapping[str, Value]) -> Value:
     return json_document(written) if isinstance(written, str) else written
 
 
+def _noun(change: Change) -> str:
+    return VITAL.get(change.type, change.type.rsplit(":", 1)[-1])
+
+
 def _of(change: Change, situation: _Situation) -> Iterator[Danger]:
-    what = f"{VITAL.get(change.type, change.type.rsplit(':', 1)[-1])} {change.name}"
+    what = f"{_noun(change)} {change.name}"
 
     def danger(action: Action, message: str, outage: str = "", addresses: tuple[Address, ...] = ()) -> Danger:
         return Danger(action=action, urn=change.urn, what=what, message=message, outage=outage, addresses=addresses)
@@ -176,7 +224,7 @@ def _of(change: Change, situation: _Situation) -> Iterator[Danger]:
     if change.type in BUCKET_SETTINGS and change.operation == "delete" and not situation.replaced(BUCKET):
         yield danger("unprotect", "goes: the dataset is without it")
     if not situation.is_new:
-        for sentence in widened(change):
+        for sentence in widened(change, situation.known.suppliers):
             yield danger("widen", sentence)
 
 
@@ -191,6 +239,36 @@ def _gone(change: Change, situation: _Situation) -> Iterator[Danger]:
             message="was deleted outside Pulumi; what is made now is another one",
             addresses=(situation.address(address),) if isinstance(address, str) else (),
         )
+
+
+def _cut_off(plan: Plan, known: Known, situation: _Situation) -> Iterator[Danger]:
+    """Yield whom the plan cuts off: for each cause one, however many resources and clients it takes."""
+    for cut in clients.cuts(plan):
+        who = clients.named(cut.clients, {**situation.clients_before, **known.suppliers})
+        cause = next((change for change in plan.changes if change.urn == cut.urn), None)
+        yield Danger(
+            action="cut",
+            urn=cut.urn or _stack_urn(plan),
+            what=f"{_noun(cause)} {cause.name}" if cause else f"stack {plan.stack}",
+            message=f"cuts off {who}{'' if cut.for_good else ', for as long as the update is under way'}",
+        )
+
+
+def _certificate(plan: Plan, situation: _Situation) -> Iterator[Danger]:
+    for stack in plan.changes:
+        if not is_stack(stack) or situation.is_new or plan.failed:
+            continue
+        before, after = (
+            mapping(mapping(state.outputs).get("settings")).get(f"{NAMESPACE}:certificateSecretArn") if state else None
+            for state in (stack.old, stack.new)
+        )
+        if before and after != before:
+            yield Danger(
+                action="certificate",
+                urn=stack.urn,
+                what=f"stack {plan.stack}",
+                message=f"takes its certificate from {after or 'nowhere'}, and no longer from {before}",
+            )
 
 
 def _taken_out(plan: Plan, known: Known, situation: _Situation, told: Set[Address]) -> Iterator[Danger]:
@@ -339,21 +417,44 @@ def _listener(change: Change, situation: _Situation, danger: _Make) -> Iterator[
 
 
 def _targets(change: Change, situation: _Situation, danger: _Make) -> Iterator[Danger]:
-    if change.operation in {"delete", "replace"} and not situation.replaced(LOAD_BALANCER):
+    if change.operation in {"delete", "replace"}:
+        if not situation.replaced(LOAD_BALANCER):
+            yield danger(
+                "outage",
+                f"is {change.operation}d",
+                "the listener leads to a new, empty group until instances have joined it and are healthy",
+            )
+        return
+    before, after = mapping(change.before("healthCheck")), mapping(change.after("healthCheck"))
+    edited = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
+    if change.old and edited:
+        # The group replaces what its load balancer calls unhealthy (EC2 Auto Scaling guide, health checks).
+        differences = ", ".join(f"{name} {before.get(name)} => {after.get(name)}" for name in edited)
         yield danger(
-            "outage", f"is {change.operation}d",
-            "the listener leads to a new, empty group until instances have joined it and are healthy",
-        )  # fmt: skip
+            "judge",
+            f"checks the health of what runs by {differences}; instances that fail the new check are terminated",
+        )
 
 
-def _instances(change: Change, _situation: _Situation, danger: _Make) -> Iterator[Danger]:
+def _instances(change: Change, situation: _Situation, danger: _Make) -> Iterator[Danger]:
     if change.operation in {"delete", "replace"}:
         yield danger(
-            "outage", f"is {change.operation}d",
+            "outage",
+            f"is {change.operation}d",
             "the old instances go as soon as the new group exists, and nothing waits until its own are healthy",
-        )  # fmt: skip
+        )
     elif change.operation == "update" and change.after("maxSize") == 0 and change.before("maxSize") != 0:
         yield danger("outage", "may hold no instance any more", "nothing is left to answer")
+    elif change.operation == "update" and situation.plan.stack == LIVE:
+        smaller = [
+            f"{name} {before:g} => {after:g} instances"
+            for name in ("minSize", "maxSize")
+            if isinstance(before := change.before(name), int | float)
+            and isinstance(after := change.after(name), int | float)
+            and after < before
+        ]
+        if smaller:
+            yield danger("shrink", f"has less capacity: {', '.join(smaller)}")
 
 
 _LOOKS: Mapping[str, Callable[[Change, _Situation, _Make], Iterator[Danger]]] = {

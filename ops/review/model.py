@@ -207,6 +207,7 @@ def headline(review: StackReview) -> str:
     dangerous = [
         *([f"{_counted(lost, 'published address')} would be lost"] if lost else []),
         *(["an outage"] if outages else []),
+        *(["clients cut off"] if any(danger.action == "cut" for danger in review.dangers) else []),
     ]
     besides = f" ({', '.join(dangerous)})" if dangerous else ""
     if review.verdict == "failed":

@@ -15,7 +15,7 @@ from functools import cached_property
 from typing import Any, Literal, TypeAlias
 
 from infra.graph import STACK_TYPE, Value, plain_properties
-from infra.values import mapping
+from infra.values import mapping, sequence
 
 Json: TypeAlias = Mapping[str, Any]
 
@@ -128,7 +128,7 @@ class Step:
     @classmethod
     def _of(cls, written: Json, states: tuple[str, str], reasons: tuple[str, str], kind: str) -> Step:
         old, new = (State(mapping(written.get(key))) if mapping(written.get(key)) else None for key in states)
-        replace_reasons, diff_reasons = (tuple(str(one) for one in _sequence(written.get(key))) for key in reasons)
+        replace_reasons, diff_reasons = (tuple(str(one) for one in sequence(written.get(key))) for key in reasons)
         diff = mapping(written.get("detailedDiff"))
         named = written.get("urn") or next((one.raw.get("urn") for one in (new, old) if one), "")
         return cls(
@@ -264,7 +264,7 @@ def read_plan(stack: str, document: Json | None, events: Sequence[Json], errors:
     log = [mapping(event) for event in events]
     planned, refreshed = _steps_in(log)
     if not planned:
-        steps = [Step.from_document(step) for step in _sequence(written.get("steps"))]
+        steps = [Step.from_document(step) for step in sequence(written.get("steps"))]
         planned = [one for one in steps if one.operation != "refresh"]
         refreshed = [one for one in steps if one.operation == "refresh"]
     summary = _last(log, "summaryEvent")
@@ -359,7 +359,7 @@ def _change(urn: str, steps: Sequence[Step]) -> Change:
 
 def _diagnostics(document: Json, events: Sequence[Json]) -> tuple[Diagnostic, ...]:
     written = [mapping(event)["diagnosticEvent"] for event in events if "diagnosticEvent" in mapping(event)]
-    found = [mapping(one) for one in (written or _sequence(document.get("diagnostics")))]
+    found = [mapping(one) for one in (written or sequence(document.get("diagnostics")))]
     return tuple(
         Diagnostic(str(one.get("severity", "")), str(one.get("message", "")), str(one.get("urn", "")))
         for one in found
@@ -390,8 +390,8 @@ def _passed(events: Sequence[Json]) -> int:
         for kind in ("policyAnalyzeSummaryEvent", "policyAnalyzeStackSummaryEvent"):
             summary = mapping(event.get(kind))
             pack = str(summary.get("policyPackName"))
-            held |= {(pack, str(name)) for name in _sequence(summary.get("passed"))}
-            broken |= {(pack, str(name)) for name in _sequence(summary.get("failed"))}
+            held |= {(pack, str(name)) for name in sequence(summary.get("passed"))}
+            broken |= {(pack, str(name)) for name in sequence(summary.get("failed"))}
     return len(held - broken)
 
 
@@ -428,7 +428,3 @@ def is_stack(change: Change) -> bool:
 def is_stack_type(urn: str) -> bool:
     """Whether `urn` is that of a stack."""
     return f"::{STACK_TYPE}::" in urn
-
-
-def _sequence(value: object) -> Sequence[Any]:
-    return value if isinstance(value, list | tuple) else ()

@@ -16,18 +16,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
 import boto3
 
-from infra.suppliers import SupplierList, admitted
-from infra.yamlfile import read_mapping
 from ops.lab import entering
 from ops.output.progress import say
 from ops.output.redaction import Redactor
 from ops.review.acknowledgements import gate
-from ops.review.command import published_in_file
+from ops.review.command import published_in_file, ranges
 from ops.review.content import Context, review_stack
 from ops.review.dangers import VITAL, Known
 from ops.review.markdown import as_markdown
@@ -144,7 +143,8 @@ class Recorded:
     events: tuple[Mapping[str, Any], ...]
     errors: tuple[str, ...]
     published: Mapping[str, str]
-    clients: tuple[str, ...]
+    suppliers: Mapping[str, Sequence[str]]
+    """Names by range."""
 
     def review(self) -> Review:
         """Return the review of it, with nothing acknowledged."""
@@ -159,8 +159,10 @@ class Recorded:
             command=f"eps-dos review {self.stack} --base main",
         )
         plan = read_plan(self.stack, None, self.events, self.errors)
-        known = Known(published=self.published)
-        return review_stack(plan, Context(source=source, known=known, clients=self.clients, redactor=Redactor()))
+        suppliers = {IPv4Network(cidr): names for cidr, names in self.suppliers.items()}
+        known = Known(published=self.published, suppliers=suppliers)
+        clients = tuple(dict.fromkeys(name for names in self.suppliers.values() for name in names))
+        return review_stack(plan, Context(source=source, known=known, clients=clients, redactor=Redactor()))
 
     @classmethod
     def read(cls, name: str) -> Recorded:
@@ -171,7 +173,7 @@ class Recorded:
             events=tuple(content["events"]),
             errors=tuple(content["errors"]),
             published=content["published"],
-            clients=tuple(content["clients"]),
+            suppliers=content["suppliers"],
         )
 
     def write(self, name: str) -> None:
@@ -236,7 +238,7 @@ def previewed(scenario: Scenario, place: Place) -> Recorded:
             events=tuple(_trimmed(events, str(project))),
             errors=tuple(one.replace(str(project), "PROJECT") for one in errors),
             published=published_in_file(scenario.stack, project) or {},
-            clients=_clients(scenario.stack, project),
+            suppliers={str(cidr): [*names] for cidr, names in ranges(scenario.stack, project).items()},
         )
     finally:
         _clear(project)
@@ -264,11 +266,6 @@ def _clear(project: Path) -> None:
     for path in project.iterdir():
         if path.name != ".lab":
             shutil.rmtree(path) if path.is_dir() else path.unlink()
-
-
-def _clients(stack: str, folder: Path) -> tuple[str, ...]:
-    listed = SupplierList.model_validate(read_mapping(folder / "suppliers.yaml"))
-    return tuple(one.name for one in admitted(listed.suppliers, stack, assured_only=stack == "live"))
 
 
 def _trimmed(events: Sequence[Mapping[str, Any]], project: str) -> Iterator[Mapping[str, Any]]:

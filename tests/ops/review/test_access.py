@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from ipaddress import IPv4Network
 from typing import Any
 
 import pytest
@@ -20,7 +21,7 @@ def of(type_: str, before: dict[str, Any] | None, after: dict[str, Any] | None) 
     operation = "create" if before is None else "delete" if after is None else "update"
     states = [None if one is None else state(one) for one in (before, after)]
     (change,) = plan(step(operation, type_, "live-x", states[0], states[1])).changes
-    return widened(change)
+    return widened(change, {IPv4Network("203.0.113.0/27"): ["New Prescribing"]})
 
 
 def entries(*cidrs: str) -> dict[str, Any]:
@@ -47,7 +48,7 @@ FEWER = {"ArnLike": {"aws:PrincipalArn": ["arn:a"]}}
 MORE = {"ArnLike": {"aws:PrincipalArn": ["arn:a", "arn:b", "arn:c"]}}
 
 WIDENED: list[tuple[str, dict[str, Any] | None, dict[str, Any] | None, str]] = [
-    (PREFIX_LIST, entries("192.0.2.0/28"), entries("192.0.2.0/28", "203.0.113.0/27"), "admits 203.0.113.0/27 (of 203"),
+    (PREFIX_LIST, entries("192.0.2.0/28"), entries("192.0.2.0/28", "203.0.113.0/27"), "27 (New Prescribing)"),
     (PREFIX_LIST, entries("192.0.2.0/28"), entries("192.0.2.0/24"), "admits 192.0.2.0/24"),
     (PREFIX_LIST, entries("192.0.2.0/28"), {"entries": UNKNOWN_TEXT}, "known only after"),
     (INGRESS, None, rule(), "opens tcp 443 to or from 192.0.2.0/28"),

@@ -63,6 +63,25 @@ CASES: list[tuple[str, list[Json], list[tuple[str, str, bool]]]] = [
     ("no instance may run any more",
      [step("update", GROUP, "live-service", state({"maxSize": 6}), state({"maxSize": 0}))],
      [("outage", "Group live-service", True)]),
+    ("Live's maximum falls", [step("update", GROUP, "live-service", state({"maxSize": 12}), state({"maxSize": 3}))],
+     [("shrink", "Group live-service", False)]),
+    ("Live's minimum falls",
+     [step("update", GROUP, "live-service", state({"minSize": 6, "maxSize": 9}), state({"minSize": 3, "maxSize": 9}))],
+     [("shrink", "Group live-service", False)]),
+    ("the health of what runs is judged by another path",
+     [step("update", TARGET_GROUP, "live-tg", state({"healthCheck": {"path": "/health", "interval": 10}}),
+           state({"healthCheck": {"path": "/ping", "interval": 10}}))],
+     [("judge", "TargetGroup live-tg", False)]),
+    ("the health of what runs is judged by another protocol",
+     [step("update", TARGET_GROUP, "live-tg", state({"healthCheck": {"protocol": "HTTPS", "path": "/health"}}),
+           state({"healthCheck": {"protocol": "TCP"}}))],
+     [("judge", "TargetGroup live-tg", False)]),
+    ("another certificate is served",
+     [step("same", "aws:ec2/subnet:Subnet", "live-a", state({}), state({})),
+      step("update", "pulumi:pulumi:Stack", "eps-dos-api-live",
+           state({}, {"settings": {"eps-dos-api:certificateSecretArn": "arn:a"}}),
+           state({}, {"settings": {"eps-dos-api:certificateSecretArn": "arn:b"}}))],
+     [("certificate", "stack live", False)]),
     ("a record is deleted", [step("delete", RECORD, "live-record", state({"name": "dos"}), None)],
      [("delete", "DNS record live-record", True)]),
     ("a record gets another name",
@@ -120,6 +139,26 @@ CALM: list[tuple[str, list[Json]]] = [
 @pytest.mark.parametrize("events", [case[1] for case in CALM], ids=[case[0] for case in CALM])
 def test_calm(events: list[Json]) -> None:
     assert told(*events) == []
+
+
+def test_an_address_that_was_brought_is_lost_with_its_zone_and_its_publication() -> None:
+    stack = step("same", "pulumi:pulumi:Stack", "eps-dos-api-live",
+                 state({}, {"virtualIps": {"eu-west-2a": "192.0.2.1"}}), state({}))  # fmt: skip
+    subnet = state({"availabilityZone": "eu-west-2a"}, id="subnet-1")
+    before = state({"subnetMappings": [{"subnetId": "subnet-1", "allocationId": "eipalloc-elsewhere"}]})
+    after = state({"subnetMappings": [{"subnetId": "subnet-1", "allocationId": "eipalloc-other"}]})
+    (danger,) = found(
+        stack,
+        step("same", "aws:ec2/subnet:Subnet", "live-a", subnet, subnet),
+        step("update", LOAD_BALANCER, "live-lb", before, after),
+        published=PUBLISHED,
+    )
+    assert danger.addresses == (Address(address="192.0.2.1", zone="eu-west-2a", published=True),)
+
+
+def test_capacity_that_falls_elsewhere_is_no_danger() -> None:
+    smaller = step("update", GROUP, "live-service", state({"maxSize": 12}), state({"maxSize": 3}))
+    assert dangers(plan(smaller, stack="nft"), Known()) == ()
 
 
 def test_a_lost_address_is_known_to_be_published_from_the_stack_file_or_from_the_state() -> None:

@@ -1,0 +1,129 @@
+"""Clients that a plan cuts off or lets in: who reaches the service before, after, and in the middle of the update.
+
+The way of clients is followed over both graphs of the plan (`infra.reach`), so whichever resource cuts it is seen, and
+a change that cuts nobody isn't one. Left out: addresses that are lost for good, and outages of whatever is replaced
+(`ops.review.dangers`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
+from ipaddress import IPv4Network
+
+from infra.graph import Graph, Resource, Value
+from infra.reach import NOBODY, Ranges, Reach, change, reach
+from infra.types import PREFIX_LIST
+from infra.values import objects
+from ops.review.plan import Change, Plan, State
+
+MOST_CAUSES = 40
+"""Changes that are looked at one by one; in a plan with more the cause is the stack."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cut:
+    """Clients that a change cuts off."""
+
+    urn: str
+    """The resource whose change cuts them off; empty where it takes several together."""
+    clients: Ranges
+    for_good: bool
+    """False: only until the update has gone on."""
+
+
+def cuts(plan: Plan) -> Iterator[Cut]:
+    """Yield who reaches the service before `plan` and doesn't after it, or not in the middle of it, by cause."""
+    before = _graph(plan, "old")
+    reached = reach(before)
+    if not reached.clients or plan.failed:
+        # A plan that ends early has no after.
+        return
+    after = _graph(plan, "new")
+    lost = change(reached, reach(after)).cut
+    yield from _by_cause(plan, before, reached, lost)
+    meanwhile = change(reached, reach(_in_the_middle(plan, before, after))).cut - lost
+    if meanwhile:
+        yield Cut(urn=_one_of(plan, PREFIX_LIST), clients=meanwhile, for_good=False)
+
+
+def gained(plan: Plan) -> Ranges:
+    """Return who reaches the service after `plan` and didn't before it."""
+    return NOBODY if plan.failed else change(reach(_graph(plan, "old")), reach(_graph(plan, "new"))).gained
+
+
+def _by_cause(plan: Plan, before: Graph, reached: Reach, lost: Ranges) -> Iterator[Cut]:
+    changed = [one for one in plan.changes if one.operation != "same" and one.old]
+    left = lost
+    for one in changed if lost and len(changed) <= MOST_CAUSES else ():
+        alone = _replaced(before, one.urn, _after(one))
+        if cut := change(reached, reach(alone)).cut & left:
+            yield Cut(urn=one.urn, clients=cut, for_good=True)
+            left = left - cut
+    if left:
+        yield Cut(urn="", clients=left, for_good=True)
+
+
+def _graph(plan: Plan, side: str) -> Graph:
+    resources = (_before(one) if side == "old" else _after(one) for one in plan.changes)
+    return Graph.of(plan.stack, (resource for resource in resources if resource))
+
+
+def _before(change_: Change) -> Resource | None:
+    return _resource(change_, change_.old, _outputs(change_.old)) if change_.old else None
+
+
+def _after(change_: Change) -> Resource | None:
+    if change_.new is None or change_.operation in {"delete", "forget"}:
+        return None
+    # What stays keeps its ids, which the engine's plan doesn't repeat.
+    kept = _outputs(change_.old) if change_.old and change_.operation != "replace" else {}
+    return _resource(change_, change_.new, kept)
+
+
+def _resource(change_: Change, state: State, outputs: Mapping[str, Value]) -> Resource:
+    return Resource(urn=change_.urn, type=change_.type, inputs=state.inputs, outputs=outputs)
+
+
+def _outputs(state: State | None) -> Mapping[str, Value]:
+    return {**state.outputs, "id": state.raw.get("id")} if state else {}
+
+
+def _in_the_middle(plan: Plan, before: Graph, after: Graph) -> Graph:
+    """Return what there is while the update is under way, at the least.
+
+    A resource that is deleted before its successor comes isn't there. An entry of a prefix list whose description
+    changes isn't there either: the provider removes it in one call and adds it in a second, while ranges come and go
+    in one call (aws provider, internal/service/ec2/vpc_managed_prefix_list.go, update).
+    """
+    middle = after
+    for one in plan.changes:
+        if one.operation == "replace" and one.deletes_first:
+            middle = _replaced(middle, one.urn, None)
+        elif one.type == PREFIX_LIST and one.operation == "update" and (now := after.resources.get(one.urn)):
+            described = {entry.get("cidr"): entry for entry in objects(before.resources[one.urn].inputs.get("entries"))}
+            entries = objects(now.inputs.get("entries"))
+            staying = [entry for entry in entries if described.get(entry.get("cidr"), entry) == entry]
+            middle = _replaced(middle, one.urn, replace(now, inputs={**now.inputs, "entries": staying}))
+    return middle
+
+
+def _replaced(graph: Graph, urn: str, resource: Resource | None) -> Graph:
+    others = {key: value for key, value in graph.resources.items() if key != urn}
+    return Graph(graph.stack, {**others, urn: resource} if resource else others)
+
+
+def _one_of(plan: Plan, type_: str) -> str:
+    return next((one.urn for one in plan.of_type(type_) if one.operation != "same"), "")
+
+
+def named(clients: Ranges, suppliers: Mapping[IPv4Network, Collection[str]]) -> str:
+    """Return who `clients` are: `Example Prescribing 192.0.2.8/29; 198.51.100.0/24 (nobody in suppliers.yaml)`."""
+    words: list[str] = []
+    left = clients
+    for network, names in sorted(suppliers.items()):
+        theirs = clients & Ranges.of([network])
+        if theirs:
+            words.append(f"{', '.join(sorted(names))} {theirs}")
+            left = left - theirs
+    return "; ".join([*words, *([f"{left} (nobody in suppliers.yaml)"] if left else [])])
