@@ -364,7 +364,7 @@ def _scaling_group(world: World) -> str:
     name = f"{world.name}-service-1a2b3c4"
     listed: list[Any] = [{**one, "PropagateAtLaunch": False} for one in pairs(tags(world.name, "service"))]
     world.aws.autoscaling.create_auto_scaling_group(
-        AutoScalingGroupName=name, MinSize=1, MaxSize=4, DesiredCapacity=2, Tags=listed,
+        AutoScalingGroupName=name, MinSize=2, MaxSize=4, DesiredCapacity=2, Tags=listed,
         LaunchTemplate={"LaunchTemplateId": world.ids["launch template"], "Version": "1"},
         VPCZoneIdentifier=",".join(world.ids["subnets"]), TargetGroupARNs=[world.ids["target group"]],
     )  # fmt: skip
