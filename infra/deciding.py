@@ -62,6 +62,10 @@ from infra.suppliers import SupplierList
 from infra.values import mapping
 
 LOG_RETENTION_DAYS = 90
+SUPERSEDED_DAYS = 90
+"""How long what the dataset was can be restored."""
+UNFINISHED_UPLOAD_DAYS = 7
+"""Parts of uploads that nobody finishes are paid for and seen nowhere (Amazon S3 guide, multipart uploads)."""
 DEREGISTRATION_DELAY_SECONDS = 120
 """Connections that are open when a target leaves have this long to end."""
 
@@ -385,6 +389,8 @@ def _environment(
             owned=owned,
             emptied_on_destroy=settings.ephemeral is not None,
             protected=stack == LIVE,
+            superseded_days=SUPERSEDED_DAYS,
+            unfinished_upload_days=UNFINISHED_UPLOAD_DAYS,
             # Live's readers are those of Live's bucket.
             reader_roles=() if mirrored and owned else settings.dataset.readers,
             operator_role_arns=settings.operators,

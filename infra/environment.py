@@ -198,6 +198,9 @@ class DatasetPlan:
     """False: the bucket is Live's, read by name and never written."""
     emptied_on_destroy: bool
     protected: bool
+    superseded_days: int
+    """How long a version of an object stays once another has taken its place, or once it was deleted."""
+    unfinished_upload_days: int
     reader_roles: tuple[str, ...]
     """Role ARNs of other accounts, or names of environments in this account, that may read it."""
     operator_role_arns: tuple[str, ...]

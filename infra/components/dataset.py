@@ -23,7 +23,7 @@ class DatasetArgs:
 
 
 class Dataset(pulumi.ComponentResource):
-    """A private, versioned, encrypted bucket that is spoken to over TLS only."""
+    """A private, encrypted bucket that is spoken to over TLS only and keeps for a while what it was."""
 
     def __init__(self, name: str, args: DatasetArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("eps-dos-api:infra:Dataset", name, None, opts)
@@ -52,7 +52,7 @@ class Dataset(pulumi.ComponentResource):
             rule=aws.s3.BucketOwnershipControlsRuleArgs(object_ownership="BucketOwnerEnforced"),
             opts=child,
         )
-        aws.s3.BucketVersioning(
+        versioning = aws.s3.BucketVersioning(
             f"{name}-dataset",
             bucket=bucket.bucket,
             versioning_configuration=aws.s3.BucketVersioningVersioningConfigurationArgs(status="Enabled"),
@@ -69,6 +69,26 @@ class Dataset(pulumi.ComponentResource):
                 )
             ],
             opts=child,
+        )
+        aws.s3.BucketLifecycleConfiguration(
+            f"{name}-dataset",
+            bucket=bucket.bucket,
+            rules=[
+                aws.s3.BucketLifecycleConfigurationRuleArgs(
+                    id="superseded",
+                    status="Enabled",
+                    # Of all objects; the provider wants that said.
+                    filter=aws.s3.BucketLifecycleConfigurationRuleFilterArgs(prefix=""),
+                    noncurrent_version_expiration=aws.s3.BucketLifecycleConfigurationRuleNoncurrentVersionExpirationArgs(
+                        noncurrent_days=args.plan.superseded_days
+                    ),
+                    abort_incomplete_multipart_upload=aws.s3.BucketLifecycleConfigurationRuleAbortIncompleteMultipartUploadArgs(
+                        days_after_initiation=args.plan.unfinished_upload_days
+                    ),
+                )
+            ],
+            # S3 counts superseded versions of a bucket that keeps versions.
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[versioning]),
         )
         aws.s3.BucketPolicy(
             f"{name}-dataset",

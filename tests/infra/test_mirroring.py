@@ -214,8 +214,8 @@ def test_what_only_one_of_the_two_may_have_is_listed_by_its_name(examples: dict[
         }
         for name, pair in examples.items()
     }
-    dataset = ("Bucket", "BucketOwnershipControls", "BucketPolicy", "BucketPublicAccessBlock",
-               "BucketServerSideEncryptionConfiguration", "BucketVersioning")  # fmt: skip
+    dataset = ("Bucket", "BucketLifecycleConfiguration", "BucketOwnershipControls", "BucketPolicy",
+               "BucketPublicAccessBlock", "BucketServerSideEncryptionConfiguration", "BucketVersioning")  # fmt: skip
     assert alone["nft"] == {
         ("Dataset", "<stack>", "live"),
         *((kind, "<stack>-dataset", "live") for kind in dataset),

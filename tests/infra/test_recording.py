@@ -111,6 +111,18 @@ def test_a_mirror_owns_no_dataset_and_reads_lives() -> None:
     assert "arn:aws:s3:::eps-dos-api-live-dataset/*" in str(policy)
 
 
+def test_what_the_dataset_was_stays_for_a_while_and_unfinished_uploads_go(live: Graph) -> None:
+    (lifecycle,) = live.of_type("aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration")
+    assert lifecycle.inputs["bucket"] == live.one("aws:s3/bucket:Bucket", "live-dataset").inputs["bucket"]
+    assert lifecycle.inputs["rules"] == [
+        {
+            "id": "superseded", "status": "Enabled", "filter": {"prefix": ""},
+            "noncurrentVersionExpiration": {"noncurrentDays": 90},
+            "abortIncompleteMultipartUpload": {"daysAfterInitiation": 7},
+        }
+    ]  # fmt: skip
+
+
 def test_another_scale_changes_minimum_maximum_and_what_names_them() -> None:
     sample = environment()
     larger = replace(sample.service, capacity=Capacity(minimum=6, maximum=12, target_cpu_percent=50))

@@ -335,12 +335,20 @@ CASES = [
                 "BucketLifecycleConfiguration",
                 {
                     "rules": [
-                        {"id": "old", "status": "Enabled", "noncurrentVersionExpiration": {"noncurrentDays": 30}}
+                        {
+                            "id": "old", "status": "Enabled", "filter": {"prefix": ""},
+                            "noncurrentVersionExpiration": {"noncurrentDays": 30},
+                            "abortIncompleteMultipartUpload": {"daysAfterInitiation": 7},
+                        }
                     ]
                 },
                 {
                     "rules": [
-                        {"id": "old", "status": "Enabled", "noncurrentVersionExpiration": {"noncurrentDays": 90}}
+                        {
+                            "id": "old", "status": "Enabled", "filter": {"prefix": ""},
+                            "noncurrentVersionExpiration": {"noncurrentDays": 90},
+                            "abortIncompleteMultipartUpload": {"daysAfterInitiation": 7},
+                        }
                     ]
                 },
             ),

@@ -107,6 +107,7 @@ ENDS_AS = {
     "aws:lb/targetGroup:TargetGroup": "target group",
     "aws:route53/record:Record": "record",
     "aws:s3/bucket:Bucket": "bucket",
+    "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration": "bucket",
     "aws:s3/bucketOwnershipControls:BucketOwnershipControls": "bucket",
     "aws:s3/bucketPolicy:BucketPolicy": "bucket",
     "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock": "bucket",
