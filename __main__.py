@@ -1,7 +1,6 @@
 """What the engine runs: settings -> environment -> components -> outputs.
 
-It stands beside Pulumi.yaml and not in `infra`: the engine starts the provider of dynamic resources in the program's
-folder, and looks for the virtual environment from there.
+It stands beside Pulumi.yaml and not in `infra`: the engine starts plugins in the program's folder.
 """
 
 from pathlib import Path

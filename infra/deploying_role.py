@@ -15,6 +15,7 @@ from infra.access import Document, Statement
 from infra.environment import AwsPlan, DatasetPlan
 from infra.errors import ConfigError, Problem
 from infra.graph import Graph
+from infra.types import ROLLOUT
 
 TAG_EC2 = ("ec2:CreateTags", "ec2:DeleteTags")
 TAG_IAM = ("iam:TagRole", "iam:UntagRole")
@@ -174,7 +175,7 @@ ACTIONS: Final[Mapping[str, tuple[str, ...]]] = {
         "ec2:RevokeSecurityGroupIngress",
         *TAG_EC2,
     ),
-    "pulumi-python:dynamic/infra:Rollout": ("autoscaling:StartInstanceRefresh",),
+    ROLLOUT: ("autoscaling:StartInstanceRefresh",),
 }
 """What making, changing and deleting a resource of a type takes."""
 
@@ -228,7 +229,7 @@ def policy(graph: Graph, aws: AwsPlan, dataset: DatasetPlan, account_id: str, pa
     Roles, buckets and regions are held to those of the environment; Amazon EC2 and the others have no names to hold to
     before their resources exist. Raises ConfigError for a type that isn't described here.
     """
-    types = {one.type for one in graph if one.type.startswith(("aws:", "pulumi-python:"))}
+    types = {one.type for one in graph if one.type.startswith("aws:") or one.type == ROLLOUT}
     unknown = sorted(types - ACTIONS.keys())
     if unknown:
         raise ConfigError(

@@ -26,7 +26,7 @@ from infra.graph import (
     same,
     without_own_name,
 )
-from infra.types import PREFIX_LIST
+from infra.types import PREFIX_LIST, ROLLOUT
 
 BALANCER_TYPE = "aws:lb/loadBalancer:LoadBalancer"
 BUCKET_TYPE = "aws:s3/bucket:Bucket"
@@ -34,7 +34,6 @@ EIP_TYPE = "aws:ec2/eip:Eip"
 GROUP_TYPE = "aws:autoscaling/group:Group"
 POLICY_TYPE = "aws:s3/bucketPolicy:BucketPolicy"
 PROVIDER_TYPE = "pulumi:providers:aws"
-ROLLOUT_TYPE = "pulumi-python:*"
 TEMPLATE_TYPE = "aws:ec2/launchTemplate:LaunchTemplate"
 SCALING_POLICY_TYPE = "aws:autoscaling/policy:Policy"
 SCHEDULE_TYPE = "aws:autoscaling/schedule:Schedule"
@@ -173,7 +172,7 @@ def _capacity(live: Environment, mirror: Environment) -> Iterable[Allowed]:
     window = "its instances run from a time on"
     for schedule in windows:
         yield Allowed(type=SCHEDULE_TYPE, name=f"<stack>-{schedule}", path="", reason=window, holds=_only_right)
-    yield from _dependencies(ROLLOUT_TYPE, window, more=[f"{SCHEDULE_TYPE}::<stack>-{one}" for one in windows])
+    yield from _dependencies(ROLLOUT, window, more=[f"{SCHEDULE_TYPE}::<stack>-{one}" for one in windows])
 
 
 def _release(live: Environment, mirror: Environment) -> Iterable[Allowed]:
@@ -183,7 +182,7 @@ def _release(live: Environment, mirror: Environment) -> Iterable[Allowed]:
     reason = "the mirror runs the next release, to be tested"
     if own.release != other.release:
         releases = (own.release, other.release)
-        yield Allowed(type="pulumi-python:*", path="release", reason=reason, holds=_is(releases), must=True)
+        yield Allowed(type=ROLLOUT, path="release", reason=reason, holds=_is(releases), must=True)
 
     def images(left: Value, right: Value) -> bool:
         if other.image_id is not None:
@@ -192,7 +191,7 @@ def _release(live: Environment, mirror: Environment) -> Iterable[Allowed]:
         recorded = own.image_name in str(left) and str(left).replace(own.image_name, other.image_name) == right
         return recorded or (left != right and all(IMAGE_ID.fullmatch(str(one)) for one in (left, right)))
 
-    yield Allowed(type="pulumi-python:*", path="imageId", reason=reason, holds=images, must=True)
+    yield Allowed(type=ROLLOUT, path="imageId", reason=reason, holds=images, must=True)
     yield Allowed(type=TEMPLATE_TYPE, path="imageId", reason=reason, holds=images, must=True)
 
 
@@ -271,15 +270,15 @@ def _deployment(live: Environment, mirror: Environment) -> Iterable[Allowed]:
     reason = "another account, profile or role may deploy it"
     for type_, path, one, other in (
         (PROVIDER_TYPE, "profile", live.aws.profile or ABSENT, mirror.aws.profile or ABSENT),
-        (ROLLOUT_TYPE, "profile", live.aws.profile or "", mirror.aws.profile or ""),
+        (ROLLOUT, "profile", live.aws.profile or "", mirror.aws.profile or ""),
         (PROVIDER_TYPE, "allowedAccountIds", *_listed(live.aws.allowed_account_ids, mirror.aws.allowed_account_ids)),
         (PROVIDER_TYPE, "assumeRoles", *_listed(_roles(live.aws), _roles(mirror.aws))),
-        (ROLLOUT_TYPE, "assumeRoleArns", list(live.aws.assume_role_arns), list(mirror.aws.assume_role_arns)),
+        (ROLLOUT, "assumeRoleArns", list(live.aws.assume_role_arns), list(mirror.aws.assume_role_arns)),
     ):
         if one != other:
             yield Allowed(type=type_, path=path, reason=reason, holds=_is((one, other)), must=True, whole=True)
     yield Allowed(
-        type="pulumi-python:*",
+        type=ROLLOUT,
         path="launchTemplateVersion",
         reason="AWS counts the versions of each launch template by itself",
         holds=lambda left, right: str(left).isdecimal() and str(right).isdecimal(),

@@ -155,9 +155,7 @@ def create(environment: Environment) -> Mapping[str, pulumi.Input[object]]:
             launch_template_version=service.launch_template_version,
             alarm_names=monitoring.rollout_alarm_names,
         ),
-        # The provider of its own kind that Pulumi would make holds the whole configuration of the stack as inputs, so
-        # that every edit of a stack file would show as a change of it.
-        pulumi.ResourceOptions(depends_on=[service], provider=pulumi.ProviderResource("pulumi-python", "rollout", {})),
+        pulumi.ResourceOptions(depends_on=[service]),
     )
     capacity = environment.service.capacity
     return {

@@ -20,7 +20,7 @@ import yaml
 from lab.errors import LabError, WrongUse
 
 FILES = ("Pulumi.yaml", "Pulumi.*.yaml", "__main__.py", "releases.yaml", "suppliers.yaml")
-FOLDERS = ("infra", "policy")
+FOLDERS = ("infra", "policy", "rollout")
 PROJECT_FILE = "Pulumi.yaml"
 CATALOGUE = "releases.yaml"
 _RECORD = ".copied"

@@ -38,6 +38,9 @@ EXIT_AFTER_MESSAGE = 32
 # The vendor's own limit; gRPC's default of 4 MB is less than a large stack's configuration and inputs.
 MESSAGE_LIMIT_BYTES = 400 * 1024 * 1024
 EXECUTOR = "pulumi-language-python-exec"
+PLUGINS_ENVIRONMENT = "venv"
+"""Where the vendor's host looks for a plugin's virtual environment that says of none: never on an ambient Python
+(pulumi-language-python, main.go, RunPlugin)."""
 _GRACE_SECONDS = 2.0
 _QUESTION_SECONDS = 60.0
 _PARENT_POLL_SECONDS = 1.0
@@ -138,12 +141,13 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
     ) -> Iterator[language_pb2.RunPluginResponse]:
         """Run a policy pack, or a plugin that is a folder with __main__.py, passing on its output as it comes."""
         folder = request.info.program_directory
+        analyzer = request.kind == "analyzer"
         try:
-            python, environment = interpreter(request.info)
+            python, environment = interpreter(request.info, None if analyzer else PLUGINS_ENVIRONMENT)
         except OptionError as error:
             context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(error))
         environment.update(assignment.split("=", 1) for assignment in request.env if "=" in assignment)
-        if request.kind == "analyzer":
+        if analyzer:
             from lab.engine.policy_pack import Front
 
             front = Front(MESSAGE_LIMIT_BYTES)
@@ -278,10 +282,11 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         return parsed
 
 
-def interpreter(info: language_pb2.ProgramInfo) -> tuple[str, dict[str, str]]:
-    """Return the Python that a program or pack is to run on, and the environment to run it in.
+def interpreter(info: language_pb2.ProgramInfo, virtualenv: str | None = None) -> tuple[str, dict[str, str]]:
+    """Return the Python that a program, pack or plugin is to run on, and the environment to run it in.
 
-    That of the runtime option `virtualenv` (relative to the project), else PULUMI_PYTHON_CMD, else this one.
+    That of the runtime option `virtualenv` (relative to the project, pack or plugin), `virtualenv` without it; else
+    PULUMI_PYTHON_CMD, else this one.
 
     Raises OptionError for an option that this host can't honour.
     """
@@ -293,13 +298,15 @@ def interpreter(info: language_pb2.ProgramInfo) -> tuple[str, dict[str, str]]:
                 f"{'only ' + known if known else 'none'}. Remove it, or install the Pulumi CLI"
             )
     environment = dict(os.environ)
-    if "virtualenv" not in options:
+    chosen = str(options["virtualenv"]) if "virtualenv" in options else virtualenv
+    if chosen is None:
         return environment.get("PULUMI_PYTHON_CMD") or sys.executable, environment
-    folder = Path(info.root_directory, str(options["virtualenv"]))
+    # By name and not by link, as the vendor's host: `..` of a linked folder is where the link is.
+    folder = Path(os.path.normpath(Path(info.root_directory, chosen)))
     python = folder / "bin" / "python"
     if not python.is_file():
         raise OptionError(
-            f"runtime option virtualenv is {options['virtualenv']}, and {folder} is no virtual environment. "
+            f"runtime option virtualenv is {chosen}, and {folder} is no virtual environment. "
             f"Create it (python3 -m venv {folder}) and install the project's requirements in it"
         )
     environment["VIRTUAL_ENV"] = str(folder)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from infra.environment import Environment
 from infra.graph import ABSENT, Difference, Graph, Mark, Resource, Value, differing, named, plain_properties
 from infra.mirroring import differences, shared_names
+from infra.types import ROLLOUT
 from ops.output.redaction import Redactor
 from ops.stacks.place import Place
 
@@ -36,7 +37,6 @@ GONE = Mark("[gone from AWS]")
 AS_DEPLOYED = Mark("[as deployed]")
 """What stands for the side of which nothing is to be told."""
 
-ROLLOUT = "pulumi-python:dynamic/infra:Rollout"
 GROUP = "aws:autoscaling/group:Group"
 TEMPLATE = "aws:ec2/launchTemplate:LaunchTemplate"
 POLICY = "aws:autoscaling/policy:Policy"

@@ -18,10 +18,8 @@ from urllib.parse import urlsplit
 
 from infra.errors import ConfigError
 from infra.promotion import Deployment
+from infra.types import ROLLOUT
 from ops.stacks.store import Store, opened, parsed
-
-ROLLOUT = "pulumi-python:dynamic/infra:Rollout"
-"""The type of the resource whose update is the rollout (infra/components/rollout.py)."""
 
 NEWEST = 100
 """So many entries are read; each brings a whole state along."""

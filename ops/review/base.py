@@ -27,7 +27,7 @@ from ops.stacks.engine import StackHandle
 from ops.stacks.place import LAB_FOLDER, Place
 from ops.stacks.stackfile import StackFile
 
-PARTS = ("Pulumi.yaml", "__main__.py", "releases.yaml", "suppliers.yaml", "infra", "policy")
+PARTS = ("Pulumi.yaml", "__main__.py", "releases.yaml", "suppliers.yaml", "infra", "policy", "rollout")
 """What a program consists of, beside the stack files."""
 
 Written = TypeVar("Written")

@@ -14,6 +14,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from infra.graph import ABSENT, Value
+from infra.types import ROLLOUT
 from infra.values import mapping
 from ops.output.redaction import Redactor
 from ops.output.shown import Shown, shown, visible
@@ -36,7 +37,6 @@ from ops.review.plan import RANKED, Change, Operation, Plan, is_stack
 from ops.review.values import NOT_SHOWN, PropertyChange, changed_properties, readable
 from ops.review.values import change as shown_change
 
-ROLLOUT_PREFIX = "pulumi-python:dynamic"
 COMPONENT_PREFIX = "eps-dos-api:infra:"
 LAUNCH_TEMPLATE = "aws:ec2/launchTemplate:LaunchTemplate"
 SCALING_POLICY = "aws:autoscaling/policy:Policy"
@@ -140,7 +140,7 @@ def component_name(change: Change) -> str:
     own = next((one for one in types if one.startswith(COMPONENT_PREFIX)), "")
     if own:
         return own.removeprefix(COMPONENT_PREFIX)
-    return "Rollout" if change.type.startswith(ROLLOUT_PREFIX) else NO_COMPONENT
+    return "Rollout" if change.type == ROLLOUT else NO_COMPONENT
 
 
 def _resource_change(change: Change, redactor: Redactor, safe: _Safe) -> ResourceChange | None:
@@ -201,9 +201,6 @@ def _properties(change: Change, redactor: Redactor) -> Iterator[PropertyChange]:
         if made.before == made.after and made.before.kind != "secret":
             made = replace(made, after=NOT_SHOWN)
         yield made
-    provider = (before.get("__provider"), after.get("__provider"))
-    if None not in provider and provider[0] != provider[1]:
-        yield PropertyChange(path="(code of the dynamic provider)", before=NOT_SHOWN, after=NOT_SHOWN)
 
 
 _INDEX = re.compile(r"\[[^\]]*\]")
@@ -323,13 +320,9 @@ def _capacity(plan: Plan) -> Iterator[_Pair]:
 
 
 def _release(plan: Plan) -> Iterator[_Pair]:
-    for rollout in _rollouts(plan):
+    for rollout in plan.of_type(ROLLOUT):
         yield ("release", rollout.before("release"), rollout.after("release"))
         yield ("image", rollout.before("imageId"), rollout.after("imageId"))
-
-
-def _rollouts(plan: Plan) -> Iterator[Change]:
-    return (one for one in plan.changes if one.type.startswith(ROLLOUT_PREFIX) and one.type.endswith(":Rollout"))
 
 
 def _facts(pairs: Iterator[_Pair], redactor: Redactor) -> Iterator[Fact]:
@@ -383,7 +376,7 @@ def _nodes(plan: Plan, safe: _Safe) -> Iterator[Node]:
         number = int(port) if isinstance(port, float) and port.is_integer() else port
         label = f"{listener.name}, TCP {number}"
         yield Node(column="listener", label=safe(label, LONGEST_LABEL), state=_state([*balancers, listener]))
-    behind = [*plan.of_type(TARGET_GROUP), *_rollouts(plan)]
+    behind = [*plan.of_type(TARGET_GROUP), *plan.of_type(ROLLOUT)]
     figures = [
         f"{name} {_arrow(before, after)}"
         for name, before, after in (*_capacity(plan), *_release(plan))

@@ -14,8 +14,8 @@ from infra.graph import SECRET, SECRET_KEY, SECRET_MARK, UNKNOWN, Value
 from ops.output.redaction import Redactor
 from ops.review.values import readable
 
-PULUMIS_OWN = frozenset({"seed", "magic", "time", "version", "__provider"})
-"""Random or encoded by Pulumi: a name's seed, a digest of the plan, the code of a dynamic provider by its name."""
+PULUMIS_OWN = frozenset({"seed", "magic", "time", "version"})
+"""Random or encoded by Pulumi: a name's seed, a digest of the plan."""
 
 
 def suspicious(plan: Value, redactor: Redactor) -> Iterator[str]:

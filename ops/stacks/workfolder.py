@@ -29,7 +29,7 @@ def work_folder(at: Place, *, with_program: bool) -> Iterator[Place]:
     """Give a place like `at` whose folder may be written.
 
     `with_program`: the project's files are there, linked. Otherwise only what destroying needs is, which none of them
-    can spoil: the project's name, and the Python that runs its dynamic resources.
+    can spoil: the project's name, its own providers, and the Python that runs these.
     """
     with tempfile.TemporaryDirectory(prefix="eps-dos-") as name:
         folder = Path(name)
@@ -40,9 +40,14 @@ def work_folder(at: Place, *, with_program: bool) -> Iterator[Place]:
                     (folder / path.name).symlink_to(path.absolute())
             (folder / PROJECT_FILE).write_bytes((at.folder / PROJECT_FILE).read_bytes())
         else:
+            declared = read_mapping(at.folder / PROJECT_FILE)
+            plugins = declared.get("plugins") or {}
+            for provider in plugins.get("providers", []):
+                (folder / provider["path"]).symlink_to((at.folder / provider["path"]).absolute())
             project = {
-                "name": read_mapping(at.folder / PROJECT_FILE).get("name"),
+                "name": declared.get("name"),
                 "runtime": {"name": "python", "options": {"virtualenv": VIRTUAL_ENVIRONMENT}},
+                "plugins": plugins,
             }
             (folder / PROJECT_FILE).write_text(yaml.safe_dump(project), encoding="utf-8")
         yield replace(at, folder=folder)

@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from infra.components.rollout import ACTIVE
 from infra.environment import Environment
 from infra.promotion import Pipeline
+from infra.refreshes import ACTIVE
 from infra.releases import LIVE
 from ops.aws.clients import Aws
 from ops.aws.compute import IN_SERVICE, Instance, ScalingGroup, read_instances, read_scaling_groups

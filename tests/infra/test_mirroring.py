@@ -140,7 +140,7 @@ VPC, SUBNET, RECORD = "aws:ec2/vpc:Vpc", "aws:ec2/subnet:Subnet", "aws:route53/r
 TEMPLATE, GROUP = "aws:ec2/launchTemplate:LaunchTemplate", "aws:autoscaling/group:Group"
 BALANCER, CLIENTS = "aws:lb/loadBalancer:LoadBalancer", "aws:ec2/managedPrefixList:ManagedPrefixList"
 ALARM, BUCKET = "aws:cloudwatch/metricAlarm:MetricAlarm", "aws:s3/bucket:Bucket"
-DASHBOARD, ROLLOUT = "aws:cloudwatch/dashboard:Dashboard", "pulumi-python:dynamic/infra:Rollout"
+DASHBOARD, ROLLOUT = "aws:cloudwatch/dashboard:Dashboard", "eps-dos:index:Rollout"
 TOLD = ("userData", "write_files", 0, "content")
 
 VALUES: list[tuple[str, str, str, tuple[str | int, ...], object, str]] = [

@@ -207,7 +207,7 @@ def test_an_unhealthy_release_fails_up_in_one_sentence_and_the_old_one_runs(envi
     assert "1.4.0 runs again" in said
     assert "Traceback" not in said
     assert environments.images("dev") == {environments.image("1.4.0")}
-    assert environments.state_of("dev", "pulumi-python:dynamic/infra:Rollout")["inputs"]["release"] == "1.4.0"
+    assert environments.state_of("dev", "eps-dos:index:Rollout")["inputs"]["release"] == "1.4.0"
     preview = environments.pulumi("preview", "--stack", "dev", "--diff")
     assert '"1.4.0" => "1.5.0"' in preview.stdout
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from pulumi.runtime.proto import language_pb2
 
-from lab.engine.language_host import OptionError, interpreter
+from lab.engine.language_host import PLUGINS_ENVIRONMENT, OptionError, interpreter
 from lab.engine.setup import Engine, write_language_host
 
 
@@ -276,3 +276,21 @@ def test_options_that_cannot_be_honoured_are_refused(option: str, value: str) ->
     """Passing over them would run the program on another Python, or unchecked."""
     with pytest.raises(OptionError, match=f"runtime option {option} is {value}"):
         interpreter(info(**{option: value}))
+
+
+def test_a_plugin_is_never_run_on_an_ambient_python() -> None:
+    """The vendor's host takes `venv` in the plugin's folder where the plugin names none; more would only work here."""
+    with pytest.raises(OptionError, match="/project/venv is no virtual environment"):
+        interpreter(info(), PLUGINS_ENVIRONMENT)
+
+
+def test_a_linked_plugins_virtual_environment_is_beside_the_link(tmp_path: Path) -> None:
+    """The vendor's host takes the name of a path for what it says (Go's filepath.Join)."""
+    for folder in ("real/plugin", "real/.venv/bin", "work/.venv/bin"):
+        (tmp_path / folder).mkdir(parents=True)
+    for made in ("real", "work"):
+        (tmp_path / made / ".venv/bin/python").touch()
+    (tmp_path / "work/plugin").symlink_to(tmp_path / "real/plugin")
+    linked = language_pb2.ProgramInfo(root_directory=str(tmp_path / "work/plugin"))
+    linked.options.update({"virtualenv": "../.venv"})
+    assert interpreter(linked, PLUGINS_ENVIRONMENT)[0] == str(tmp_path / "work/.venv/bin/python")

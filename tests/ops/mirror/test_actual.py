@@ -160,7 +160,7 @@ STATE = Graph.of(
         resource("aws:autoscaling/group:Group", "service", id="nft-group", name="nft-group"),
         resource("aws:autoscaling/policy:Policy", "cpu", id="nft-cpu", name="nft-cpu"),
         resource("aws:ec2/launchTemplate:LaunchTemplate", "service", id="lt-1", latestVersion=2.0),
-        resource("pulumi-python:dynamic/infra:Rollout", "rollout", id="nft-group", launchTemplateVersion="2"),
+        resource("eps-dos:index:Rollout", "rollout", id="nft-group", launchTemplateVersion="2"),
         resource("aws:iam/role:Role", "service", id="nft-role", name="nft-role"),
         resource("aws:iam/rolePolicy:RolePolicy", "service", id="nft-role:own", name="own", role="nft-role"),
     ],

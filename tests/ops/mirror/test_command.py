@@ -53,7 +53,7 @@ def brought(environment: Environment, allocations: dict[str, str]) -> Environmen
 
 
 def test_a_template_changed_more_often_than_lives_is_no_drift_and_one_that_is_no_number_is() -> None:
-    rollout = "pulumi-python:dynamic/infra:Rollout"
+    rollout = "eps-dos:index:Rollout"
     assert drifted("launchTemplateVersion", "7", rollout, "nft-rollout") == ()
     (found,) = drifted("launchTemplateVersion", "$Latest", rollout, "nft-rollout")
     assert found.path == "launchTemplateVersion"

@@ -12,7 +12,8 @@ from moto import mock_aws
 
 from infra.errors import ConfigError
 from infra.promotion import Deployment
-from ops.release.history import ROLLOUT, deployments, from_store
+from infra.types import ROLLOUT
+from ops.release.history import deployments, from_store
 from ops.stacks.store import Folder
 
 STARTED = 1_790_000_000

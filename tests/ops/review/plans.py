@@ -133,7 +133,7 @@ TYPES = (
     "aws:lb/targetGroup:TargetGroup", "aws:s3/bucket:Bucket", "aws:s3/bucketPolicy:BucketPolicy",
     "aws:autoscaling/group:Group", "aws:ec2/managedPrefixList:ManagedPrefixList", "aws:ec2/subnet:Subnet",
     "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule", "aws:iam/role:Role", "aws:iam/rolePolicy:RolePolicy",
-    "aws:ec2/launchTemplate:LaunchTemplate", "pulumi-python:dynamic/infra:Rollout", "pulumi:pulumi:Stack",
+    "aws:ec2/launchTemplate:LaunchTemplate", "eps-dos:index:Rollout", "pulumi:pulumi:Stack",
     "pulumi:providers:aws", "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock", "",
 )  # fmt: skip
 

@@ -22,6 +22,7 @@ from typing import Any
 
 import boto3
 
+from lab.project import FOLDERS
 from ops.lab import entering
 from ops.output.progress import say
 from ops.output.redaction import Redactor
@@ -43,7 +44,7 @@ MADE_AT = datetime(2026, 11, 23, 22, 10, tzinfo=UTC)
 READ_OF_THE_SAME = frozenset(
     {*VITAL, "aws:lb/listener:Listener", "aws:lb/targetGroup:TargetGroup", "aws:autoscaling/group:Group",
      "aws:autoscaling/policy:Policy", "aws:ec2/launchTemplate:LaunchTemplate", "pulumi:pulumi:Stack",
-     "pulumi-python:dynamic/infra:Rollout"}
+     "eps-dos:index:Rollout"}
 )  # fmt: skip
 """Types of which a review reads also what doesn't change."""
 
@@ -254,7 +255,7 @@ def _up(stack: str, place: Place) -> None:
 
 
 def _copy_project(source: Path, target: Path) -> None:
-    names = ("Pulumi.yaml", "__main__.py", "releases.yaml", "suppliers.yaml", "infra", "policy")
+    names = ("Pulumi.yaml", "__main__.py", "releases.yaml", "suppliers.yaml", *FOLDERS)
     for path in (*(source / name for name in names), *source.glob("Pulumi.*.yaml")):
         if path.is_dir():
             shutil.copytree(path, target / path.name, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)

@@ -126,7 +126,7 @@ CALM: list[tuple[str, list[Json]]] = [
     ("an address is reserved", [step("create", EIP, "live-vip-c", None, state({}))]),
     ("an address becomes protected",
      [step("same", EIP, "live-vip-a", state({}), state({}, protect=True, retainOnDelete=True))]),
-    ("the release", [step("update", "pulumi-python:dynamic/infra:Rollout", "live-rollout", state({"release": "1"}),
+    ("the release", [step("update", "eps-dos:index:Rollout", "live-rollout", state({"release": "1"}),
                           state({"release": "2"}))]),
     ("a subnet is replaced", replacement("aws:ec2/subnet:Subnet", "live-a", state({}), state({}))),
     ("what an earlier update left over goes", [step("delete", EIP, "live-vip-a", state({}, delete=True), None)]),

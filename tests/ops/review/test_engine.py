@@ -17,7 +17,7 @@ from lab.engine.setup import Engine
 from ops.stacks.stackfile import StackFile
 
 CHECKOUT = Path(__file__).parents[3]
-COPIED = ("infra", "policy", "Pulumi.yaml", "__main__.py", "releases.yaml", "suppliers.yaml")
+COPIED = ("infra", "policy", "rollout", "Pulumi.yaml", "__main__.py", "releases.yaml", "suppliers.yaml")
 PUBLISHED = {"eu-west-2a": "192.0.2.1", "eu-west-2b": "192.0.2.2", "eu-west-2c": "192.0.2.3"}
 NFTS = {"eu-west-2a": "192.0.2.11", "eu-west-2b": "192.0.2.12", "eu-west-2c": "192.0.2.13"}
 

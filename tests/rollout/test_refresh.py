@@ -1,29 +1,13 @@
-"""The rollout's decisions, against a group that is played; the real refresh is in tests/test_lab_*.py."""
+"""The rollout's decisions, against a group that is played; the real refresh is in tests/shows."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from botocore.exceptions import ClientError
 
-from infra.components import rollout
-from infra.components.rollout import Newcomers, RolloutFailedError, RolloutProvider, wait_for_end
-
-PROPS: dict[str, Any] = {
-    "release": "1.4.0",
-    "imageId": "ami-1",
-    "autoScalingGroup": "nft-service-1234567",
-    "launchTemplateId": "lt-1",
-    "launchTemplateVersion": "1",
-    "minimumHealthyPercent": 100.0,
-    "maximumHealthyPercent": 110.0,
-    "instanceWarmupSeconds": 120.0,
-    "bakeSeconds": 300.0,
-    "alarmNames": ["nft-unhealthy-hosts"],
-    "region": "eu-west-2",
-    "profile": "",
-    "assumeRoleArns": [],
-}
-NEXT = {**PROPS, "release": "1.5.0", "launchTemplateVersion": "2"}
+from rollout.aws import Aws
+from rollout.refresh import Newcomers, Rollout, RolloutFailedError, Target, roll_out, template_version, wait_for_end
 
 
 class Group:
@@ -52,20 +36,46 @@ class Group:
         self.refreshes.insert(0, refresh("new", request["DesiredConfiguration"]["LaunchTemplate"]["Version"]))
         return {"InstanceRefreshId": "new"}
 
+    def autoscaling(self) -> Any:
+        return self
+
+    def load_balancing(self) -> Any:
+        return self
+
 
 def refresh(identifier: str, version: str, status: str = "InProgress", **more: Any) -> dict[str, Any]:
     desired = {"LaunchTemplate": {"LaunchTemplateId": "lt-1", "Version": version}}
     return {"InstanceRefreshId": identifier, "Status": status, "DesiredConfiguration": desired, **more}
 
 
-def using(monkeypatch: pytest.MonkeyPatch, group: Group) -> Group:
-    monkeypatch.setattr(rollout, "_client", lambda _: group)
-    return group
+def to_next(group: Group) -> Rollout:
+    """The rollout of 1.5.0, the template's version 2, to a group that runs 1.4.0."""
+    return Rollout(
+        release="1.5.0",
+        group="nft-service-1234567",
+        target=Target("lt-1", "2"),
+        minimum_healthy_percent=100,
+        maximum_healthy_percent=110,
+        instance_warmup_seconds=120,
+        bake_seconds=300,
+        alarm_names=("nft-unhealthy-hosts",),
+        aws=cast(Aws, group),
+    )
 
 
-def test_a_new_release_is_one_refresh_to_the_explicit_template_version(monkeypatch: pytest.MonkeyPatch) -> None:
-    group = using(monkeypatch, Group())
-    assert RolloutProvider().update("id", PROPS, NEXT).outs == NEXT
+def at_once(_seconds: float) -> bool:
+    """A wait that takes no time, and that nobody interrupts."""
+    return False
+
+
+def run(group: Group, said: list[str] | None = None) -> None:
+    """Roll 1.5.0 out where 1.4.0 runs."""
+    roll_out(to_next(group), at_once, (said if said is not None else []).append, replaced_release="1.4.0")
+
+
+def test_a_new_release_is_one_refresh_to_the_explicit_template_version() -> None:
+    group = Group()
+    run(group)
     assert group.started == [
         {
             "AutoScalingGroupName": "nft-service-1234567",
@@ -84,63 +94,71 @@ def test_a_new_release_is_one_refresh_to_the_explicit_template_version(monkeypat
     ]
 
 
-def test_creating_starts_nothing_since_the_group_was_made_with_the_release(monkeypatch: pytest.MonkeyPatch) -> None:
-    group = using(monkeypatch, Group(version="1"))
-    assert RolloutProvider().create(PROPS).id == "nft-service-1234567"
+def test_nothing_is_started_where_group_and_instances_have_the_version_already() -> None:
+    group = Group(version="2")
+    run(group)
     assert group.started == []
 
 
-def test_preferences_alone_start_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    group = using(monkeypatch, Group(version="7"))
-    RolloutProvider().update("id", PROPS, {**PROPS, "bakeSeconds": 600.0})
+def test_one_in_progress_to_the_same_version_is_joined() -> None:
+    group, said = Group(active=refresh("earlier", "2")), list[str]()
+    run(group, said)
     assert group.started == []
+    assert said[0] == "joining the one in progress"
 
 
-def test_one_in_progress_to_the_same_version_is_joined(monkeypatch: pytest.MonkeyPatch) -> None:
-    group = using(monkeypatch, Group(active=refresh("earlier", "2")))
-    RolloutProvider().update("id", PROPS, NEXT)
-    assert group.started == []
-
-
-def test_one_in_progress_to_another_version_is_not_disturbed(monkeypatch: pytest.MonkeyPatch) -> None:
-    using(monkeypatch, Group(active=refresh("earlier", "9")))
+def test_one_in_progress_to_another_version_is_not_disturbed() -> None:
     with pytest.raises(RolloutFailedError, match="refresh earlier to another template version is in progress"):
-        RolloutProvider().update("id", PROPS, NEXT)
+        run(Group(active=refresh("earlier", "9")))
 
 
-def test_the_end_of_a_rollback_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    rolling_back = refresh("earlier", "2", "RollbackInProgress", ends="RollbackSuccessful")
-    group = using(monkeypatch, Group(active=rolling_back))
-    RolloutProvider().update("id", PROPS, NEXT)
+def test_the_end_of_a_rollback_is_waited_for() -> None:
+    group = Group(active=refresh("earlier", "2", "RollbackInProgress", ends="RollbackSuccessful"))
+    run(group)
     assert len(group.started) == 1
 
 
-def test_one_that_ended_while_nobody_looked_is_not_started_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    group = using(monkeypatch, Group(version="2"))
-    RolloutProvider().update("id", PROPS, NEXT)
-    assert group.started == []
-
-
-def test_a_rollback_fails_with_one_sentence_that_says_what_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    using(monkeypatch, Group(ends="RollbackSuccessful"))
+def test_a_rollback_fails_with_one_sentence_that_says_what_runs() -> None:
     with pytest.raises(RolloutFailedError) as failed:
-        RolloutProvider().update("id", PROPS, NEXT)
+        run(Group(ends="RollbackSuccessful"))
     assert str(failed.value) == (
         "rollout of 1.5.0 to nft-service-1234567 ended as RollbackSuccessful: 1.4.0 runs again; reason: Because"
     )
 
 
-def test_a_change_is_seen_and_another_group_is_another_rollout() -> None:
-    provider = RolloutProvider()
-    assert provider.diff("id", PROPS, dict(PROPS)).changes is False
-    assert provider.diff("id", PROPS, NEXT).replaces == []
-    assert provider.diff("id", PROPS, {**PROPS, "autoScalingGroup": "other"}).replaces == ["autoScalingGroup"]
+def test_who_is_interrupted_says_that_aws_goes_on_and_how_to_join() -> None:
+    group = Group(ends="InProgress")
+    with pytest.raises(RolloutFailedError) as failed:
+        roll_out(to_next(group), lambda _seconds: True, lambda _line: None)
+    assert str(failed.value) == (
+        "rollout of 1.5.0 to nft-service-1234567 goes on in AWS, and nobody waits for it; to join it, run: pulumi up"
+    )
+    assert len(group.started) == 1
 
 
-def test_a_refreshed_state_has_the_version_that_the_group_has(monkeypatch: pytest.MonkeyPatch) -> None:
-    using(monkeypatch, Group(version="5"))
-    read = RolloutProvider().read("nft-service-1234567", {**PROPS, "__provider": "pickled"})
-    assert read.inputs == read.outs == {**PROPS, "launchTemplateVersion": "5"}
+def test_who_is_interrupted_before_it_starts_leaves_nothing_behind() -> None:
+    group = Group(active=refresh("earlier", "2", "RollbackInProgress", ends="RollbackInProgress"))
+    with pytest.raises(RolloutFailedError, match="was not started; run: pulumi up"):
+        roll_out(to_next(group), lambda _seconds: True, lambda _line: None)
+    assert group.started == []
+
+
+def test_what_aws_refuses_is_a_sentence() -> None:
+    class Refusing(Group):
+        def start_instance_refresh(self, **_: Any) -> dict[str, Any]:
+            error = {"Error": {"Code": "AccessDenied", "Message": "not authorized"}}
+            raise ClientError(cast(Any, error), "StartInstanceRefresh")
+
+    with pytest.raises(RolloutFailedError) as failed:
+        run(Refusing())
+    assert str(failed.value) == (
+        "rollout of 1.5.0 to nft-service-1234567: An error occurred (AccessDenied) when calling the "
+        "StartInstanceRefresh operation: not authorized"
+    )
+
+
+def test_the_version_that_the_group_has_is_read() -> None:
+    assert template_version(to_next(Group(version="5"))) == "5"
 
 
 def test_progress_is_told_when_it_changes_only() -> None:
@@ -154,7 +172,12 @@ def test_progress_is_told_when_it_changes_only() -> None:
     )
     told: list[str] = []
     paused: list[float] = []
-    wait_for_end(lambda: next(looks), told.append, paused.append)
+
+    def pause(seconds: float) -> bool:
+        paused.append(seconds)
+        return False
+
+    wait_for_end(lambda: next(looks), told.append, pause)
     assert told == [
         "Pending, 0 % of the instances replaced",
         "InProgress, 50 % of the instances replaced",
@@ -203,20 +226,15 @@ class GroupWithNewcomers(Group):
         return {"TargetHealthDescriptions": [*described, starting]}
 
 
-def test_a_failed_one_tells_which_new_instances_failed_what_check(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_failed_one_tells_which_new_instances_failed_what_check() -> None:
     why = "Health checks failed with these codes: [503]"
-    group = GroupWithNewcomers([{"i-old-a": "busy"}, {"i-new-a": why}, {}])
-    using(monkeypatch, group)
-    monkeypatch.setattr(rollout, "_balancing", lambda _: group)
-    monkeypatch.setattr(rollout, "POLL_SECONDS", (0, 0, 0))
+    said: list[str] = []
     with pytest.raises(RolloutFailedError) as failed:
-        RolloutProvider().update("id", PROPS, NEXT)
+        run(GroupWithNewcomers([{"i-old-a": "busy"}, {"i-new-a": why}, {}]), said)
     assert str(failed.value).endswith(
         f"1.4.0 runs again; reason: Because; of 2 new instances 1 failed: i-new-a (eu-west-2a): {why}"
     )
-    assert f"rollout of 1.5.0: i-new-a (eu-west-2a) fails: {why}\n" in capsys.readouterr().out
+    assert f"i-new-a (eu-west-2a) fails: {why}" in said
 
 
 def test_one_that_was_only_slow_is_no_failure() -> None:
@@ -225,4 +243,4 @@ def test_one_that_was_only_slow_is_no_failure() -> None:
     told: list[str] = []
     newcomers.update(told.append)
     newcomers.update(told.append)
-    assert (told, newcomers.told) == (["i-1 fails: no answer"], "")
+    assert (told, newcomers.clause) == (["i-1 fails: no answer"], "")
