@@ -148,7 +148,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
 
 
 def serve() -> None:
-    """Serve the engine whose address is the argument, on the port that stdout names, until it ends or a signal comes."""
+    """Serve the engine whose address is the argument, on the port that stdout names; end with it, or by a signal."""
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda _number, _frame: stopped.set())

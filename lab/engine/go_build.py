@@ -25,8 +25,7 @@ _SDK = "github.com/pulumi/pulumi/sdk/v3"
 _VERSION_VARIABLE = f"{_SDK}/go/common/version.Version"
 
 EXECUTOR = "pulumi-language-python-exec"
-DYNAMIC_PROVIDER = "pulumi-resource-pulumi-python"
-_SDK_SCRIPTS = (f"python/cmd/{EXECUTOR}", f"python/dist/{DYNAMIC_PROVIDER}")
+_EXECUTOR_IN_SDK = f"python/cmd/{EXECUTOR}"
 
 # Measured on linux/amd64 with empty caches, with some room to spare. Go keeps both caches for the next time; of the
 # temporary files, beside which the CLI takes 0.1 GB, nothing stays.
@@ -101,8 +100,8 @@ def find_go(progress: Callable[[str], None]) -> Go:
     return Go(executable=executable, version=found[1])
 
 
-def copy_scripts(go: Go, target: Path, progress: Callable[[str], None]) -> None:
-    """Copy into `target` what the CLI's module ships for Python: the program's executor and the dynamic provider.
+def copy_executor(go: Go, target: Path, progress: Callable[[str], None]) -> None:
+    """Copy into `target` what the CLI's module ships for Python: the script that runs a program.
 
     Raises EngineError if the module can't be had.
     """
@@ -112,12 +111,10 @@ def copy_scripts(go: Go, target: Path, progress: Callable[[str], None]) -> None:
     )
     if answer.code != 0:
         raise _failure(f"download of the Go module {_SDK}", [*answer.stderr, *answer.stdout], target)
-    source = Path(json.loads("\n".join(answer.stdout))["Dir"])
-    for script in _SDK_SCRIPTS:
-        copied = target / Path(script).name
-        shutil.copyfile(source / script, copied)
-        # Go's module cache keeps files without the right to write or execute them.
-        copied.chmod(0o755)
+    copied = target / EXECUTOR
+    shutil.copyfile(Path(json.loads("\n".join(answer.stdout))["Dir"]) / _EXECUTOR_IN_SDK, copied)
+    # Go's module cache keeps files without the right to write or execute them.
+    copied.chmod(0o755)
 
 
 def build_cli(go: Go, target: Path, progress: Callable[[str], None]) -> None:

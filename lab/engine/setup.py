@@ -47,8 +47,8 @@ exec "${{PULUMI_PYTHON_CMD:-python3}}" -P -m lab.engine.language_host "$@"
 class Engine:
     """A Pulumi CLI that fits, and where its parts are.
 
-    `bin_dirs`, put first on PATH in their order, let the CLI find `pulumi-language-python` and
-    `pulumi-resource-pulumi-python` beside itself: its own, or the project's (see language_host) where it brings none.
+    `bin_dirs`, put first on PATH in their order, let the CLI find `pulumi-language-python` beside itself: its own, or
+    the project's (see language_host) where it brings none.
     """
 
     cli: Path
@@ -59,8 +59,7 @@ class Engine:
     def environment(self, base: Mapping[str, str] | None = None) -> dict[str, str]:
         """Return `base` (this process's environment by default) in which programs find this engine and this Python.
 
-        PULUMI_PYTHON_CMD is what language host, dynamic provider and policy packs run, where Pulumi.yaml names no
-        virtual environment.
+        PULUMI_PYTHON_CMD is what language host, programs and policy packs run on that name no virtual environment.
         """
         environment = dict(os.environ if base is None else base)
         first = [str(folder) for folder in self.bin_dirs]
@@ -176,7 +175,7 @@ def _python_parts(progress: Progress) -> Path:
         if not folder.is_dir():
             go = go_build.find_go(progress)
             with _filled_atomically(folder) as partial:
-                go_build.copy_scripts(go, partial / "bin", progress)
+                go_build.copy_executor(go, partial / "bin", progress)
                 write_language_host(partial / "bin")
     return folder / "bin"
 
@@ -252,7 +251,7 @@ def _build(partial: Path, _wanted: Version, progress: Progress) -> None:
     go = go_build.find_go(progress)
     bin_dir = partial / "bin"
     go_build.build_cli(go, bin_dir / "pulumi", progress)
-    go_build.copy_scripts(go, bin_dir, progress)
+    go_build.copy_executor(go, bin_dir, progress)
     write_language_host(bin_dir)
 
 

@@ -90,9 +90,8 @@ def make(folder: Path) -> Machine:
     machine.bin_dir.mkdir()
     for tool in ("chmod", "sleep", "touch"):
         (machine.bin_dir / tool).symlink_to(str(shutil.which(tool)))
-    for script in ("python/cmd/pulumi-language-python-exec", "python/dist/pulumi-resource-pulumi-python"):
-        path = machine.home / "sdk" / script
-        path.parent.mkdir(parents=True)
-        path.write_text("#!/bin/sh\n")
-        path.chmod(0o444)
+    executor = machine.home / "sdk" / "python/cmd/pulumi-language-python-exec"
+    executor.parent.mkdir(parents=True)
+    executor.write_text("#!/bin/sh\n")
+    executor.chmod(0o444)
     return machine

@@ -66,19 +66,56 @@ def project(engine: Engine, tmp_path: Path) -> Project:
     return made
 
 
-DYNAMIC_PROGRAM = """
+PROVIDER = """
+    import sys, threading
+    from concurrent.futures import ThreadPoolExecutor
+
+    import grpc
+    from google.protobuf import empty_pb2
+    from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
+
+    class Provider(provider_pb2_grpc.ResourceProviderServicer):
+        def Handshake(self, request, context):
+            return provider_pb2.ProviderHandshakeResponse()
+
+        def GetPluginInfo(self, request, context):
+            return plugin_pb2.PluginInfo()
+
+        def CheckConfig(self, request, context):
+            return provider_pb2.CheckResponse(inputs=request.news)
+
+        def Configure(self, request, context):
+            return provider_pb2.ConfigureResponse(supportsPreview=True)
+
+        def Check(self, request, context):
+            return provider_pb2.CheckResponse(inputs=request.news)
+
+        def Diff(self, request, context):
+            return provider_pb2.DiffResponse(changes=provider_pb2.DiffResponse.DIFF_NONE)
+
+        def Create(self, request, context):
+            made = request.properties
+            made["doubled"] = 2 * int(made["size"])
+            return provider_pb2.CreateResponse(id="made", properties=made)
+
+        def Cancel(self, request, context):
+            return empty_pb2.Empty()
+
+    server = grpc.server(ThreadPoolExecutor())
+    provider_pb2_grpc.add_ResourceProviderServicer_to_server(Provider(), server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    print(port, flush=True)
+    threading.Event().wait()
+    """
+PROGRAM = """
     import pulumi
-    from pulumi.dynamic import CreateResult, Resource, ResourceProvider
 
-    class Provider(ResourceProvider):
-        def create(self, props):
-            return CreateResult("made", {**props, "doubled": 2 * int(props["size"])})
-
-    class Thing(Resource):
+    class Thing(pulumi.CustomResource):
         doubled: pulumi.Output[int]
 
         def __init__(self, name, size):
-            super().__init__(Provider(), name, {"size": size, "doubled": None})
+            super().__init__("things:index:Thing", name, {"size": size, "doubled": None})
 
     config = pulumi.Config()
     print(f"{pulumi.get_project()}/{pulumi.get_stack()} of {pulumi.get_organization()}: {pulumi.runtime.is_dry_run()}")
@@ -87,10 +124,21 @@ DYNAMIC_PROGRAM = """
     """
 
 
+def with_provider(project: Project) -> None:
+    """Give the project a provider of its own, run from source, and a program that uses it."""
+    plugin = project.folder / "things"
+    plugin.mkdir()
+    (plugin / "PulumiPlugin.yaml").write_text(f"runtime: {{name: python, options: {{virtualenv: {sys.prefix}}}}}\n")
+    (plugin / "__main__.py").write_text(textwrap.dedent(PROVIDER))
+    manifest = project.folder / "Pulumi.yaml"
+    manifest.write_text(f"{manifest.read_text()}plugins: {{providers: [{{name: things, path: things}}]}}\n")
+    project.program(PROGRAM)
+
+
 @pytest.mark.engine
-def test_a_program_is_told_its_stack_and_runs_dynamic_resources(project: Project) -> None:
+def test_a_program_is_told_its_stack_and_uses_a_provider_run_from_source(project: Project) -> None:
     """Output is shown, configuration and its secrets arrive, and no warning tells of a strange language host."""
-    project.program(DYNAMIC_PROGRAM)
+    with_provider(project)
     for arguments in (("size", "21"), ("password", "hidden", "--secret")):
         assert project.pulumi("config", "set", *arguments).returncode == 0
     up = project.pulumi("up", "--yes", "--skip-preview")
@@ -152,7 +200,7 @@ def test_a_policy_pack_is_told_the_stack_and_can_refuse(project: Project, tmp_pa
             PolicyPack("sizes", policies, enforcement_level=EnforcementLevel.MANDATORY)
         """)
     )
-    project.program(DYNAMIC_PROGRAM)
+    with_provider(project)
     for setting in ("size=3", "limit=2", "password=x"):
         assert project.pulumi("config", "set", *setting.split("=")).returncode == 0
     refused = project.pulumi("up", "--yes", PULUMI_OPTION_POLICY_PACK=str(pack))

@@ -93,7 +93,7 @@ def test_a_pulumi_without_language_host_is_given_the_projects(machine: Machine) 
     engine = set_up().engine
     assert (engine.cli, engine.source, machine.builds) == (cli, "path", 0)
     parts = {path.name for folder in engine.bin_dirs[1:] for path in folder.iterdir() if os.access(path, os.X_OK)}
-    assert parts == {"pulumi-language-python", "pulumi-language-python-exec", "pulumi-resource-pulumi-python"}
+    assert parts == {"pulumi-language-python", "pulumi-language-python-exec"}
 
 
 def test_the_installers_cli_is_kept_and_not_built_again(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,7 +126,6 @@ def test_without_network_for_the_installer_the_cli_is_built_once(machine: Machin
         "pulumi",
         "pulumi-language-python",
         "pulumi-language-python-exec",
-        "pulumi-resource-pulumi-python",
     ]
     assert set_up() == (engine, [])
     assert machine.builds == 1
@@ -143,7 +142,7 @@ def test_a_cached_engine_that_no_longer_starts_is_built_anew(machine: Machine) -
 
 
 def test_its_environment_puts_the_engine_first_and_names_this_python(machine: Machine) -> None:
-    """Language host, dynamic provider and packs run on PULUMI_PYTHON_CMD; folders come once, also if asked twice."""
+    """Language host, programs and packs run on PULUMI_PYTHON_CMD; folders come once, also if asked twice."""
     machine.install_go()
     engine = set_up().engine
     environment = engine.environment(engine.environment({"PATH": "/usr/bin", "KEPT": "yes"}))
