@@ -2,7 +2,7 @@
 
 Versioned, since a state that was overwritten is what brings a stack back; encrypted; private; TLS only; owner's objects
 only. Pulumi logs in to it by its URL. Left out: who may use it, and the key that encrypts secrets, which
-`pulumi stack init --secrets-provider` names.
+`pulumi stack init --secrets-provider` names. Entered by preflight.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from botocore.exceptions import ClientError
 
 from infra.environment import AwsPlan
 from infra.errors import ConfigError
+from ops.aws.clients import Aws
 from ops.lab.entering import InLab, place
 from ops.output.progress import say
 
@@ -56,8 +57,6 @@ def init(
     Example: eps-dos backend init --bucket eps-dos-api-states --region eu-west-2
     """
     at = place(in_lab)
-    # Slow to load, and not needed to say what is wrong with a command.
-    from ops.aws.clients import Aws
 
     s3 = Aws(AwsPlan(region=region, profile=profile), at).s3
     for name in made(s3, bucket, region):

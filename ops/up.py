@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -19,11 +19,10 @@ from infra.naming import check_stack_name
 from ops.lab.entering import InLab, place, run_pulumi
 from ops.output.progress import say
 from ops.output.report import as_json, show
+from ops.stacks.engine import NoSuchStackError, PulumiError, StackHandle
+from ops.stacks.locks import Lock
 from ops.stacks.place import Place, project_folder
 from ops.verify.settled import settled
-
-if TYPE_CHECKING:
-    from ops.stacks.locks import Lock
 
 
 class UpError(ReportedError):
@@ -89,9 +88,6 @@ def _in_the_way(stack: str, at: Place) -> tuple[Sequence[Lock], Sequence[str]]:
 
     Those are left where somebody may be at work.
     """
-    # Slow to load, and not needed where all is well.
-    from ops.stacks.engine import NoSuchStackError, PulumiError, StackHandle
-
     handle = StackHandle(stack, at)
     try:
         locks = handle.locks()

@@ -19,6 +19,7 @@ from infra.errors import ConfigError
 from infra.naming import check_stack_name
 from ops.lab.entering import InLab, place
 from ops.output.progress import progress, say
+from ops.stacks.engine import StackHandle
 from ops.stacks.place import project_folder
 from ops.stacks.stackfile import StackFile
 
@@ -78,7 +79,6 @@ def publish(
     # Whatever is wrong with it is said before anything is started.
     file = StackFile(checkout / f"Pulumi.{stack}.yaml")
     at = place(in_lab)
-    from ops.stacks.engine import StackHandle
 
     with progress(f"{stack}: reading its addresses"):
         deployed = StackHandle(stack, at).outputs().get(KEY)

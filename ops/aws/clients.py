@@ -17,10 +17,6 @@ from infra.environment import AwsPlan
 from ops.stacks.place import Place
 
 if TYPE_CHECKING:
-    # Stubs, which only the development environment has.
-    pass
-
-if TYPE_CHECKING:
     # Stubs of clients, which only the development environment has.
     from mypy_boto3_autoscaling import AutoScalingClient
     from mypy_boto3_cloudwatch import CloudWatchClient

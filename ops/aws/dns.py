@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from ops.aws.clients import Aws
 from ops.aws.ownership import Subject, comparable_name
-
-if TYPE_CHECKING:
-    # Stubs, which only the development environment has.
-    pass
 
 
 @dataclass(frozen=True, kw_only=True)

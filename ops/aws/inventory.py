@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from ops.aws.clients import Aws
 from ops.aws.compute import (
@@ -41,10 +40,6 @@ from ops.aws.network import (
 )
 from ops.aws.ownership import Subject
 from ops.aws.storage import Bucket, read_bucket
-
-if TYPE_CHECKING:
-    # Stubs, which only the development environment has.
-    pass
 
 
 @dataclass(frozen=True, kw_only=True)

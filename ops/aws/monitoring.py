@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from infra.values import mapping
 from ops.aws.clients import Aws
 from ops.aws.ownership import Document, Tags, is_of, name_prefixes, tags_of
-
-if TYPE_CHECKING:
-    # Stubs, which only the development environment has.
-    pass
 
 
 @dataclass(frozen=True, kw_only=True)

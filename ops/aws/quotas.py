@@ -4,11 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    pass
-
 
 ADDRESSES, NETWORKS = "Elastic IPs", "VPCs"
 RULES, CPUS = "rules of a security group", "vCPUs of On-Demand instances"

@@ -4,15 +4,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from infra.values import mapping
 from ops.aws.clients import Aws, unless
 from ops.aws.ownership import Document, Tags, tags_of
-
-if TYPE_CHECKING:
-    # Stubs, which only the development environment has.
-    pass
 
 
 @dataclass(frozen=True, kw_only=True)

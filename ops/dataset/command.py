@@ -9,20 +9,18 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from infra.naming import check_stack_name
 from infra.testdata import shown
+from ops.aws.clients import Aws
 from ops.dataset.loading import checked, explained, load
 from ops.dataset.record import records
 from ops.lab.entering import InLab, environment_of, place
 from ops.output.progress import progress
 from ops.stacks.place import project_folder
-
-if TYPE_CHECKING:
-    pass
 
 app = typer.Typer(help="Test data of an environment: load it, and see who had it loaded.", no_args_is_help=True)
 
@@ -49,7 +47,6 @@ def load_(
     # Whatever is wrong with it is said before anything is started.
     files = checked(environment.dataset, path, request, stack)
     at = place(in_lab)
-    from ops.aws.clients import Aws
 
     with progress(f"{stack}: loading {shown(str(path))}") as tell:
         done = load(
@@ -74,7 +71,6 @@ def log(stack: Stack, in_lab: InLab = False, for_programs: ForPrograms = False) 
     check_stack_name(stack)
     environment = environment_of(stack, project_folder(Path.cwd()), in_lab)
     at = place(in_lab)
-    from ops.aws.clients import Aws
 
     with explained(stack, environment.dataset.bucket, stack), progress(f"{stack}: reading the records"):
         loads = [*records(Aws(environment.aws, at), environment.dataset.bucket)]

@@ -1,4 +1,4 @@
-"""Loading a dataset: from a folder, or as a copy of another dataset."""
+"""Loading a dataset: from a folder, or as a copy of another dataset. Entered by ephemeral."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from boto3.s3.transfer import TransferConfig
+from botocore.exceptions import ClientError
 
 from infra import testdata
 from infra.environment import DatasetPlan
@@ -21,14 +24,9 @@ from infra.errors import ConfigError, Problem
 from infra.naming import LIVE
 from infra.testdata import shown
 from infra.times import stamp
+from ops.aws.clients import Aws
 from ops.dataset.record import Load, Stored, records
 from ops.output.progress import say
-
-if TYPE_CHECKING:
-    from botocore.exceptions import ClientError
-
-    from ops.aws.clients import Aws
-
 
 Tell = Callable[[str], None]
 LARGEST_COPY_BYTES = 5 * 1024**3
@@ -246,8 +244,6 @@ class _Work:
         return stored, removed
 
     def _write(self, record: Load) -> None:
-        from botocore.exceptions import ClientError
-
         body = json.dumps(asdict(record), indent=2).encode()
         named = re.sub(r"[^A-Za-z0-9._-]", "-", record.request)
         key = f"{testdata.RECORDS}{record.when}-{named}-{hashlib.sha256(body).hexdigest()[:8]}.json"
@@ -328,8 +324,6 @@ def _hex(checksum: str) -> str:
 
 
 def _copy_in_parts(aws: Aws, source_bucket: str, bucket: str, key: str) -> None:
-    from boto3.s3.transfer import TransferConfig
-
     aws.s3.copy(
         {"Bucket": source_bucket, "Key": key},
         bucket,
@@ -341,8 +335,6 @@ def _copy_in_parts(aws: Aws, source_bucket: str, bucket: str, key: str) -> None:
 
 def _check_source(aws: Aws, bucket: str) -> None:
     """Raise ConfigError unless the bucket's own tags say that it holds test data of one of our environments."""
-    from botocore.exceptions import ClientError
-
     try:
         tags = {one["Key"]: one["Value"] for one in aws.s3.get_bucket_tagging(Bucket=bucket)["TagSet"]}
     except ClientError as error:
@@ -358,8 +350,6 @@ def _check_source(aws: Aws, bucket: str) -> None:
 @contextmanager
 def explained(where: str, bucket: str, stack: str, operators: Sequence[str] = ()) -> Iterator[None]:
     """Tell what to do if there is no such bucket, which is the dataset of `stack`, or AWS refuses it."""
-    from botocore.exceptions import ClientError
-
     try:
         yield
     except ClientError as error:

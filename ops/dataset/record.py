@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from infra import testdata
 from infra.testdata import shown
+from ops.aws.clients import Aws
 from ops.output.progress import say
-
-if TYPE_CHECKING:
-    from ops.aws.clients import Aws
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,13 +24,20 @@ from infra.naming import check_stack_name
 from infra.reaping import StackFacts, ephemeral_of, held, objection, settings_of
 from infra.sources import stack_names
 from infra.times import stamp
-from ops.ephemeral import reap
+from ops.aws.clients import Aws
+from ops.ephemeral import making, reap
+from ops.ephemeral.ending import aws_plan
+from ops.ephemeral.ending import destroy as end
 from ops.ephemeral.listing import for_tests, shown
+from ops.ephemeral.making import life_in_words, readable_configurations
 from ops.errors import RefusalError
 from ops.lab.entering import InLab, place
 from ops.output.progress import progress, say
 from ops.output.report import Report, as_json, show
+from ops.stacks import fleet
 from ops.stacks.place import Place, project_folder
+from ops.stacks.workfolder import work_folder
+from ops.verify.settled import settled
 
 app = typer.Typer(
     help="Environments made for one test: by one command, gone on time.",
@@ -82,13 +89,6 @@ def create(
     ends = ephemeral.moment(until, "--until") if until is not None else None
     long = ephemeral.duration(ttl, "--ttl") if ttl is not None else None
     factor = _factor(scale)
-    # Slow to load, and not needed to say what is wrong with what was typed.
-    from ops.aws.clients import Aws
-    from ops.ephemeral import making
-    from ops.ephemeral.ending import aws_plan
-    from ops.stacks import fleet
-    from ops.stacks.workfolder import work_folder
-    from ops.verify.settled import settled
 
     configurations = making.stack_configurations(folder, committed)
     data = making.Data.of(dataset, configurations) if dataset is not None else None
@@ -172,10 +172,6 @@ def extend(
     long = ephemeral.duration(ttl, "--ttl")
     folder = project_folder(Path.cwd())
     committed, limits = stack_names(folder), ephemeral.limits_of(folder)
-    from ops.aws.clients import Aws
-    from ops.ephemeral import making
-    from ops.ephemeral.ending import aws_plan
-    from ops.stacks.workfolder import work_folder
 
     at = place(in_lab)
     facts = _known(name, at, committed)
@@ -210,9 +206,6 @@ def destroy(
     check_stack_name(name)
     folder = project_folder(Path.cwd())
     committed = stack_names(folder)
-    from ops.ephemeral.ending import destroy as end
-    from ops.ephemeral.making import readable_configurations
-    from ops.stacks.workfolder import work_folder
 
     at = place(in_lab)
     facts = _known(name, at, committed)
@@ -232,8 +225,6 @@ def destroy(
 
 def _known(name: str, at: Place, committed: tuple[str, ...]) -> StackFacts:
     """Return what the backend has of `name`. Raises RefusalError unless it was made for one test."""
-    from ops.stacks import fleet
-
     facts = fleet.read_one(at, name)
     if facts is None:
         raise RefusalError(f"{name} is not in the backend", "eps-dos ephemeral list")
@@ -254,8 +245,6 @@ def _not_at_work(facts: StackFacts, now: datetime, stale_after: timedelta) -> No
 
 
 def _show(report: Report, known: Lifetime, *, for_programs: bool) -> None:
-    from ops.ephemeral.making import life_in_words
-
     if for_programs:
         document = json.loads(as_json([report]))
         typer.echo(json.dumps({"expiresAt": stamp(known.expires_at), "reports": document}, indent=2))

@@ -12,23 +12,26 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from infra import ephemeral
+from infra.environment import AwsPlan
 from infra.ephemeral import Limits
 from infra.naming import PERMANENT
 from infra.reaping import StackFacts, Verdict, objection, settings_of, verdict
 from infra.sources import stack_names
 from infra.times import in_words, stamp
+from ops.aws.clients import Aws
+from ops.ephemeral.ending import aws_plan, destroy
+from ops.ephemeral.making import readable_configurations
 from ops.errors import explained
 from ops.lab.entering import InLab, place
 from ops.output.progress import progress, say
+from ops.stacks import fleet
 from ops.stacks.place import Place, project_folder
-
-if TYPE_CHECKING:
-    from infra.environment import AwsPlan
+from ops.stacks.workfolder import work_folder
 
 SKEW_SECONDS = 300
 """A clock of this machine that is further from AWS's is worth a word."""
@@ -58,7 +61,6 @@ def reap(
     """
     folder = project_folder(Path.cwd())
     committed, limits = stack_names(folder), ephemeral.limits_of(folder)
-    from ops.stacks import fleet
 
     at = place(in_lab)
     with progress("reading the backend"):
@@ -95,9 +97,6 @@ def judged(stacks: Iterable[StackFacts], committed: tuple[str, ...], limits: Lim
 
     One whose AWS doesn't answer is refused, with what it said instead.
     """
-    from ops.aws.clients import Aws
-    from ops.ephemeral.ending import aws_plan
-
     clocks: dict[AwsPlan | None, datetime] = {}
 
     def now_for(facts: StackFacts) -> datetime:
@@ -128,9 +127,6 @@ def judged(stacks: Iterable[StackFacts], committed: tuple[str, ...], limits: Lim
 
 def ended(names: Iterable[str], folder: Path, at: Place, parallel: int) -> tuple[Ending, ...]:
     """Destroy the stacks of these names, so many at a time; return what became of each, in the same order."""
-    from ops.ephemeral.making import readable_configurations
-    from ops.stacks.workfolder import work_folder
-
     names = tuple(names)
     committed, limits = stack_names(folder), ephemeral.limits_of(folder)
     configurations = readable_configurations(folder, committed)
@@ -154,9 +150,6 @@ def _ended(
     configurations: Mapping[str, Mapping[str, Any]],
     tell: Callable[[str], None],
 ) -> Ending:
-    from ops.ephemeral.ending import destroy
-    from ops.stacks import fleet
-
     try:
         # It may have been extended, or be somebody else's by now.
         facts = fleet.read_one(own, name)

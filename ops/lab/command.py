@@ -12,6 +12,7 @@ import shlex
 from pathlib import Path
 from typing import Annotated, Any
 
+import boto3
 import typer
 
 from infra.ephemeral import duration
@@ -138,8 +139,6 @@ def unhealthy(
     """
     at = place(in_lab=True)
     image_name = _image_of(release, at.folder)
-    # Needed here only, and slow to load.
-    import boto3
 
     ec2 = boto3.client("ec2")
     at.check_endpoint(ec2.meta.endpoint_url)

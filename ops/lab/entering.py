@@ -19,6 +19,7 @@ from lab.control import require_loopback
 from lab.engine.setup import ensure
 from lab.session import Lab
 from ops.output.progress import say
+from ops.stacks import fleet
 from ops.stacks.place import LAB_FOLDER, Place, project_folder
 
 InLab = Annotated[
@@ -77,8 +78,6 @@ def environment_of(stack: str, folder: Path, in_lab: bool) -> Environment:
     """
     if stack in stack_names(folder):
         return load_environment(stack, folder)
-    # Slow to load, and seldom needed.
-    from ops.stacks import fleet
 
     return fleet.environment_of(stack, folder, place(in_lab))
 

@@ -11,25 +11,21 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from infra.environment import Environment
 from infra.graph import ABSENT, Difference, Graph, Mark, Resource, Value, differing, named, plain_properties
 from infra.mirroring import differences, shared_names
 from infra.types import ROLLOUT
+from ops.aws.clients import Aws
+from ops.aws.compute import LaunchTemplate, ScalingGroup
+from ops.aws.inventory import Inventory, read
+from ops.aws.leftovers import Leftover, find
+from ops.aws.network import SecurityRule
+from ops.aws.ownership import Document, Subject
 from ops.output.redaction import Redactor
+from ops.stacks.engine import StackHandle, Tell
 from ops.stacks.place import Place
-
-if TYPE_CHECKING:
-    from ops.stacks.engine import Tell
-
-if TYPE_CHECKING:
-    # Slow to load, and not needed for the other levels.
-    from ops.aws.compute import LaunchTemplate, ScalingGroup
-    from ops.aws.inventory import Inventory
-    from ops.aws.leftovers import Leftover
-    from ops.aws.network import SecurityRule
-    from ops.aws.ownership import Document
 
 Side: TypeAlias = Literal["live", "mirror"]
 
@@ -408,19 +404,11 @@ def _attributes(seen: Seen) -> dict[str, Value]:
 
 def state_of(environment: Environment, at: Place) -> Graph:
     """Return what the state of an environment's stack has. Raises NoSuchStackError and PulumiError."""
-    from ops.stacks.engine import StackHandle
-
     return StackHandle(environment.name, at).graph()
 
 
 def look(side: Side, environment: Environment, state: Graph, at: Place, tell: Tell) -> Seen:
     """Return what AWS has for an environment that has a state. Raises PulumiError and botocore's errors."""
-    from ops.aws.clients import Aws
-    from ops.aws.inventory import read
-    from ops.aws.leftovers import find
-    from ops.aws.ownership import Subject
-    from ops.stacks.engine import StackHandle
-
     preview = StackHandle(environment.name, at).preview_refresh(tell)
     aws, subject = Aws(environment.aws, at), Subject.of(environment)
     return Seen(

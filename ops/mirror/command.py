@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -20,14 +20,13 @@ from infra.errors import ConfigError
 from infra.graph import Graph
 from infra.mirroring import differences
 from infra.naming import check_stack_name
+from infra.recording import record
 from ops.lab.entering import InLab, environment_of, place
 from ops.mirror.actual import Side, compared, decided, look, state_of
 from ops.mirror.comparison import Comparison, Level, NotChecked, as_json, as_text
 from ops.output.progress import progress, say
+from ops.stacks.engine import NoSuchStackError
 from ops.stacks.place import Place, project_folder
-
-if TYPE_CHECKING:
-    pass
 
 
 def mirror(
@@ -68,15 +67,10 @@ def _results(
     environments = (original, environment)
     if level in (None, Level.declared):
         with progress("recording both programs"):
-            # Slow to load, as the whole provider's SDK is.
-            from infra.recording import record
-
             graphs = (record(original), record(environment))
         yield _comparison(Level.declared, graphs, environments)
     if level is Level.declared:
         return
-    # Slow to load, and not needed without a backend.
-    from ops.stacks.engine import NoSuchStackError
 
     at = place(in_lab)
     deeper = (Level.state, Level.actual) if level is None else (level,)

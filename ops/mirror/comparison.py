@@ -6,15 +6,11 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from infra.graph import ABSENT, Difference
 from infra.mirroring import CAPACITY_REASON
 from ops.mirror.actual import GONE, told
-
-if TYPE_CHECKING:
-    pass
-
 
 Verdict = Literal["same", "scaled as configured", "differs and may", "DRIFT"]
 

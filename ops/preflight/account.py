@@ -8,17 +8,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from ipaddress import IPv4Network
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.environment import Environment
 from infra.graph import Graph
+from ops.aws.clients import Aws
 from ops.aws.quotas import ADDRESSES, CPUS, NETWORKS, QUOTAS, RULES
 from ops.output.report import Check
-
-if TYPE_CHECKING:
-    from ops.aws.clients import Aws
 
 
 def ok(name: str, evidence: str, value: str = "") -> Check:

@@ -11,24 +11,29 @@ import sys
 from collections.abc import Callable, Iterator
 from ipaddress import ip_address
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 from urllib.parse import urlsplit
 
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.deciding import load_environment
+from infra.deploying_role import policy as deploying_policy
+from infra.environment import Environment
 from infra.errors import ConfigError
 from infra.naming import check_stack_name
+from infra.recording import record
 from infra.yamlfile import read_mapping
+from ops.aws.clients import Aws
+from ops.backend import missing
 from ops.lab.entering import InLab, place
 from ops.output.progress import progress, say
 from ops.output.report import Check, Report, as_json, show
+from ops.preflight import account
+from ops.preflight.account import lacking, ok
+from ops.preflight.dns import name_servers
+from ops.stacks.engine import PulumiError, StackHandle, backend_url
 from ops.stacks.place import Place, project_folder
-
-if TYPE_CHECKING:
-    from infra.environment import Environment
-    from ops.aws.clients import Aws
 
 KEPT_SECRET = ("awskms", "azurekeyvault", "gcpkms", "hashivault")
 """Schemes of secrets providers whose key is somewhere safe (Pulumi, secrets handling)."""
@@ -61,8 +66,6 @@ def preflight(
     environment = load_environment(stack, project_folder(Path.cwd()))
     asked = _resolver(resolver)
     at = place(in_lab)
-    # Slow to load, and not needed to say what is wrong with a configuration.
-    from ops.aws.clients import Aws
 
     aws = Aws(environment.aws, at)
     if policy:
@@ -90,9 +93,6 @@ def check_backend(url: str | None, aws: Aws, account_id: str, *, in_lab: bool) -
 
     `url` is where Pulumi is logged in to; None: nowhere.
     """
-    from ops.backend import missing
-    from ops.preflight.account import lacking, ok
-
     name = "state backend"
     remedy = f'pulumi login "$(eps-dos backend init --bucket eps-dos-api-states-{account_id} --region {aws.region})"'
     if url is None:
@@ -122,8 +122,6 @@ def check_secrets_provider(
 
     `is_there` is whether the backend has the stack already.
     """
-    from ops.preflight.account import lacking, ok
-
     name = "secrets provider"
     written = str(read_mapping(folder / f"Pulumi.{stack}.yaml").get("secretsprovider", ""))
     if written.split(":")[0] in KEPT_SECRET and is_there:
@@ -153,11 +151,6 @@ def _has_key(aws: Aws) -> bool:
 
 
 def _checks(aws: Aws, environment: Environment, at: Place, resolver: tuple[str, int] | None) -> Iterator[Check]:
-    from infra.recording import record
-    from ops.preflight import account
-    from ops.preflight.dns import name_servers
-    from ops.stacks.engine import StackHandle
-
     identity = account.check_identity(aws, environment)
     yield identity
     if identity.verdict == "failed":
@@ -193,8 +186,6 @@ def _checks(aws: Aws, environment: Environment, at: Place, resolver: tuple[str, 
 
 def _backend_url(at: Place) -> str | None:
     """Return where stacks are kept; None if nobody is logged in."""
-    from ops.stacks.engine import PulumiError, backend_url
-
     try:
         return backend_url(at)
     except PulumiError:
@@ -230,9 +221,6 @@ def _unasked(name: str, error: Exception) -> Check:
 
 
 def _policy(aws: Aws, environment: Environment) -> dict[str, object]:
-    from infra.deploying_role import policy as deploying_policy
-    from infra.recording import record
-
     caller = aws.sts.get_caller_identity()
     partition = caller["Arn"].split(":")[1]
     return deploying_policy(record(environment), environment.aws, environment.dataset, caller["Account"], partition)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -22,9 +22,6 @@ from ops.output.progress import progress, say
 from ops.output.report import Check, Report, as_json, show
 from ops.release.pipeline import evidence, look
 from ops.release.promotion import write
-
-if TYPE_CHECKING:
-    pass
 
 app = typer.Typer(help="Releases: whether one may travel on, and the edit that lets it.", no_args_is_help=True)
 

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from ipaddress import IPv4Network
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -29,13 +29,21 @@ from infra.suppliers import Supplier, SupplierList, admitted
 from infra.yamlfile import read_mapping
 from ops.lab.entering import InLab, place
 from ops.output.progress import progress, say
+from ops.output.redaction import Redactor
+from ops.review.acknowledgements import gate, read_acknowledgements
+from ops.review.base import base_in_lab
+from ops.review.base import commit as checked_out
+from ops.review.content import Context, review_stack
+from ops.review.dangers import Known
+from ops.review.document import UntrustedReviewError, as_json, from_json
+from ops.review.kept_plan import keep
+from ops.review.markdown import as_markdown
+from ops.review.model import Review, Source, StackReview
+from ops.review.plan import read_plan
+from ops.review.text import as_text, show
+from ops.stacks.engine import NoSuchStackError, PulumiError, StackHandle
 from ops.stacks.place import Place, project_folder
 from ops.stacks.stackfile import StackFile
-
-if TYPE_CHECKING:
-    from ops.output.redaction import Redactor
-    from ops.review.content import Context
-    from ops.review.model import Review, Source, StackReview
 
 MOST_AT_ONCE = 4
 
@@ -89,11 +97,6 @@ def review(
 
     Example: eps-dos review live nft --base main
     """
-    from ops.output.redaction import Redactor
-    from ops.review.acknowledgements import gate, read_acknowledgements
-    from ops.review.base import commit as checked_out
-    from ops.review.model import Review
-
     checkout = project_folder(Path.cwd())
     if made_elsewhere is not None:
         raise typer.Exit(_judge_elsewhere(made_elsewhere, checkout, format_, outputs or [], commit))
@@ -124,11 +127,6 @@ def review(
 
 
 def _judge_elsewhere(file: Path, checkout: Path, format_: Format, outputs: Sequence[Path], commit: str | None) -> int:
-    from ops.output.redaction import Redactor
-    from ops.review.acknowledgements import gate, read_acknowledgements
-    from ops.review.document import UntrustedReviewError, from_json
-    from ops.review.model import Review
-
     now = datetime.now(UTC)
     redactor = Redactor(_known_secrets(os.environ))
     try:
@@ -159,15 +157,12 @@ def _place(checkout: Path, stacks: Sequence[str], in_lab: bool, base: str | None
     if base is None:
         yield place(in_lab), lambda written: written
         return
-    from ops.review.base import base_in_lab
 
     with base_in_lab(checkout, base, stacks, say) as made:
         yield made.place, made.told
 
 
 def _source(stack: str, *, in_lab: bool, base: str | None, refresh: bool) -> Source:
-    from ops.review.model import Source
-
     options = "" if refresh else " --no-refresh"
     if base is not None:
         label = f"the lab, not AWS: {base} deployed on this machine, then this change previewed over it"
@@ -180,9 +175,6 @@ def _source(stack: str, *, in_lab: bool, base: str | None, refresh: bool) -> Sou
 
 
 def _context(stack: str, folder: Path, source: Source, redactor: Redactor) -> Context:
-    from ops.review.content import Context
-    from ops.review.dangers import Known
-
     return Context(
         source=source,
         known=Known(published=published_in_file(stack, folder), suppliers=ranges(stack, folder)),
@@ -225,12 +217,6 @@ def _admitted(stack: str, folder: Path) -> Sequence[Supplier]:
 
 def _reviewed(stack: str, preview: _Preview, context: Context, tell: Callable[[str], None]) -> StackReview:
     """Return the review of one stack. A preview that fails is one, too: it says why, and what was seen until then."""
-    # Slow to load, and not needed to say what is wrong with a command line.
-    from ops.review.content import review_stack
-    from ops.review.kept_plan import keep
-    from ops.review.plan import read_plan
-    from ops.stacks.engine import NoSuchStackError, PulumiError, StackHandle
-
     handle = StackHandle(stack, preview.at)
     path = preview.save_plan / f"{stack}.plan.json" if preview.save_plan else None
     try:
@@ -257,10 +243,6 @@ _SUFFIXES = {".json": Format.JSON, ".md": Format.MARKDOWN, ".txt": Format.TEXT}
 
 
 def _write(made: Review, format_: Format, outputs: Sequence[Path]) -> None:
-    from ops.review.document import as_json
-    from ops.review.markdown import as_markdown
-    from ops.review.text import as_text, show
-
     writers = {Format.TEXT: as_text, Format.MARKDOWN: as_markdown, Format.JSON: as_json}
     for output in outputs:
         text = writers[_SUFFIXES.get(output.suffix, format_)](made)

@@ -11,14 +11,19 @@ import ssl
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from infra.deciding import load_environment
 from infra.environment import PORT, Environment
 from infra.errors import ConfigError
+from infra.graph import Graph
 from infra.naming import check_stack_name
+from infra.recording import record
+from ops.aws.clients import Aws
+from ops.aws.inventory import Inventory, read
+from ops.aws.ownership import Subject
 from ops.lab.entering import InLab, environment_of, place
 from ops.mirror.actual import alone, look, state_of
 from ops.mirror.comparison import STATE_SIDES, Comparison, Level
@@ -26,12 +31,13 @@ from ops.mirror.comparison import as_json as changes_as_json
 from ops.mirror.comparison import as_text as changes_as_text
 from ops.output.progress import progress, say
 from ops.output.report import Check, Report, as_json, show
+from ops.stacks.engine import StackHandle
 from ops.stacks.place import Place, project_folder
-
-if TYPE_CHECKING:
-    from infra.graph import Graph
-    from ops.aws.inventory import Inventory
-    from ops.verify.promises import Promised
+from ops.verify import promises
+from ops.verify.client import from_client
+from ops.verify.graph import as_graph, violations
+from ops.verify.promises import Promised
+from ops.verify.rights import check_dataset_policy, check_firewall, check_service_role
 
 
 def verify(
@@ -85,10 +91,6 @@ def inside(
     promised: Promised, owner: Environment, planned: Graph, found: Inventory, account_id: str, partition: str
 ) -> tuple[Check, ...]:
     """Return every check of what AWS has, `found`. `owner` owns the dataset; `planned` is the program, recorded."""
-    from ops.verify import promises
-    from ops.verify.graph import as_graph, violations
-    from ops.verify.rights import check_dataset_policy, check_firewall, check_service_role
-
     environment = promised.environment
     broken = violations(as_graph(found, owns_dataset=environment.dataset.owned))
     return (
@@ -129,14 +131,6 @@ def _changes(environment: Environment, at: Place) -> Comparison:
 
 
 def _inside(environment: Environment, owner: Environment, at: Place) -> tuple[Check, ...]:
-    # Slow to load, and not needed to say what is wrong with a configuration.
-    from infra.recording import record
-    from ops.aws.clients import Aws
-    from ops.aws.inventory import read
-    from ops.aws.ownership import Subject
-    from ops.stacks.engine import StackHandle
-    from ops.verify.promises import Promised
-
     aws = Aws(environment.aws, at)
     with progress(f"{environment.name}: looking at what AWS has") as tell:
         tell("the stack")
@@ -150,9 +144,6 @@ def _inside(environment: Environment, owner: Environment, at: Place) -> tuple[Ch
 
 
 def _outside(environment: Environment, at: Place, context: ssl.SSLContext) -> tuple[Check, ...]:
-    from ops.stacks.engine import StackHandle
-    from ops.verify.client import from_client
-
     if at.in_lab:
         evidence = "the lab's addresses lead nowhere; its load balancer is an entry in an emulator"
         return (Check(name="client", value=environment.dns.name, verdict="not checked", evidence=evidence),)

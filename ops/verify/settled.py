@@ -1,19 +1,19 @@
-"""Waiting until what was deployed answers to what was promised."""
+"""Waiting until what was deployed answers to what was promised. Entered by up and ephemeral."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from infra.environment import Environment
+from ops.aws.clients import Aws
+from ops.aws.inventory import read
+from ops.aws.ownership import Subject
 from ops.output.progress import progress
 from ops.output.report import Report
+from ops.stacks.engine import StackHandle
 from ops.stacks.place import Place
-
-if TYPE_CHECKING:
-    pass
-
+from ops.verify.promises import SETTLING, Promised, report
 
 HEALTHY_WITHIN_SECONDS = 600.0
 """How long instances have to start and to pass their health checks."""
@@ -27,13 +27,6 @@ def settled(
     pause: Callable[[float], None] = time.sleep,
 ) -> Report:
     """Return what AWS has of `environment`, as soon as nothing fails that time may heal, or time is up."""
-    # Slow to load, and not needed to say what is wrong with a configuration.
-    from ops.aws.clients import Aws
-    from ops.aws.inventory import read
-    from ops.aws.ownership import Subject
-    from ops.stacks.engine import StackHandle
-    from ops.verify.promises import SETTLING, Promised, report
-
     aws = Aws(environment.aws, at)
     give_up = clock() + HEALTHY_WITHIN_SECONDS
     wait = POLL_SECONDS

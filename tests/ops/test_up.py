@@ -210,9 +210,9 @@ def test_waiting_ends_when_nothing_settles(monkeypatch: pytest.MonkeyPatch, tmp_
     """Targets that never get healthy are told after the time that they have, and no later."""
     from dataclasses import replace
 
-    import ops.aws.inventory
-    import ops.stacks.engine
+    from ops.stacks.engine import StackHandle
     from ops.stacks.place import Place
+    from ops.verify import settled as settling
     from ops.verify.settled import HEALTHY_WITHIN_SECONDS, settled
     from tests.infra.sample import environment
     from tests.ops import sample
@@ -220,8 +220,8 @@ def test_waiting_ends_when_nothing_settles(monkeypatch: pytest.MonkeyPatch, tmp_
     found = sample.inventory()
     sick = tuple(replace(one, state="unhealthy") for one in found.target_groups[0].targets)
     found = replace(found, target_groups=(replace(found.target_groups[0], targets=sick),))
-    monkeypatch.setattr(ops.aws.inventory, "read", lambda _aws, _subject: found)
-    monkeypatch.setattr(ops.stacks.engine.StackHandle, "outputs", lambda _self: {"virtualIps": sample.ADDRESSES})
+    monkeypatch.setattr(settling, "read", lambda _aws, _subject: found)
+    monkeypatch.setattr(StackHandle, "outputs", lambda _self: {"virtualIps": sample.ADDRESSES})
     at = Place(
         folder=tmp_path, checkout=tmp_path, cli=tmp_path, version="0", in_lab=True, check_endpoint=lambda one: one
     )

@@ -60,7 +60,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         return Place(folder=tmp_path, checkout=tmp_path, cli=tmp_path, version="", in_lab=False, check_endpoint=str)
 
     monkeypatch.setattr(vips, "place", place)
-    monkeypatch.setattr("ops.stacks.engine.StackHandle", Deployed)
+    monkeypatch.setattr("ops.vips.StackHandle", Deployed)
     return tmp_path
 
 
