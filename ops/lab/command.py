@@ -22,6 +22,8 @@ from infra.releases import FILE as CATALOGUE
 from infra.yamlfile import read_mapping
 from lab.errors import LabError
 from lab.session import stack_option
+from ops.aws.clients import Aws
+from ops.aws.compute import read_scaling_groups
 from ops.lab.entering import environment_of, here, place
 from ops.output.progress import say
 
@@ -139,7 +141,6 @@ def unhealthy(
     """
     at = place(in_lab=True)
     image_name = _image_of(release, at.folder)
-
     ec2 = boto3.client("ec2")
     at.check_endpoint(ec2.meta.endpoint_url)
     found = ec2.describe_images(Filters=[{"Name": "name", "Values": [image_name]}])["Images"]
@@ -153,12 +154,11 @@ def load(
     stack: Annotated[str, typer.Argument(help="Whose instances get work.")],
     instances: Annotated[float, typer.Argument(min=0, help="How many of them the work keeps busy: 4.5. 0: none.")],
 ) -> None:
-    """Give STACK's instances as much work as keeps INSTANCES of them busy, shared by those in service, from now on."""
-    at = place(in_lab=True)
-    # Slow to load, and needed here only.
-    from ops.aws.clients import Aws
-    from ops.aws.compute import read_scaling_groups
+    """Give STACK's instances as much work as keeps INSTANCES of them busy, shared by those in service, from now on.
 
+    Example: eps-dos lab fault load nft 4.5
+    """
+    at = place(in_lab=True)
     groups = read_scaling_groups(Aws(environment_of(stack, at.folder, in_lab=True).aws, at), stack)
     if not groups:
         raise LabError(f"{stack} has no instances in the lab", f"eps-dos up {stack} --lab")
@@ -171,7 +171,10 @@ def load(
 def zone(
     name: Annotated[str, typer.Argument(help="An availability zone, such as eu-west-2a.", metavar="ZONE")],
 ) -> None:
-    """Let the instances in ZONE fail from now on, and none start there."""
+    """Let the instances in ZONE fail from now on, and none start there.
+
+    Example: eps-dos lab fault zone eu-west-2a
+    """
     place(in_lab=True)
     here().control().darken(name)
     say(f"{name} is dark: instances there fail, until: eps-dos lab fault clear")
@@ -181,7 +184,10 @@ def zone(
 def advance(
     length: Annotated[str, typer.Argument(help="How long: 90m, 12h, 2d.", metavar="DURATION")],
 ) -> None:
-    """Let DURATION pass at once, by the clock and by the calendar, with all that was scheduled for it."""
+    """Let DURATION pass at once, by the clock and by the calendar, with all that was scheduled for it.
+
+    Example: eps-dos lab clock advance 12h
+    """
     seconds = duration(length, "DURATION").total_seconds()
     today = here().control().advance(seconds)
     say(f"it is {today} in the lab")
