@@ -1,7 +1,7 @@
 """`eps-dos ephemeral`: environments made for one test, from their making to their end.
 
-What may be made is in `infra.ephemeral`, what goes in `infra.reaping`; how it is done in `ephemeral_making`,
-`ephemeral_ending` and `reap`.
+What may be made is in `infra.ephemeral`, what goes in `infra.reaping`; how it is done in `making`, `ending`
+and `reap`, and how it is listed in `listing`.
 """
 
 from __future__ import annotations

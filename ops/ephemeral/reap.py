@@ -1,7 +1,7 @@
 """`eps-dos ephemeral reap`: destroy what was made for one test and is over its time, and nothing else.
 
 Run every hour by a workflow, or by hand. One that can't be destroyed doesn't keep the others. What is decided is in
-`infra.reaping`, how one is destroyed in `ephemeral_ending`.
+`infra.reaping`, how one is destroyed in `ops.ephemeral.ending`.
 """
 
 from __future__ import annotations

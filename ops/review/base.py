@@ -1,7 +1,7 @@
 """A review where nobody has credentials: a commit deployed to the lab, then the working tree previewed over it.
 
 For a fork's pull request and for a laptop on a train. It has a lab of its own, so whatever runs in the project's own
-lab stays as it is. Left out: what the lab is (`ops.lab.command`).
+lab stays as it is. Left out: what the lab is (`lab.session`).
 """
 
 from __future__ import annotations

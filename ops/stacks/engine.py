@@ -2,7 +2,7 @@
 
 Everything runs in the process's environment, which says the backend and the AWS; `ops.lab` sees to it in the lab.
 Events come as the engine writes them, not as the Automation API's classes, which would drop what a newer engine adds.
-Left out: what a preview means (`infra.graph`), and plain Pulumi with its output on the terminal (`ops.lab.command`).
+Left out: what a preview means (`infra.graph`), and plain Pulumi with its output on the terminal (`ops.lab.entering`).
 """
 
 from __future__ import annotations

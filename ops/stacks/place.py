@@ -1,6 +1,6 @@
 """Where a command works: a folder with the project, an engine, and an AWS that may be this machine's.
 
-It tells the lab from the real thing once, so that nothing else has to. How the lab is entered is in `ops.lab.command`.
+It tells the lab from the real thing once, so that nothing else has to. How the lab is entered is in `ops.lab.entering`.
 """
 
 from __future__ import annotations
