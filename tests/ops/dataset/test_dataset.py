@@ -550,7 +550,8 @@ def test_the_log_has_the_newest_first_and_leaves_out_what_is_no_record(
             ("09", "CHG2", "1 added, 0 changed, 0 removed, 3"),
         )
     ]
-    assert told.err.splitlines() == [
+    # Whatever takes long says so between them.
+    assert [line for line in told.err.splitlines() if not line.startswith("int: reading the records")] == [
         f"s3://{BUCKET}/_loads/{name}: is no record of a load; left out" for name in ("a.json", "b.json", "c.json")
     ]
 
