@@ -129,7 +129,7 @@ def review_stack(plan: Plan, context: Context) -> StackReview:
         picture=tuple(_picture(plan, safe)),
         warnings=tuple(_warnings(plan, safe)),
         duration_seconds=plan.duration_seconds,
-        fingerprint=fingerprint(plan, redactor),
+        fingerprint=fingerprint(plan),
     )
     return replace(made, verdict=verdict(made))
 
@@ -433,16 +433,16 @@ def _same_but_tags(change: Change) -> bool:
     return bool(paths) and paths <= TAGS
 
 
-def fingerprint(plan: Plan, redactor: Redactor) -> str:
+def fingerprint(plan: Plan) -> str:
     """Return a digest of what would be done, whenever and from wherever it was previewed.
 
-    Names that are made up anew at each preview don't count, nor does a secret's value, which nobody has seen.
+    Names that are made up anew at each preview don't count, nor does what Pulumi marks as a secret, which no preview
+    shows. What the review hides, or shortens, counts: two boot scripts that differ in a hidden line are two plans.
     """
     made_up = _made_up_names(plan)
 
     def told(value: Value) -> Value:
-        hidden = redactor.value(value)
-        text = hidden if isinstance(hidden, str) else json.dumps(hidden, sort_keys=True, default=repr)
+        text = value if isinstance(value, str) else json.dumps(value, sort_keys=True, default=repr)
         return made_up.sub(r"\1-*", text)
 
     changes = []

@@ -94,9 +94,9 @@ def test_nothing_of_the_whole_program_is_hidden() -> None:
     assert hidden == []
 
 
-def test_a_secret_in_base64_is_hidden() -> None:
+def test_a_secret_in_base64_is_hidden_and_what_stands_beside_it_is_shown() -> None:
     encoded = base64.b64encode(b"user=app password=hunter2!").decode()
-    assert Redactor().text(encoded) == HIDDEN
+    assert Redactor().text(encoded) == f"user=app password={HIDDEN}"
 
 
 def test_what_the_process_itself_holds_is_hidden_whatever_it_looks_like() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from dataclasses import replace
@@ -9,7 +10,8 @@ from dataclasses import replace
 import pytest
 
 from ops.review.markdown import as_markdown
-from ops.review.model import headline, lost_addresses
+from ops.review.model import StackReview, headline, lost_addresses
+from tests.ops.review.plans import plan, reviewed, state, step
 from tests.ops.review.recording import FIXTURES, SCENARIOS, Recorded
 from tests.ops.review.test_markdown import problems
 
@@ -93,6 +95,20 @@ def test_the_same_change_has_the_same_fingerprint_though_names_are_made_up_anew(
 def test_another_change_has_another_fingerprint() -> None:
     changing = [name for name in SCENARIOS if name not in {"nothing", "failing", "zone-removed-from-live"}]
     assert len({Recorded.read(name).stack_review().fingerprint for name in changing}) == len(changing)
+
+
+def test_two_boot_scripts_that_differ_in_a_hidden_line_are_two_plans_and_their_other_lines_are_shown() -> None:
+    def previewed(token: str) -> StackReview:
+        scripts = (f"#!/bin/sh\nTOKEN={token}\nrun --port {port}\n" for port in (443, 8443))
+        before, after = (state({"userData": base64.b64encode(script.encode()).decode()}) for script in scripts)
+        return reviewed(plan(step("update", "aws:ec2/launchTemplate:LaunchTemplate", "live-service", before, after)))
+
+    one, other = previewed("first-hidden-value"), previewed("second-hidden-value")
+    assert one.fingerprint != other.fingerprint
+    ((shown,),) = [change.properties for part in one.components for change in part.changes]
+    assert (shown.before.text, shown.after.text) == tuple(
+        f"#!/bin/sh\\nTOKEN=[secret]\\nrun --port {port}\\n" for port in (443, 8443)
+    )
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
