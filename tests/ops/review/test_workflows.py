@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -132,8 +132,21 @@ def posted(folder: Path, gh: Path, state: str, review: str | None, existing: str
         "STATE": state,
         "MARKER": MARKER,
     }
-    subprocess.run(["bash", "-eo", "pipefail", "-c", step["run"]], cwd=folder, env=environment, check=True)
+    as_github_runs(step["run"], folder, environment).check_returncode()
     return json.loads((folder / "sent.json").read_text())["body"], (folder / "calls").read_text()
+
+
+def as_github_runs(script: str, folder: Path, environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run a step as GitHub does where `shell: bash` is said (GitHub docs, workflow syntax, defaults.run.shell)."""
+    (folder / "step.sh").write_text(script, encoding="utf-8")
+    return subprocess.run(
+        ["bash", "--noprofile", "--norc", "-eo", "pipefail", "step.sh"],
+        cwd=folder,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def test_a_push_is_marked_as_running_at_once(tmp_path: Path, gh: Path) -> None:
@@ -158,3 +171,110 @@ def test_what_is_no_review_is_told_to_be_none(tmp_path: Path, gh: Path, review: 
     assert "it came to no end" in body
     assert "no approval" in body
     assert "really" not in body
+
+
+def test_a_listing_that_fails_posts_nothing_and_fails_the_step(tmp_path: Path, gh: Path) -> None:
+    gh.write_text(
+        '#!/bin/sh\necho "$*" >> "$CALLS"\n'
+        'case "$*" in *--paginate*) echo 99; exit 1;; *) cp comment.json sent.json;; esac\n'
+    )
+    with pytest.raises(subprocess.CalledProcessError):
+        posted(tmp_path, gh, "done", f"{MARKER}\n## fine\n")
+    assert "--method" not in (tmp_path / "calls").read_text()
+
+
+def test_of_two_comments_the_first_is_updated(tmp_path: Path, gh: Path) -> None:
+    _, calls = posted(tmp_path, gh, "done", f"{MARKER}\n## fine\n", existing="99\n100")
+    assert "PATCH repos/o/r/issues/comments/99 " in calls
+
+
+@pytest.mark.parametrize("file", sorted(FOLDER.glob("*.yml")), ids=lambda file: file.name)
+def test_a_failure_inside_a_pipe_counts_in_every_step(file: Path) -> None:
+    assert workflow(file.name)["defaults"] == {"run": {"shell": "bash"}}
+    # With pipefail, a reader that ends early makes the writer's signal the answer.
+    assert "| head" not in file.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("fork", "of_fork", "of_branch", "passes"),
+    [
+        ("false", "skipped", "success", True),
+        ("false", "skipped", "failure", False),
+        ("false", "skipped", "cancelled", False),
+        ("false", "success", "skipped", False),
+        ("true", "success", "skipped", True),
+        ("true", "failure", "skipped", False),
+        ("true", "skipped", "success", False),
+        ("", "", "", False),
+    ],
+)
+def test_the_gate_is_red_unless_the_right_review_succeeded(
+    tmp_path: Path, fork: str, of_fork: str, of_branch: str, passes: bool
+) -> None:
+    gate = workflow("preview.yml")["jobs"]["gate"]
+    (step,) = gate["steps"]
+    done = as_github_runs(step["run"], tmp_path, {"FORK": fork, "OF_FORK": of_fork, "OF_BRANCH": of_branch})
+    assert (done.returncode == 0) is passes
+    assert ("::error::" in done.stdout) is not passes
+
+
+def test_the_gate_always_runs_also_in_a_merge_queue() -> None:
+    document = workflow("preview.yml")
+    gate = document["jobs"]["gate"]
+    assert (gate["if"], gate["permissions"], set(gate["needs"])) == ("always()", {}, {"preview", "fork"})
+    assert {"pull_request", "merge_group"} <= document["on"].keys()
+    # Two groups of a queue have no pull request's number; with one key the second would end the first.
+    assert "github.ref" in document["concurrency"]["group"]
+
+
+REVIEWED = """#!/bin/sh
+echo "$*" >> calls
+echo '{"stacks": [{"fingerprint": "abc", "verdict": "'$VERDICT'"}]}' > review.json
+echo '## review' > review.md
+exit $CODE
+"""
+
+
+@pytest.mark.parametrize(
+    ("verdict", "code", "outputs"),
+    [
+        ("calm", 0, "fingerprint=abc\nchanges=some\n"),
+        ("unchanged", 0, "fingerprint=abc\nchanges=none\n"),
+        ("acknowledged", 0, "fingerprint=abc\nchanges=some\n"),
+        ("dangerous", 1, ""),
+    ],
+)
+def test_approvers_read_the_preview_that_the_fingerprint_stands_for(
+    tmp_path: Path, verdict: str, code: int, outputs: str
+) -> None:
+    if shutil.which("jq") is None:
+        pytest.skip("jq is not installed; GitHub's machines have it")
+    (step,) = [step for _, step in steps("deploy-stack.yml") if step.get("id") == "review"]
+    command = tmp_path / ".venv" / "bin" / "eps-dos"
+    command.parent.mkdir(parents=True)
+    command.write_text(REVIEWED)
+    command.chmod(0o755)
+    files = {name: str(tmp_path / name) for name in ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY")}
+    done = as_github_runs(step["run"], tmp_path, {**files, "STACK": "nft", "VERDICT": verdict, "CODE": str(code)})
+    assert (done.returncode == 0) is (code == 0)
+    assert (tmp_path / "calls").read_text() == "review nft --output review.json --output review.md\n"
+    assert (tmp_path / "GITHUB_STEP_SUMMARY").read_text() == "## review\n"
+    output = tmp_path / "GITHUB_OUTPUT"
+    assert (output.read_text() if output.exists() else "") == outputs
+
+
+def test_nothing_is_approved_where_nothing_changes_and_a_stack_is_deployed_by_one_at_a_time() -> None:
+    jobs = workflow("deploy-stack.yml")["jobs"]
+    assert jobs["deploy"]["if"] == "needs.plan.outputs.changes != 'none'"
+    for name in ("deploy", "again"):
+        assert jobs[name]["concurrency"] == {"group": "stack-${{ inputs.stack }}", "cancel-in-progress": "false"}
+
+
+@pytest.mark.parametrize(("before", "stack"), [("dev", "int"), ("int", "nft"), ("nft", "live")])
+def test_a_merge_goes_on_from_stack_to_stack_and_by_hand_one_is_deployed_alone(before: str, stack: str) -> None:
+    document = workflow("deploy.yml")
+    job = document["jobs"][stack]
+    assert job["needs"] == before
+    assert f"github.event_name == 'push' && needs.{before}.result == 'success'" in job["if"]
+    assert f"inputs.stack == '{stack}'" in job["if"]
+    assert document["on"]["workflow_dispatch"]["inputs"]["stack"]["options"] == ["dev", "int", "nft", "live"]
