@@ -217,17 +217,29 @@ READING = (
 SERVICE_LINKED = ("autoscaling.amazonaws.com", "elasticloadbalancing.amazonaws.com")
 """Services that make a role of their own at their first use in an account (IAM guide, service-linked roles)."""
 
+_CHANGE_RECORDS = "route53:ChangeResourceRecordSets"
+_CHANGED_NAMES = "route53:ChangeResourceRecordSetsNormalizedRecordNames"
+"""Lower case, without the last dot (Route 53 guide, IAM policy conditions for fine-grained access control)."""
+
 LONGEST_POLICY = 10_240
 """Characters of all inline policies of a role, white space left out (IAM quotas)."""
 
-_IAM_NAMES = ("eps-dos-api-{stack}-*", "{stack}-*")
+_IAM_NAMES = ("eps-dos-api-{stack}-service", "{stack}-service-???????", "{stack}-flow-log-???????")
+"""The program's own: the role of the instances, and those whose names Pulumi ends with seven random characters. What
+policy and trust they get is not held here: that takes a permissions boundary."""
+
+PASSED_TO = ("ec2.amazonaws.com", "vpc-flow-logs.amazonaws.com")
+"""The services that the program's roles are for; nobody else, a person least of all, may be handed one."""
+
+TAGGED = ("autoscaling:*", "ec2:*", "elasticloadbalancing:*")
+"""Services whose changes and deletions know the tags of what they change (Service Authorization Reference)."""
 
 
 def policy(graph: Graph, aws: AwsPlan, dataset: DatasetPlan, account_id: str, partition: str) -> Document:
     """Return the policy of the role that deploys what `graph` has: the recorded program.
 
-    Roles, buckets and regions are held to those of the environment; Amazon EC2 and the others have no names to hold to
-    before their resources exist. Raises ConfigError for a type that isn't described here.
+    Roles, buckets, records and regions are held to those of the environment, and nothing that is tagged as another's
+    may be changed. What is untagged isn't held to anything. Raises ConfigError for a type that isn't described here.
     """
     types = {one.type for one in graph if one.type.startswith("aws:") or one.type == ROLLOUT}
     unknown = sorted(types - ACTIONS.keys())
@@ -253,7 +265,11 @@ def policy(graph: Graph, aws: AwsPlan, dataset: DatasetPlan, account_id: str, pa
     ]
     bucket = f"arn:{partition}:s3:::{dataset.bucket}"
     regional = {"StringEquals": {"aws:RequestedRegion": aws.region}}
-    everywhere = sorted(by_service.pop("route53", []))
+    names_changed = sorted(
+        {str(record.inputs["name"]).lower() for record in graph.of_type("aws:route53/record:Record")}
+    )
+    associating = sorted(set(by_service.pop("route53", [])) - {_CHANGE_RECORDS})
+    iam = sorted(set(iam) - {"iam:PassRole"})
     statements: list[Statement] = [
         {"Sid": "Read", "Effect": "Allow", "Action": list(READING), "Resource": "*"},
         {
@@ -263,8 +279,36 @@ def policy(graph: Graph, aws: AwsPlan, dataset: DatasetPlan, account_id: str, pa
             "Resource": "*",
             "Condition": regional,
         },
-        {"Sid": "Names", "Effect": "Allow", "Action": everywhere, "Resource": "*"},
+        {
+            # Also tagging: whoever may tag another's address makes it their own.
+            "Sid": "NothingOfOthers",
+            "Effect": "Deny",
+            "Action": list(TAGGED),
+            "Resource": "*",
+            "Condition": {
+                "StringNotEquals": {"aws:ResourceTag/Environment": graph.stack},
+                "Null": {"aws:ResourceTag/Environment": "false"},
+            },
+        },
+        {
+            "Sid": "OwnName",
+            "Effect": "Allow",
+            "Action": _CHANGE_RECORDS,
+            "Resource": f"arn:{partition}:route53:::hostedzone/*",
+            # The key has a value per record of the request; without the second line a request with none would pass.
+            "Condition": {
+                "ForAllValues:StringEquals": {_CHANGED_NAMES: names_changed},
+                "Null": {_CHANGED_NAMES: "false"},
+            },
+        },
         {"Sid": "Roles", "Effect": "Allow", "Action": iam, "Resource": own},
+        {
+            "Sid": "PassRoles",
+            "Effect": "Allow",
+            "Action": "iam:PassRole",
+            "Resource": own,
+            "Condition": {"StringEquals": {"iam:PassedToService": list(PASSED_TO)}},
+        },
         {
             "Sid": "ServiceLinkedRoles",
             "Effect": "Allow",
@@ -273,6 +317,8 @@ def policy(graph: Graph, aws: AwsPlan, dataset: DatasetPlan, account_id: str, pa
             "Condition": {"StringEquals": {"iam:AWSServiceName": list(SERVICE_LINKED)}},
         },
     ]
+    if associating:
+        statements.append({"Sid": "PrivateNames", "Effect": "Allow", "Action": associating, "Resource": "*"})
     if s3:
         statements.append({"Sid": "Dataset", "Effect": "Allow", "Action": s3, "Resource": [bucket, f"{bucket}/*"]})
     return {"Version": "2012-10-17", "Statement": statements}

@@ -18,6 +18,7 @@ from infra.errors import ConfigError
 from infra.graph import Graph, Resource
 from infra.recording import record
 from infra.sources import stack_names
+from lab.emulator.policy_evaluation import Decision, Request, evaluate_identity, statements_of
 from tests.infra.sample import environment
 
 CHECKOUT = Path(__file__).parents[2]
@@ -56,6 +57,7 @@ def allowed(document: dict[str, Any]) -> set[str]:
     return {
         action
         for one in statements
+        if one["Effect"] == "Allow"
         for action in ([one["Action"]] if isinstance(one["Action"], str) else one["Action"])
     }
 
@@ -121,7 +123,7 @@ def test_roles_and_buckets_are_the_environments_own(live: dict[str, Any]) -> Non
     assert by_sid["Roles"]["Resource"] == [
         f"arn:aws:iam::{ACCOUNT}:{kind}/{name}"
         for kind in ("instance-profile", "role")
-        for name in ("eps-dos-api-live-*", "live-*")
+        for name in ("eps-dos-api-live-service", "live-service-???????", "live-flow-log-???????")
     ]
     bucket = "arn:aws:s3:::eps-dos-api-live-dataset"
     assert by_sid["Dataset"]["Resource"] == [bucket, f"{bucket}/*"]
@@ -131,6 +133,74 @@ def test_roles_and_buckets_are_the_environments_own(live: dict[str, Any]) -> Non
 def test_a_mirror_may_not_touch_the_dataset_that_it_reads() -> None:
     document = of(load_environment("nft", CHECKOUT))
     assert "Dataset" not in [one["Sid"] for one in document["Statement"]]
+
+
+TAG = "aws:ResourceTag/Environment"
+NAMES = "route53:ChangeResourceRecordSetsNormalizedRecordNames"
+ZONE = "arn:aws:route53:::hostedzone/Z1"
+HELD = {"aws:RequestedRegion": ["eu-west-2"]}
+ADDRESS = f"arn:aws:ec2:eu-west-2:{ACCOUNT}:elastic-ip/eipalloc-1"
+CUSTOM = f"arn:aws:iam::{ACCOUNT}:role/live-x"
+SERVICE = f"arn:aws:iam::{ACCOUNT}:role/eps-dos-api-live-service"
+
+PATHS = {
+    "releases an address of another": (("NothingOfOthers",),
+        Request("ec2:ReleaseAddress", ADDRESS, {**HELD, TAG: ["nft"]})),
+    "claims an address of another by a tag": (("NothingOfOthers",),
+        Request("ec2:CreateTags", ADDRESS, {**HELD, TAG: ["nft"]})),
+    "makes a role of any name": (("Roles", "Resource"), Request("iam:CreateRole", CUSTOM)),
+    "gives it any policy": (("Roles", "Resource"), Request("iam:PutRolePolicy", CUSTOM)),
+    "hands a role to another service": (("PassRoles", "Condition"),
+        Request("iam:PassRole", SERVICE, {"iam:PassedToService": ["lambda.amazonaws.com"]})),
+    "changes another's record": (("OwnName", "Condition"),
+        Request("route53:ChangeResourceRecordSets", ZONE, {NAMES: ["dos-nft.eps.digital.nhs.uk"]})),
+    "changes another's record beside its own": (("OwnName", "Condition"),
+        Request("route53:ChangeResourceRecordSets", ZONE,
+                {NAMES: ["dos.eps.digital.nhs.uk", "dos-nft.eps.digital.nhs.uk"]})),
+}  # fmt: skip
+"""Ways into what isn't Live's, with the guard that closes each: a statement, or what narrows a statement."""
+
+
+def decided(document: dict[str, Any], request: Request) -> Decision:
+    return evaluate_identity(statements_of(document, "deploy-live", "role"), request).decision
+
+
+def without(document: dict[str, Any], guard: tuple[str, ...]) -> dict[str, Any]:
+    """Return the policy without a guard: a statement that denies, or a condition or names that narrow one."""
+    sid, *part = guard
+    kept = [one for one in document["Statement"] if one["Sid"] != sid]
+    if part:
+        (guarded,) = (one for one in document["Statement"] if one["Sid"] == sid)
+        wider = {key: value for key, value in guarded.items() if key != part[0]}
+        kept.append({**wider, "Resource": "*"})
+    return {**document, "Statement": kept}
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_way_into_what_is_not_the_environments_is_closed(live: dict[str, Any], path: str) -> None:
+    guard, request = PATHS[path]
+    assert decided(live, request) is not Decision.ALLOWED
+    assert decided(without(live, guard), request) is Decision.ALLOWED, "closed by something else than the guard"
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        Request("ec2:ReleaseAddress", ADDRESS, {**HELD, TAG: ["live"]}),
+        Request("ec2:AllocateAddress", "*", HELD),
+        Request("iam:CreateRole", SERVICE),
+        Request("iam:CreateRole", f"arn:aws:iam::{ACCOUNT}:role/live-flow-log-1a2b3c4"),
+        Request("iam:PassRole", SERVICE, {"iam:PassedToService": ["ec2.amazonaws.com"]}),
+        Request("route53:ChangeResourceRecordSets", ZONE, {NAMES: ["dos.eps.digital.nhs.uk"]}),
+    ],
+    ids=lambda request: f"{request.action}",
+)
+def test_its_own_is_the_environments_to_change(live: dict[str, Any], request_: Request) -> None:
+    assert decided(live, request_) is Decision.ALLOWED
+
+
+def test_nobody_takes_on_a_role_by_deploying(live: dict[str, Any]) -> None:
+    assert not [action for action in allowed(live) if action.startswith("sts:")]
 
 
 def test_what_the_program_uses_is_allowed(live: dict[str, Any]) -> None:
