@@ -11,11 +11,11 @@ not always those of the API.
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from infra import types
 from infra.access import Document, Statement
 from infra.environment import AwsPlan, DatasetPlan
 from infra.errors import ConfigError, Problem
 from infra.graph import Graph
-from infra.types import ROLLOUT
 
 TAG_EC2 = ("ec2:CreateTags", "ec2:DeleteTags")
 TAG_IAM = ("iam:TagRole", "iam:UntagRole")
@@ -23,7 +23,7 @@ TAG_ELB = ("elasticloadbalancing:AddTags", "elasticloadbalancing:RemoveTags")
 TAG_CLOUDWATCH = ("cloudwatch:TagResource", "cloudwatch:UntagResource")
 
 ACTIONS: Final[Mapping[str, tuple[str, ...]]] = {
-    "aws:autoscaling/group:Group": (
+    types.SCALING_GROUP: (
         "autoscaling:CreateAutoScalingGroup",
         "autoscaling:CreateOrUpdateTags",
         "autoscaling:DeleteAutoScalingGroup",
@@ -34,69 +34,69 @@ ACTIONS: Final[Mapping[str, tuple[str, ...]]] = {
         # A group starts instances with the rights of whoever gave it a launch template.
         "ec2:RunInstances",
     ),
-    "aws:autoscaling/policy:Policy": ("autoscaling:DeletePolicy", "autoscaling:PutScalingPolicy"),
-    "aws:autoscaling/schedule:Schedule": (
+    types.SCALING_POLICY: ("autoscaling:DeletePolicy", "autoscaling:PutScalingPolicy"),
+    types.SCHEDULE: (
         "autoscaling:DeleteScheduledAction",
         "autoscaling:PutScheduledUpdateGroupAction",
     ),
-    "aws:cloudwatch/compositeAlarm:CompositeAlarm": (
+    types.COMPOSITE_ALARM: (
         "cloudwatch:DeleteAlarms",
         "cloudwatch:PutCompositeAlarm",
         *TAG_CLOUDWATCH,
     ),
-    "aws:cloudwatch/dashboard:Dashboard": ("cloudwatch:DeleteDashboards", "cloudwatch:PutDashboard"),
-    "aws:cloudwatch/logGroup:LogGroup": (
+    types.DASHBOARD: ("cloudwatch:DeleteDashboards", "cloudwatch:PutDashboard"),
+    types.LOG_GROUP: (
         "logs:CreateLogGroup",
         "logs:DeleteLogGroup",
         "logs:PutRetentionPolicy",
         "logs:TagResource",
         "logs:UntagResource",
     ),
-    "aws:cloudwatch/metricAlarm:MetricAlarm": ("cloudwatch:DeleteAlarms", "cloudwatch:PutMetricAlarm", *TAG_CLOUDWATCH),
-    "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup": (
+    types.METRIC_ALARM: ("cloudwatch:DeleteAlarms", "cloudwatch:PutMetricAlarm", *TAG_CLOUDWATCH),
+    types.DEFAULT_SECURITY_GROUP: (
         "ec2:RevokeSecurityGroupEgress",
         "ec2:RevokeSecurityGroupIngress",
         *TAG_EC2,
     ),
-    "aws:ec2/eip:Eip": ("ec2:AllocateAddress", "ec2:DisassociateAddress", "ec2:ReleaseAddress", *TAG_EC2),
-    "aws:ec2/flowLog:FlowLog": ("ec2:CreateFlowLogs", "ec2:DeleteFlowLogs", *TAG_EC2),
-    "aws:ec2/internetGateway:InternetGateway": (
+    types.EIP: ("ec2:AllocateAddress", "ec2:DisassociateAddress", "ec2:ReleaseAddress", *TAG_EC2),
+    types.FLOW_LOG: ("ec2:CreateFlowLogs", "ec2:DeleteFlowLogs", *TAG_EC2),
+    types.INTERNET_GATEWAY: (
         "ec2:AttachInternetGateway",
         "ec2:CreateInternetGateway",
         "ec2:DeleteInternetGateway",
         "ec2:DetachInternetGateway",
         *TAG_EC2,
     ),
-    "aws:ec2/launchTemplate:LaunchTemplate": (
+    types.LAUNCH_TEMPLATE: (
         "ec2:CreateLaunchTemplate",
         "ec2:CreateLaunchTemplateVersion",
         "ec2:DeleteLaunchTemplate",
         "ec2:ModifyLaunchTemplate",
         *TAG_EC2,
     ),
-    "aws:ec2/managedPrefixList:ManagedPrefixList": (
+    types.PREFIX_LIST: (
         "ec2:CreateManagedPrefixList",
         "ec2:DeleteManagedPrefixList",
         "ec2:ModifyManagedPrefixList",
         *TAG_EC2,
     ),
-    "aws:ec2/route:Route": ("ec2:CreateRoute", "ec2:DeleteRoute", "ec2:ReplaceRoute"),
-    "aws:ec2/routeTable:RouteTable": ("ec2:CreateRouteTable", "ec2:DeleteRouteTable", *TAG_EC2),
-    "aws:ec2/routeTableAssociation:RouteTableAssociation": (
+    types.ROUTE: ("ec2:CreateRoute", "ec2:DeleteRoute", "ec2:ReplaceRoute"),
+    types.ROUTE_TABLE: ("ec2:CreateRouteTable", "ec2:DeleteRouteTable", *TAG_EC2),
+    types.ROUTE_TABLE_ASSOCIATION: (
         "ec2:AssociateRouteTable",
         "ec2:DisassociateRouteTable",
         "ec2:ReplaceRouteTableAssociation",
     ),
-    "aws:ec2/securityGroup:SecurityGroup": (
+    types.SECURITY_GROUP: (
         "ec2:CreateSecurityGroup",
         "ec2:DeleteSecurityGroup",
         # Takes away the rule that AWS gives each new group: everything out.
         "ec2:RevokeSecurityGroupEgress",
         *TAG_EC2,
     ),
-    "aws:ec2/subnet:Subnet": ("ec2:CreateSubnet", "ec2:DeleteSubnet", "ec2:ModifySubnetAttribute", *TAG_EC2),
-    "aws:ec2/vpc:Vpc": ("ec2:CreateVpc", "ec2:DeleteVpc", "ec2:ModifyVpcAttribute", *TAG_EC2),
-    "aws:ec2/vpcEndpoint:VpcEndpoint": (
+    types.SUBNET: ("ec2:CreateSubnet", "ec2:DeleteSubnet", "ec2:ModifySubnetAttribute", *TAG_EC2),
+    types.VPC: ("ec2:CreateVpc", "ec2:DeleteVpc", "ec2:ModifyVpcAttribute", *TAG_EC2),
+    types.VPC_ENDPOINT: (
         "ec2:CreateVpcEndpoint",
         "ec2:DeleteVpcEndpoints",
         "ec2:ModifyVpcEndpoint",
@@ -104,7 +104,7 @@ ACTIONS: Final[Mapping[str, tuple[str, ...]]] = {
         "route53:AssociateVPCWithHostedZone",
         *TAG_EC2,
     ),
-    "aws:iam/instanceProfile:InstanceProfile": (
+    types.INSTANCE_PROFILE: (
         "iam:AddRoleToInstanceProfile",
         "iam:CreateInstanceProfile",
         "iam:DeleteInstanceProfile",
@@ -112,7 +112,7 @@ ACTIONS: Final[Mapping[str, tuple[str, ...]]] = {
         "iam:TagInstanceProfile",
         "iam:UntagInstanceProfile",
     ),
-    "aws:iam/role:Role": (
+    types.ROLE: (
         "iam:CreateRole",
         "iam:DeleteRole",
         "iam:PassRole",
@@ -121,15 +121,15 @@ ACTIONS: Final[Mapping[str, tuple[str, ...]]] = {
         "iam:UpdateRoleDescription",
         *TAG_IAM,
     ),
-    "aws:iam/rolePolicy:RolePolicy": ("iam:DeleteRolePolicy", "iam:PutRolePolicy"),
-    "aws:lb/listener:Listener": (
+    types.ROLE_POLICY: ("iam:DeleteRolePolicy", "iam:PutRolePolicy"),
+    types.LISTENER: (
         "elasticloadbalancing:CreateListener",
         "elasticloadbalancing:DeleteListener",
         "elasticloadbalancing:ModifyListener",
         "elasticloadbalancing:ModifyListenerAttributes",
         *TAG_ELB,
     ),
-    "aws:lb/loadBalancer:LoadBalancer": (
+    types.LOAD_BALANCER: (
         "elasticloadbalancing:CreateLoadBalancer",
         "elasticloadbalancing:DeleteLoadBalancer",
         "elasticloadbalancing:ModifyLoadBalancerAttributes",
@@ -137,45 +137,43 @@ ACTIONS: Final[Mapping[str, tuple[str, ...]]] = {
         "elasticloadbalancing:SetSubnets",
         *TAG_ELB,
     ),
-    "aws:lb/targetGroup:TargetGroup": (
+    types.TARGET_GROUP: (
         "elasticloadbalancing:CreateTargetGroup",
         "elasticloadbalancing:DeleteTargetGroup",
         "elasticloadbalancing:ModifyTargetGroup",
         "elasticloadbalancing:ModifyTargetGroupAttributes",
         *TAG_ELB,
     ),
-    "aws:route53/record:Record": ("route53:ChangeResourceRecordSets",),
-    "aws:s3/bucket:Bucket": ("s3:CreateBucket", "s3:DeleteBucket", "s3:PutBucketTagging"),
-    "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration": ("s3:PutLifecycleConfiguration",),
-    "aws:s3/bucketOwnershipControls:BucketOwnershipControls": ("s3:PutBucketOwnershipControls",),
-    "aws:s3/bucketPolicy:BucketPolicy": ("s3:DeleteBucketPolicy", "s3:PutBucketPolicy"),
-    "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock": ("s3:PutBucketPublicAccessBlock",),
-    "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration": (
-        "s3:PutEncryptionConfiguration",
-    ),
-    "aws:s3/bucketVersioning:BucketVersioning": ("s3:PutBucketVersioning",),
-    "aws:sns/topic:Topic": (
+    types.RECORD: ("route53:ChangeResourceRecordSets",),
+    types.BUCKET: ("s3:CreateBucket", "s3:DeleteBucket", "s3:PutBucketTagging"),
+    types.BUCKET_LIFECYCLE: ("s3:PutLifecycleConfiguration",),
+    types.BUCKET_OWNERSHIP: ("s3:PutBucketOwnershipControls",),
+    types.BUCKET_POLICY: ("s3:DeleteBucketPolicy", "s3:PutBucketPolicy"),
+    types.PUBLIC_ACCESS_BLOCK: ("s3:PutBucketPublicAccessBlock",),
+    types.BUCKET_ENCRYPTION: ("s3:PutEncryptionConfiguration",),
+    types.BUCKET_VERSIONING: ("s3:PutBucketVersioning",),
+    types.TOPIC: (
         "sns:CreateTopic",
         "sns:DeleteTopic",
         "sns:SetTopicAttributes",
         "sns:TagResource",
         "sns:UntagResource",
     ),
-    "aws:sns/topicPolicy:TopicPolicy": ("sns:SetTopicAttributes",),
-    "aws:sns/topicSubscription:TopicSubscription": ("sns:Subscribe", "sns:Unsubscribe"),
-    "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule": (
+    types.TOPIC_POLICY: ("sns:SetTopicAttributes",),
+    types.TOPIC_SUBSCRIPTION: ("sns:Subscribe", "sns:Unsubscribe"),
+    types.EGRESS: (
         "ec2:AuthorizeSecurityGroupEgress",
         "ec2:ModifySecurityGroupRules",
         "ec2:RevokeSecurityGroupEgress",
         *TAG_EC2,
     ),
-    "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": (
+    types.INGRESS: (
         "ec2:AuthorizeSecurityGroupIngress",
         "ec2:ModifySecurityGroupRules",
         "ec2:RevokeSecurityGroupIngress",
         *TAG_EC2,
     ),
-    ROLLOUT: ("autoscaling:StartInstanceRefresh",),
+    types.ROLLOUT: ("autoscaling:StartInstanceRefresh",),
 }
 """What making, changing and deleting a resource of a type takes."""
 
@@ -241,8 +239,8 @@ def policy(graph: Graph, aws: AwsPlan, dataset: DatasetPlan, account_id: str, pa
     Roles, buckets, records and regions are held to those of the environment, and nothing that is tagged as another's
     may be changed. What is untagged isn't held to anything. Raises ConfigError for a type that isn't described here.
     """
-    types = {one.type for one in graph if one.type.startswith("aws:") or one.type == ROLLOUT}
-    unknown = sorted(types - ACTIONS.keys())
+    used = {one.type for one in graph if one.type.startswith("aws:") or one.type == types.ROLLOUT}
+    unknown = sorted(used - ACTIONS.keys())
     if unknown:
         raise ConfigError(
             Problem(
@@ -252,7 +250,7 @@ def policy(graph: Graph, aws: AwsPlan, dataset: DatasetPlan, account_id: str, pa
             )
             for type_ in unknown
         )
-    needed = {action for type_ in types for action in ACTIONS[type_]}
+    needed = {action for type_ in used for action in ACTIONS[type_]}
     if dataset.emptied_on_destroy:
         needed |= set(LEFTOVERS)
         # One that reads another's dataset has none to empty.
@@ -265,9 +263,7 @@ def policy(graph: Graph, aws: AwsPlan, dataset: DatasetPlan, account_id: str, pa
     ]
     bucket = f"arn:{partition}:s3:::{dataset.bucket}"
     regional = {"StringEquals": {"aws:RequestedRegion": aws.region}}
-    names_changed = sorted(
-        {str(record.inputs["name"]).lower() for record in graph.of_type("aws:route53/record:Record")}
-    )
+    names_changed = sorted({str(record.inputs["name"]).lower() for record in graph.of_type(types.RECORD)})
     associating = sorted(set(by_service.pop("route53", [])) - {_CHANGE_RECORDS})
     iam = sorted(set(iam) - {"iam:PassRole"})
     statements: list[Statement] = [

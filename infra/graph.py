@@ -16,6 +16,7 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import TypeAlias
 
+from infra import types
 from infra.values import sequence
 
 Value: TypeAlias = object
@@ -34,14 +35,6 @@ UNKNOWN_MARKS = frozenset(
     }
 )
 """What stands for a value that isn't known before `up`, by type (Pulumi, sdk/resource/plugin/rpc.go)."""
-
-
-STACK_TYPE = "pulumi:pulumi:Stack"
-"""The type of the resource that stands for the stack itself."""
-
-PROVIDER_TYPES = "pulumi:providers:"
-
-RECORD_TYPE = "aws:route53/record:Record"
 
 
 class Mark:
@@ -147,13 +140,13 @@ class Graph:
 
     def key(self, urn: str) -> str:
         """Return what a resource is, whichever stack it is in: types and own name, less the stack's."""
-        types, name = urn.split("::")[-2:]
-        if types == STACK_TYPE:
-            return f"{STACK_TYPE}::<stack>"
-        if types.startswith(PROVIDER_TYPES):
+        type_, name = urn.split("::")[-2:]
+        if type_ == types.STACK:
+            return f"{types.STACK}::<stack>"
+        if type_.startswith(types.PROVIDERS):
             # The program's own name for it, which a stack may happen to have, too.
-            return f"{types}::{name}"
-        return f"{types}::{_without_stack(name, self.stack)}"
+            return f"{type_}::{name}"
+        return f"{type_}::{_without_stack(name, self.stack)}"
 
     @cached_property
     def identities(self) -> Mapping[str, str]:
@@ -161,7 +154,7 @@ class Graph:
         found = {name: f"<shared {name}>" for name in self.shared}
         for resource in self:
             # A stack and its components are nothing in AWS, and a record's name is chosen: compared as it is written.
-            if "id" not in resource.outputs or resource.type == RECORD_TYPE:
+            if "id" not in resource.outputs or resource.type == types.RECORD:
                 continue
             label = f"{resource.type}::{_without_stack(resource.name, self.stack)}"
             for property_name in IDENTIFYING:

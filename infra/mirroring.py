@@ -11,11 +11,10 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from infra import access
+from infra import access, types
 from infra.environment import LIFETIME, AddressPlan, AwsPlan, Environment
 from infra.graph import (
     ABSENT,
-    RECORD_TYPE,
     Allowed,
     Difference,
     Graph,
@@ -26,17 +25,7 @@ from infra.graph import (
     same,
     without_own_name,
 )
-from infra.types import PREFIX_LIST, ROLLOUT
 
-BALANCER_TYPE = "aws:lb/loadBalancer:LoadBalancer"
-BUCKET_TYPE = "aws:s3/bucket:Bucket"
-EIP_TYPE = "aws:ec2/eip:Eip"
-GROUP_TYPE = "aws:autoscaling/group:Group"
-POLICY_TYPE = "aws:s3/bucketPolicy:BucketPolicy"
-PROVIDER_TYPE = "pulumi:providers:aws"
-TEMPLATE_TYPE = "aws:ec2/launchTemplate:LaunchTemplate"
-SCALING_POLICY_TYPE = "aws:autoscaling/policy:Policy"
-SCHEDULE_TYPE = "aws:autoscaling/schedule:Schedule"
 ZONE_ID = re.compile(r"Z[A-Z0-9]{1,31}")
 IMAGE_ID = re.compile(r"ami-[0-9a-f]+")
 
@@ -78,21 +67,21 @@ def may_differ(live: Environment, mirror: Environment) -> tuple[Allowed, ...]:
 
 def _names_and_ranges(live: Environment, mirror: Environment) -> Iterable[Allowed]:
     own_range = "each environment has a range of its own"
-    yield _exactly("aws:ec2/vpc:Vpc", "cidrBlock", own_range, live.network.cidr, mirror.network.cidr)
+    yield _exactly(types.VPC, "cidrBlock", own_range, live.network.cidr, mirror.network.cidr)
     for zone in sorted(live.network.zones.keys() & mirror.network.zones.keys()):
         one, other = live.network.zones[zone], mirror.network.zones[zone]
         for kind, cidr, own in (
             ("public", one.public_cidr, other.public_cidr),
             ("private", one.private_cidr, other.private_cidr),
         ):
-            yield _exactly("aws:ec2/subnet:Subnet", "cidrBlock", own_range, cidr, own, name=f"<stack>-{kind}-{zone}")
+            yield _exactly(types.SUBNET, "cidrBlock", own_range, cidr, own, name=f"<stack>-{kind}-{zone}")
     names = "each environment has a name of its own"
     yield _exactly(
-        RECORD_TYPE, "name", names, _written(live.dns.name, live), _written(mirror.dns.name, mirror), lower=True
+        types.RECORD, "name", names, _written(live.dns.name, live), _written(mirror.dns.name, mirror), lower=True
     )
     if live.dns.hosted_zone != mirror.dns.hosted_zone:
         zones = "the name is in a zone of its own"
-        yield Allowed(type=RECORD_TYPE, path="zoneId", reason=zones, holds=_zones(live, mirror), must=True)
+        yield Allowed(type=types.RECORD, path="zoneId", reason=zones, holds=_zones(live, mirror), must=True)
     told = live.service.instance_configuration.keys() & mirror.service.instance_configuration.keys()
     # Names of the environment and of its bucket are compared as what they are the names of.
     for key in sorted(told - {"dataset", "environment"}):
@@ -102,7 +91,7 @@ def _names_and_ranges(live: Environment, mirror: Environment) -> Iterable[Allowe
         )
         if texts[0] != texts[1]:
             yield Allowed(
-                type=TEMPLATE_TYPE,
+                type=types.LAUNCH_TEMPLATE,
                 path=f"userData.write_files.*.content.{key}",
                 reason="instances are told which environment they are in",
                 holds=_is(texts),
@@ -115,28 +104,30 @@ def _names_and_ranges(live: Environment, mirror: Environment) -> Iterable[Allowe
         ends = key == EXPIRY_TAG
         reason = "it says when it ends" if ends else "a mirror may be tagged as somebody else's"
         # A template that changed with its end would be a new version, and that is a rollout.
-        besides = (GROUP_TYPE, TEMPLATE_TYPE) if ends else (GROUP_TYPE,)
+        besides = (types.SCALING_GROUP, types.LAUNCH_TEMPLATE) if ends else (types.SCALING_GROUP,)
         yield Allowed(type="aws:*", path=f"tags.{key}", reason=reason, holds=_is(values), must=True, besides=besides)
         # As the provider has them, those of the provider with them.
         yield Allowed(type="aws:*", path=f"tagsAll.{key}", reason=reason, holds=_is(values), besides=besides)
         if not ends:
             path = f"tagSpecifications.*.tags.{key}"
-            yield Allowed(type=TEMPLATE_TYPE, path=path, reason=reason, holds=_is(values), must=ABSENT not in values)
+            yield Allowed(
+                type=types.LAUNCH_TEMPLATE, path=path, reason=reason, holds=_is(values), must=ABSENT not in values
+            )
         # The scaling group's are a list of objects.
         if ABSENT not in values:
             path = f"tags.{key}.value"
-            yield Allowed(type=GROUP_TYPE, path=path, reason=reason, holds=_is(values), must=True)
+            yield Allowed(type=types.SCALING_GROUP, path=path, reason=reason, holds=_is(values), must=True)
         else:
             objects = tuple(
                 ABSENT if value is ABSENT else {"key": key, "value": value, "propagateAtLaunch": False}
                 for value in values
             )
-            yield Allowed(type=GROUP_TYPE, path=f"tags.{key}", reason=reason, holds=_is(objects), must=True)
+            yield Allowed(type=types.SCALING_GROUP, path=f"tags.{key}", reason=reason, holds=_is(objects), must=True)
 
 
 def _capacity(live: Environment, mirror: Environment) -> Iterable[Allowed]:
     own, scaled = live.service, mirror.service
-    group, alarm = GROUP_TYPE, "aws:cloudwatch/metricAlarm:MetricAlarm"
+    group, alarm = types.SCALING_GROUP, types.METRIC_ALARM
     maximum = (float(own.capacity.maximum), float(scaled.capacity.maximum))
     minimum = (float(own.capacity.minimum), float(scaled.capacity.minimum))
     initial = (float(own.initial_capacity), float(scaled.initial_capacity))
@@ -147,8 +138,8 @@ def _capacity(live: Environment, mirror: Environment) -> Iterable[Allowed]:
         (group, "*", "maxSize", maximum),
         (group, "*", "desiredCapacity", initial),
         (alarm, at_maximum, "threshold", maximum),
-        ("aws:cloudwatch/dashboard:Dashboard", "*", f"{lines}.minimum.value", minimum),
-        ("aws:cloudwatch/dashboard:Dashboard", "*", f"{lines}.maximum.value", maximum),
+        (types.DASHBOARD, "*", f"{lines}.minimum.value", minimum),
+        (types.DASHBOARD, "*", f"{lines}.maximum.value", maximum),
     ):
         if values[0] != values[1]:
             yield Allowed(type=type_, name=name, path=path, reason=CAPACITY_REASON, holds=_is(values), must=True)
@@ -167,12 +158,12 @@ def _capacity(live: Environment, mirror: Environment) -> Iterable[Allowed]:
         said = _is(("breaching", "notBreaching"))
         yield Allowed(type=alarm, name="<stack>-empty-*", path="treatMissingData", reason=empty, holds=said, must=True)
         scales_in = "targetTrackingConfiguration.disableScaleIn"
-        yield Allowed(type=SCALING_POLICY_TYPE, path=scales_in, reason=empty, holds=_is((False, True)), must=True)
+        yield Allowed(type=types.SCALING_POLICY, path=scales_in, reason=empty, holds=_is((False, True)), must=True)
     windows = sorted({one.name for one in scaled.schedules} - {one.name for one in own.schedules})
     window = "its instances run from a time on"
     for schedule in windows:
-        yield Allowed(type=SCHEDULE_TYPE, name=f"<stack>-{schedule}", path="", reason=window, holds=_only_right)
-    yield from _dependencies(ROLLOUT, window, more=[f"{SCHEDULE_TYPE}::<stack>-{one}" for one in windows])
+        yield Allowed(type=types.SCHEDULE, name=f"<stack>-{schedule}", path="", reason=window, holds=_only_right)
+    yield from _dependencies(types.ROLLOUT, window, more=[f"{types.SCHEDULE}::<stack>-{one}" for one in windows])
 
 
 def _release(live: Environment, mirror: Environment) -> Iterable[Allowed]:
@@ -182,7 +173,7 @@ def _release(live: Environment, mirror: Environment) -> Iterable[Allowed]:
     reason = "the mirror runs the next release, to be tested"
     if own.release != other.release:
         releases = (own.release, other.release)
-        yield Allowed(type=ROLLOUT, path="release", reason=reason, holds=_is(releases), must=True)
+        yield Allowed(type=types.ROLLOUT, path="release", reason=reason, holds=_is(releases), must=True)
 
     def images(left: Value, right: Value) -> bool:
         if other.image_id is not None:
@@ -191,19 +182,21 @@ def _release(live: Environment, mirror: Environment) -> Iterable[Allowed]:
         recorded = own.image_name in str(left) and str(left).replace(own.image_name, other.image_name) == right
         return recorded or (left != right and all(IMAGE_ID.fullmatch(str(one)) for one in (left, right)))
 
-    yield Allowed(type=ROLLOUT, path="imageId", reason=reason, holds=images, must=True)
-    yield Allowed(type=TEMPLATE_TYPE, path="imageId", reason=reason, holds=images, must=True)
+    yield Allowed(type=types.ROLLOUT, path="imageId", reason=reason, holds=images, must=True)
+    yield Allowed(type=types.LAUNCH_TEMPLATE, path="imageId", reason=reason, holds=images, must=True)
 
 
 def _access(live: Environment, mirror: Environment) -> Iterable[Allowed]:
     own, mirrored = ({entry.cidr for entry in environment.clients.entries} for environment in (mirror, live))
     reason = "a mirror's clients are those who list it, and its load generators"
     if mirrored and not own:
-        yield Allowed(type=PREFIX_LIST, path="entries", reason=reason, holds=lambda _, right: right in (ABSENT, []))
+        yield Allowed(
+            type=types.PREFIX_LIST, path="entries", reason=reason, holds=lambda _, right: right in (ABSENT, [])
+        )
     for cidr in sorted(own ^ mirrored):
         entry = {"cidr": cidr, "description": cidr}
         both = (entry, ABSENT) if cidr in mirrored else (ABSENT, entry)
-        yield Allowed(type=PREFIX_LIST, path=f"entries.{cidr}", reason=reason, holds=_is(both), must=True)
+        yield Allowed(type=types.PREFIX_LIST, path=f"entries.{cidr}", reason=reason, holds=_is(both), must=True)
 
 
 def _dataset(live: Environment, mirror: Environment) -> Iterable[Allowed]:
@@ -215,20 +208,20 @@ def _dataset(live: Environment, mirror: Environment) -> Iterable[Allowed]:
     reason = "a mirror made for one test has test data of its own"
     one, other = live.dataset, mirror.dataset
     buckets = (_written(one.bucket, live), _written(other.bucket, mirror))
-    yield Allowed(type=BUCKET_TYPE, path="bucket", reason=reason, holds=_is(buckets))
+    yield Allowed(type=types.BUCKET, path="bucket", reason=reason, holds=_is(buckets))
     for path, values in (
         ("forceDestroy", (one.emptied_on_destroy, other.emptied_on_destroy)),
         ("(options).protect", (one.protected, other.protected)),
         ("(options).retainOnDelete", (one.protected, other.protected)),
     ):
         if values[0] != values[1]:
-            yield Allowed(type=BUCKET_TYPE, path=path, reason=reason, holds=_is(values), must=True)
+            yield Allowed(type=types.BUCKET, path=path, reason=reason, holds=_is(values), must=True)
     policies = _each_is((_policy_of(live), _policy_of(mirror)))
-    yield Allowed(type=POLICY_TYPE, path="policy.Statement", reason=reason, holds=policies, must=True)
+    yield Allowed(type=types.BUCKET_POLICY, path="policy.Statement", reason=reason, holds=policies, must=True)
     # Part by part, to be told so; together they are what the line above says.
     for part in ("Readers*", "Supplier*"):
-        yield Allowed(type=POLICY_TYPE, path=f"policy.Statement.{part}", reason=reason, holds=_only_left)
-    yield Allowed(type=POLICY_TYPE, path="policy.Statement.Operators*", reason="other people operate it")
+        yield Allowed(type=types.BUCKET_POLICY, path=f"policy.Statement.{part}", reason=reason, holds=_only_left)
+    yield Allowed(type=types.BUCKET_POLICY, path="policy.Statement.Operators*", reason="other people operate it")
 
 
 def _protection(live: Environment, mirror: Environment) -> Iterable[Allowed]:
@@ -236,7 +229,7 @@ def _protection(live: Environment, mirror: Environment) -> Iterable[Allowed]:
     protected = (live.load_balancer.deletion_protected, mirror.load_balancer.deletion_protected)
     if protected[0] != protected[1]:
         for path in ("enableDeletionProtection", "(options).protect"):
-            yield Allowed(type=BALANCER_TYPE, path=path, reason=reason, holds=_is(protected), must=True)
+            yield Allowed(type=types.LOAD_BALANCER, path=path, reason=reason, holds=_is(protected), must=True)
     elsewhere = "an address allocated elsewhere is not made here"
     for zone in sorted(live.virtual_ips.keys() & mirror.virtual_ips.keys()):
         one, other = live.virtual_ips[zone], mirror.virtual_ips[zone]
@@ -244,23 +237,23 @@ def _protection(live: Environment, mirror: Environment) -> Iterable[Allowed]:
         if one.protected != other.protected:
             for path in ("(options).protect", "(options).retainOnDelete"):
                 holds = _is((one.protected, other.protected))
-                yield Allowed(type=EIP_TYPE, name=address, path=path, reason=reason, holds=holds, must=True)
+                yield Allowed(type=types.EIP, name=address, path=path, reason=reason, holds=holds, must=True)
         if one.allocation_id == other.allocation_id:
             continue
         if _made(one) != _made(other):
             holds = _only_left if _made(one) else _only_right
-            yield Allowed(type=EIP_TYPE, name=address, path="", reason=elsewhere, holds=holds)
+            yield Allowed(type=types.EIP, name=address, path="", reason=elsewhere, holds=holds)
         both = _each_is((_allocation(zone, one), _allocation(zone, other)))
         if one.attached:
-            yield Allowed(type=BALANCER_TYPE, path=_mapping_of(zone), reason=elsewhere, holds=both, must=True)
+            yield Allowed(type=types.LOAD_BALANCER, path=_mapping_of(zone), reason=elsewhere, holds=both, must=True)
     if mirror.lifetime is None:
-        yield from _dependencies(BALANCER_TYPE, elsewhere, *_addresses_made(live, mirror))
+        yield from _dependencies(types.LOAD_BALANCER, elsewhere, *_addresses_made(live, mirror))
 
 
 def _addresses_made(live: Environment, mirror: Environment) -> tuple[list[str], list[str]]:
     """Return what only the one's, and only the other's load balancer has to wait for: addresses that are made."""
     made = [
-        {f"{EIP_TYPE}::<stack>-vip-{zone}" for zone, plan in one.virtual_ips.items() if plan.attached and _made(plan)}
+        {f"{types.EIP}::<stack>-vip-{zone}" for zone, plan in one.virtual_ips.items() if plan.attached and _made(plan)}
         for one in (live, mirror)
     ]
     return sorted(made[0] - made[1]), sorted(made[1] - made[0])
@@ -269,16 +262,20 @@ def _addresses_made(live: Environment, mirror: Environment) -> tuple[list[str], 
 def _deployment(live: Environment, mirror: Environment) -> Iterable[Allowed]:
     reason = "another account, profile or role may deploy it"
     for type_, path, one, other in (
-        (PROVIDER_TYPE, "profile", live.aws.profile or ABSENT, mirror.aws.profile or ABSENT),
-        (ROLLOUT, "profile", live.aws.profile or "", mirror.aws.profile or ""),
-        (PROVIDER_TYPE, "allowedAccountIds", *_listed(live.aws.allowed_account_ids, mirror.aws.allowed_account_ids)),
-        (PROVIDER_TYPE, "assumeRoles", *_listed(_roles(live.aws), _roles(mirror.aws))),
-        (ROLLOUT, "assumeRoleArns", list(live.aws.assume_role_arns), list(mirror.aws.assume_role_arns)),
+        (types.AWS_PROVIDER, "profile", live.aws.profile or ABSENT, mirror.aws.profile or ABSENT),
+        (types.ROLLOUT, "profile", live.aws.profile or "", mirror.aws.profile or ""),
+        (
+            types.AWS_PROVIDER,
+            "allowedAccountIds",
+            *_listed(live.aws.allowed_account_ids, mirror.aws.allowed_account_ids),
+        ),
+        (types.AWS_PROVIDER, "assumeRoles", *_listed(_roles(live.aws), _roles(mirror.aws))),
+        (types.ROLLOUT, "assumeRoleArns", list(live.aws.assume_role_arns), list(mirror.aws.assume_role_arns)),
     ):
         if one != other:
             yield Allowed(type=type_, path=path, reason=reason, holds=_is((one, other)), must=True, whole=True)
     yield Allowed(
-        type=ROLLOUT,
+        type=types.ROLLOUT,
         path="launchTemplateVersion",
         reason="AWS counts the versions of each launch template by itself",
         holds=lambda left, right: str(left).isdecimal() and str(right).isdecimal(),
@@ -288,7 +285,7 @@ def _deployment(live: Environment, mirror: Environment) -> Iterable[Allowed]:
     for emails, holds in ((mirrored - own, _only_left), (own - mirrored, _only_right)):
         for email in sorted(emails):
             yield Allowed(
-                type="aws:sns/topicSubscription:TopicSubscription",
+                type=types.TOPIC_SUBSCRIPTION,
                 name=f"<stack>-alarms-{email}",
                 path="",
                 reason=told,
@@ -297,7 +294,7 @@ def _deployment(live: Environment, mirror: Environment) -> Iterable[Allowed]:
     secrets = (live.service.certificate_secret_arn, mirror.service.certificate_secret_arn)
     if secrets[0] != secrets[1]:
         certificate = "no certificate is shared with Live"
-        policy = "aws:iam/rolePolicy:RolePolicy"
+        policy = types.ROLE_POLICY
         statement = "policy.Statement.ReadCertificate"
         values = _is((secrets[0] or ABSENT, secrets[1] or ABSENT))
         if all(secrets):
@@ -313,11 +310,11 @@ def _ephemeral(live: Environment, mirror: Environment) -> Iterable[Allowed]:
     reason = "an environment made for one test takes no Elastic IPs, and AWS assigns its addresses"
     for zone, plan in sorted(live.virtual_ips.items()):
         if _made(plan):
-            yield Allowed(type=EIP_TYPE, name=f"<stack>-vip-{zone}", path="", reason=reason, holds=_only_left)
+            yield Allowed(type=types.EIP, name=f"<stack>-vip-{zone}", path="", reason=reason, holds=_only_left)
         if plan.attached:
             holds = _each_is((_allocation(zone, plan), lambda right: right is ABSENT))
-            yield Allowed(type=BALANCER_TYPE, path=_mapping_of(zone), reason=reason, holds=holds, must=True)
-    yield from _dependencies(BALANCER_TYPE, reason, *_addresses_made(live, mirror))
+            yield Allowed(type=types.LOAD_BALANCER, path=_mapping_of(zone), reason=reason, holds=holds, must=True)
+    yield from _dependencies(types.LOAD_BALANCER, reason, *_addresses_made(live, mirror))
     ends = "it says in its state when it ends"
     yield Allowed(type=LIFETIME, path="", reason=ends, holds=_only_right)
 
@@ -374,14 +371,14 @@ def _policy_of(environment: Environment) -> Callable[[Value], bool]:
     def written(document: Value) -> str:
         text = json.dumps(document, sort_keys=True, default=repr)
         # By name or by ARN, as a recording and a state have it.
-        return re.sub(rf"(arn:[a-z-]+:s3:::)?<{BUCKET_TYPE}::<stack>-dataset\.\w+>", BUCKET_TYPE, text)
+        return re.sub(rf"(arn:[a-z-]+:s3:::)?<{types.BUCKET}::<stack>-dataset\.\w+>", types.BUCKET, text)
 
     def holds(statements: Value) -> bool:
         if not isinstance(statements, Mapping):
             return False
         told = written(statements)
         accounts, partitions = (set(re.findall(pattern, told)) for pattern in (r":(\d{12}):", r"arn:([a-z-]+):"))
-        bucket = replace(environment.dataset, bucket=f"<{BUCKET_TYPE}::<stack>-dataset.bucket>")
+        bucket = replace(environment.dataset, bucket=f"<{types.BUCKET}::<stack>-dataset.bucket>")
         for account in accounts or {""}:
             for partition in partitions or {"aws"}:
                 expected = access.as_json(access.dataset_policy(bucket, account, partition))

@@ -24,25 +24,23 @@ from infra.types import (
     EIP,
     INGRESS,
     INTERNET_GATEWAY,
+    INTERNET_GATEWAY_ATTACHMENT,
     LAUNCH_TEMPLATE,
     LISTENER,
     LOAD_BALANCER,
+    NETWORK_ACL,
     PREFIX_LIST,
     RECORD,
     ROUTE,
     ROUTE_TABLE,
     ROUTE_TABLE_ASSOCIATION,
     SCALING_GROUP,
+    SCALING_GROUP_ATTACHMENT,
     SECURITY_GROUP,
     SUBNET,
     TARGET_GROUP,
 )
 from infra.values import objects
-
-SCALING_GROUP_ATTACHMENT = "aws:autoscaling/attachment:Attachment"
-INTERNET_GATEWAY_ATTACHMENT = "aws:ec2/internetGatewayAttachment:InternetGatewayAttachment"
-NETWORK_ACL = "aws:ec2/networkAcl:NetworkAcl"
-# The program makes none of these three; an edit of it may, and they open or cut the way.
 
 ANYBODY = IPv4Network("0.0.0.0/0")
 EPHEMERAL_PORTS = (1024, 65535)

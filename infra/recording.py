@@ -16,8 +16,9 @@ from pulumi.runtime.proto import resource_pb2
 from pulumi.runtime.settings import set_root_resource
 from pulumi.runtime.stack import run_pulumi_func
 
+from infra import types
 from infra.environment import Environment
-from infra.graph import STACK_TYPE, Graph, Resource
+from infra.graph import Graph, Resource
 from infra.program import create
 
 ACCOUNT_ID = "000000000000"
@@ -103,7 +104,7 @@ class _Monitor(mocks.MockMonitor):
     def make_urn(self, parent: str, type_: str, name: str) -> str:
         """Return the URN as the engine forms it: the types of all parents but the stack, then the resource's own."""
         parent_types = parent.split("::")[2] if parent else ""
-        qualified = type_ if parent_types in {"", STACK_TYPE} else f"{parent_types}${type_}"
+        qualified = type_ if parent_types in {"", types.STACK} else f"{parent_types}${type_}"
         return f"urn:pulumi:{self._stack}::{PROJECT}::{qualified}::{name}"
 
     def RegisterResource(  # noqa: N802 - the name of the call in Pulumi's protocol

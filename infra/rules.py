@@ -9,8 +9,9 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
+from infra import types
 from infra.environment import PORT
-from infra.graph import STACK_TYPE, UNKNOWN, Graph, Resource, Value, json_document, policy_statements
+from infra.graph import UNKNOWN, Graph, Resource, Value, json_document, policy_statements
 from infra.naming import LIVE, PERMANENT
 from infra.settings import NAMESPACE
 from infra.values import mapping, objects
@@ -19,41 +20,34 @@ REQUIRED_TAGS = ("CostCentre", "DataClassification", "Environment", "ManagedBy",
 
 TAGGABLE = frozenset(
     {
-        "aws:cloudwatch/compositeAlarm:CompositeAlarm",
-        "aws:cloudwatch/logGroup:LogGroup",
-        "aws:cloudwatch/metricAlarm:MetricAlarm",
-        "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup",
-        "aws:ec2/eip:Eip",
-        "aws:ec2/flowLog:FlowLog",
-        "aws:ec2/internetGateway:InternetGateway",
-        "aws:ec2/launchTemplate:LaunchTemplate",
-        "aws:ec2/managedPrefixList:ManagedPrefixList",
-        "aws:ec2/routeTable:RouteTable",
-        "aws:ec2/securityGroup:SecurityGroup",
-        "aws:ec2/subnet:Subnet",
-        "aws:ec2/vpc:Vpc",
-        "aws:ec2/vpcEndpoint:VpcEndpoint",
-        "aws:iam/instanceProfile:InstanceProfile",
-        "aws:iam/role:Role",
-        "aws:lb/listener:Listener",
-        "aws:lb/loadBalancer:LoadBalancer",
-        "aws:lb/targetGroup:TargetGroup",
-        "aws:s3/bucket:Bucket",
-        "aws:sns/topic:Topic",
-        "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule",
-        "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule",
+        types.COMPOSITE_ALARM,
+        types.LOG_GROUP,
+        types.METRIC_ALARM,
+        types.DEFAULT_SECURITY_GROUP,
+        types.EIP,
+        types.FLOW_LOG,
+        types.INTERNET_GATEWAY,
+        types.LAUNCH_TEMPLATE,
+        types.PREFIX_LIST,
+        types.ROUTE_TABLE,
+        types.SECURITY_GROUP,
+        types.SUBNET,
+        types.VPC,
+        types.VPC_ENDPOINT,
+        types.INSTANCE_PROFILE,
+        types.ROLE,
+        types.LISTENER,
+        types.LOAD_BALANCER,
+        types.TARGET_GROUP,
+        types.BUCKET,
+        types.TOPIC,
+        types.EGRESS,
+        types.INGRESS,
     }
 )
 """Types of the program that have `tags` as a map; a test holds the list against the provider's classes."""
 
 EVERYWHERE = frozenset({"0.0.0.0/0", "::/0"})
-
-INGRESS = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"
-EGRESS = "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule"
-LAUNCH_TEMPLATE = "aws:ec2/launchTemplate:LaunchTemplate"
-GROUP = "aws:autoscaling/group:Group"
-SCALING_POLICY = "aws:autoscaling/policy:Policy"
-BUCKET = "aws:s3/bucket:Bucket"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,12 +91,12 @@ def _tagged(graph: Graph) -> Iterator[Finding]:
     for resource in graph:
         if resource.type in TAGGABLE:
             tags = mapping(resource.inputs.get("tags"))
-        elif resource.type == GROUP:
+        elif resource.type == types.SCALING_GROUP:
             tags = {str(tag.get("key")): tag.get("value") for tag in objects(resource.inputs.get("tags"))}
         else:
             continue
         yield from ((resource, message) for message in _tag_problems(tags, graph.stack))
-    for template in graph.of_type(LAUNCH_TEMPLATE):
+    for template in graph.of_type(types.LAUNCH_TEMPLATE):
         specifications = objects(template.inputs.get("tagSpecifications"))
         by_kind = {str(one.get("resourceType")): mapping(one.get("tags")) for one in specifications}
         for kind in ("instance", "volume"):
@@ -119,46 +113,44 @@ def _tag_problems(tags: Mapping[str, Value], stack: str) -> Iterator[str]:
 
 
 def _only_the_port(graph: Graph) -> Iterator[Finding]:
-    for rule in (*graph.of_type(INGRESS), *graph.of_type(EGRESS)):
+    for rule in (*graph.of_type(types.INGRESS), *graph.of_type(types.EGRESS)):
         opened = (rule.inputs.get("ipProtocol"), _port(rule, "fromPort"), _port(rule, "toPort"))
         if opened != ("tcp", PORT, PORT):
             yield rule, f"opens {opened[0]} {opened[1]}-{opened[2]}; only tcp {PORT} may be open"
-    for listener in graph.of_type("aws:lb/listener:Listener"):
+    for listener in graph.of_type(types.LISTENER):
         heard = (listener.inputs.get("protocol"), _port(listener, "port"))
         if heard != ("TCP", PORT):
             yield listener, f"listens on {heard[0]} {heard[1]}; only TCP {PORT} may be listened on"
-    for group in graph.of_type("aws:ec2/securityGroup:SecurityGroup"):
+    for group in graph.of_type(types.SECURITY_GROUP):
         if group.inputs.get("ingress") or group.inputs.get("egress"):
             yield group, "has rules inside it; rules are resources of their own, beside which these would come and go"
 
 
 def _not_open_to_the_world(graph: Graph) -> Iterator[Finding]:
-    for rule in graph.of_type(INGRESS):
+    for rule in graph.of_type(types.INGRESS):
         source = {rule.inputs.get("cidrIpv4"), rule.inputs.get("cidrIpv6")} & EVERYWHERE
         if source:
             yield rule, f"admits {source.pop()}; clients are admitted by the environment's prefix list"
-    for prefix_list in graph.of_type("aws:ec2/managedPrefixList:ManagedPrefixList"):
+    for prefix_list in graph.of_type(types.PREFIX_LIST):
         for entry in objects(prefix_list.inputs.get("entries")):
             if entry.get("cidr") in EVERYWHERE:
                 yield prefix_list, f"admits {entry['cidr']}; name the suppliers' own addresses"
 
 
 def _no_public_instances(graph: Graph) -> Iterator[Finding]:
-    for subnet in graph.of_type("aws:ec2/subnet:Subnet"):
+    for subnet in graph.of_type(types.SUBNET):
         if subnet.inputs.get("mapPublicIpOnLaunch"):
             yield subnet, "gives what starts in it a public address; only the load balancer may have one"
-    for template in graph.of_type(LAUNCH_TEMPLATE):
+    for template in graph.of_type(types.LAUNCH_TEMPLATE):
         for interface in objects(template.inputs.get("networkInterfaces")) or [{}]:
             if str(interface.get("associatePublicIpAddress")).lower() != "false":
                 yield template, "doesn't refuse a public address; set associatePublicIpAddress to false"
 
 
 def _private_buckets(graph: Graph) -> Iterator[Finding]:
-    blocks = {
-        _bucket_of(block): block for block in graph.of_type("aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock")
-    }
+    blocks = {_bucket_of(block): block for block in graph.of_type(types.PUBLIC_ACCESS_BLOCK)}
     switches = ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")
-    for bucket in graph.of_type(BUCKET):
+    for bucket in graph.of_type(types.BUCKET):
         block = blocks.get(_bucket_name(bucket))
         if block is None:
             yield bucket, "has no block of public access"
@@ -167,16 +159,16 @@ def _private_buckets(graph: Graph) -> Iterator[Finding]:
 
 
 def _encrypted(graph: Graph) -> Iterator[Finding]:
-    for template in graph.of_type(LAUNCH_TEMPLATE):
+    for template in graph.of_type(types.LAUNCH_TEMPLATE):
         mappings = objects(template.inputs.get("blockDeviceMappings"))
         if not mappings:
             yield template, "names no volume, so the image's own setting decides whether it is encrypted"
         for device in mappings:
             if str(mapping(device.get("ebs")).get("encrypted")).lower() != "true":
                 yield template, f"doesn't encrypt the volume {device.get('deviceName')}"
-    kind = "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration"
+    kind = types.BUCKET_ENCRYPTION
     encrypted = {_bucket_of(one) for one in graph.of_type(kind)}
-    for bucket in graph.of_type(BUCKET):
+    for bucket in graph.of_type(types.BUCKET):
         if _bucket_name(bucket) not in encrypted:
             yield bucket, "has no encryption of its own"
 
@@ -184,17 +176,17 @@ def _encrypted(graph: Graph) -> Iterator[Finding]:
 def _versioned(graph: Graph) -> Iterator[Finding]:
     enabled = {
         _bucket_of(one)
-        for one in graph.of_type("aws:s3/bucketVersioning:BucketVersioning")
+        for one in graph.of_type(types.BUCKET_VERSIONING)
         if mapping(one.inputs.get("versioningConfiguration")).get("status") == "Enabled"
     }
-    for bucket in graph.of_type(BUCKET):
+    for bucket in graph.of_type(types.BUCKET):
         if _bucket_name(bucket) not in enabled:
             yield bucket, "keeps no versions; what the data was can't be shown"
 
 
 def _tls_only(graph: Graph) -> Iterator[Finding]:
-    policies = {_bucket_of(policy): policy for policy in graph.of_type("aws:s3/bucketPolicy:BucketPolicy")}
-    for bucket in graph.of_type(BUCKET):
+    policies = {_bucket_of(policy): policy for policy in graph.of_type(types.BUCKET_POLICY)}
+    for bucket in graph.of_type(types.BUCKET):
         policy = policies.get(_bucket_name(bucket))
         document = policy.inputs.get("policy") if policy else None
         if document is UNKNOWN:
@@ -212,25 +204,25 @@ def _denies_plain_http(statement: Mapping[str, Value]) -> bool:
 
 
 def _imds_v2(graph: Graph) -> Iterator[Finding]:
-    for template in graph.of_type(LAUNCH_TEMPLATE):
+    for template in graph.of_type(types.LAUNCH_TEMPLATE):
         if mapping(template.inputs.get("metadataOptions")).get("httpTokens") != "required":
             yield template, "answers metadata requests without a token; set metadataOptions.httpTokens to required"
 
 
 NAME_LIMITS: Mapping[str, tuple[str, int]] = {
     # type: the property that names it, and the longest name in characters
-    "aws:lb/loadBalancer:LoadBalancer": ("name", 32),
-    "aws:lb/targetGroup:TargetGroup": ("name", 32),
-    "aws:iam/role:Role": ("name", 64),
-    "aws:iam/instanceProfile:InstanceProfile": ("name", 128),
-    "aws:s3/bucket:Bucket": ("bucket", 63),
-    "aws:ec2/launchTemplate:LaunchTemplate": ("name", 128),
-    "aws:ec2/managedPrefixList:ManagedPrefixList": ("name", 255),
-    "aws:ec2/securityGroup:SecurityGroup": ("name", 255),
-    "aws:cloudwatch/metricAlarm:MetricAlarm": ("name", 255),
-    "aws:cloudwatch/compositeAlarm:CompositeAlarm": ("alarmName", 255),
-    "aws:sns/topic:Topic": ("name", 256),
-    "aws:cloudwatch/logGroup:LogGroup": ("name", 512),
+    types.LOAD_BALANCER: ("name", 32),
+    types.TARGET_GROUP: ("name", 32),
+    types.ROLE: ("name", 64),
+    types.INSTANCE_PROFILE: ("name", 128),
+    types.BUCKET: ("bucket", 63),
+    types.LAUNCH_TEMPLATE: ("name", 128),
+    types.PREFIX_LIST: ("name", 255),
+    types.SECURITY_GROUP: ("name", 255),
+    types.METRIC_ALARM: ("name", 255),
+    types.COMPOSITE_ALARM: ("alarmName", 255),
+    types.TOPIC: ("name", 256),
+    types.LOG_GROUP: ("name", 512),
 }
 
 MADE_UP = len("-1234567")
@@ -249,8 +241,8 @@ def _names_fit(graph: Graph) -> Iterator[Finding]:
 
 
 def _scaling_keeps_to_the_schedule(graph: Graph) -> Iterator[Finding]:
-    empty = {group.urn for group in graph.of_type(GROUP) if group.inputs.get("minSize") == 0}
-    for policy in graph.of_type(SCALING_POLICY):
+    empty = {group.urn for group in graph.of_type(types.SCALING_GROUP) if group.inputs.get("minSize") == 0}
+    for policy in graph.of_type(types.SCALING_POLICY):
         tracking = mapping(policy.inputs.get("targetTrackingConfiguration"))
         if tracking and not empty.isdisjoint(policy.dependencies) and tracking.get("disableScaleIn") is not True:
             yield policy, "scales in below what a schedule sets, since the group's minimum is 0; set disableScaleIn"
@@ -332,22 +324,17 @@ RULES: tuple[Rule, ...] = (
 )
 
 
-EIP = "aws:ec2/eip:Eip"
-LOAD_BALANCER = "aws:lb/loadBalancer:LoadBalancer"
-PROVIDER = "pulumi:providers:aws"
-
-
 def _expiring(graph: Graph) -> Iterator[Finding]:
     if graph.stack in PERMANENT:
         return
     for resource in graph:
-        if resource.type == LAUNCH_TEMPLATE:
+        if resource.type == types.LAUNCH_TEMPLATE:
             # A new expiry would be a new version of it, and replace every instance.
             continue
         tags: Mapping[str, Value] = {}
         if resource.type in TAGGABLE:
             tags = mapping(resource.inputs.get("tags"))
-        elif resource.type == GROUP:
+        elif resource.type == types.SCALING_GROUP:
             tags = {str(tag.get("key")): tag.get("value") for tag in objects(resource.inputs.get("tags"))}
         else:
             continue
@@ -358,24 +345,24 @@ def _expiring(graph: Graph) -> Iterator[Finding]:
 def _protected(graph: Graph) -> Iterator[Finding]:
     published = _published(graph)
     addresses = {address for address in published.values() if isinstance(address, str)}
-    for address in graph.of_type(EIP):
+    for address in graph.of_type(types.EIP):
         if address.outputs.get("publicIp") in addresses and not address.protect:
             yield address, f"is {address.outputs['publicIp']}, which is published, and not protected"
     if graph.stack != LIVE and not published:
         return
-    for balancer in graph.of_type(LOAD_BALANCER):
+    for balancer in graph.of_type(types.LOAD_BALANCER):
         if not balancer.protect:
             yield balancer, "is not protected; replacing it takes the published addresses out of service"
         if balancer.inputs.get("enableDeletionProtection") is not True:
             yield balancer, "may be deleted in AWS; set enableDeletionProtection"
     if graph.stack == LIVE:
-        for bucket in graph.of_type(BUCKET):
+        for bucket in graph.of_type(types.BUCKET):
             if not bucket.protect:
                 yield bucket, "is Live's dataset, and not protected"
 
 
 def _published_addresses(graph: Graph, kept: Collection[Value]) -> Iterator[Finding]:
-    stack = next(iter(graph.of_type(STACK_TYPE)), None)
+    stack = next(iter(graph.of_type(types.STACK)), None)
     published = _published(graph)
     if stack is None or not published:
         # A first `up` finds out which addresses there are.
@@ -384,7 +371,7 @@ def _published_addresses(graph: Graph, kept: Collection[Value]) -> Iterator[Find
     if actual is UNKNOWN and not {*published.values()} <= {*kept}:
         yield stack, "would have addresses that are known only after the update; some are published, and may not change"
     by_zone = mapping(actual)
-    made = {address.outputs.get("publicIp"): address for address in graph.of_type(EIP)}
+    made = {address.outputs.get("publicIp"): address for address in graph.of_type(types.EIP)}
     attached = _attached(graph)
     for zone, address in sorted(by_zone.items()):
         of_zone = made.get(address, stack)
@@ -406,7 +393,7 @@ def _published_addresses(graph: Graph, kept: Collection[Value]) -> Iterator[Find
 
 def _published(graph: Graph) -> Mapping[str, Value]:
     """Return the published addresses by zone, from the configuration that the stack hands on as its output."""
-    stack = next(iter(graph.of_type(STACK_TYPE)), None)
+    stack = next(iter(graph.of_type(types.STACK)), None)
     settings = mapping(stack.outputs.get("settings")) if stack else {}
     written = settings.get(f"{NAMESPACE}:virtualIps")
     return mapping(json_document(written) if isinstance(written, str) else written)
@@ -414,10 +401,12 @@ def _published(graph: Graph) -> Mapping[str, Value]:
 
 def _attached(graph: Graph) -> set[Value]:
     """Return the addresses at load balancers; UNKNOWN among them if one isn't known yet."""
-    addresses = {address.outputs.get("allocationId"): address.outputs.get("publicIp") for address in graph.of_type(EIP)}
+    addresses = {
+        address.outputs.get("allocationId"): address.outputs.get("publicIp") for address in graph.of_type(types.EIP)
+    }
     return {
         UNKNOWN if mapping.get("allocationId") is UNKNOWN else addresses.get(mapping.get("allocationId"))
-        for balancer in graph.of_type(LOAD_BALANCER)
+        for balancer in graph.of_type(types.LOAD_BALANCER)
         for mapping in objects(balancer.inputs.get("subnetMappings"))
     }
 
@@ -455,7 +444,7 @@ def published_addresses(kept: Collection[str] = ()) -> Rule:
 
 
 def _account_allowed(graph: Graph) -> Iterator[Finding]:
-    for provider in graph.of_type(PROVIDER) if graph.stack == LIVE else ():
+    for provider in graph.of_type(types.AWS_PROVIDER) if graph.stack == LIVE else ():
         allowed = provider.inputs.get("allowedAccountIds")
         # The engine hands providers their lists as JSON.
         if not (json_document(allowed) if isinstance(allowed, str) else allowed):
@@ -478,13 +467,13 @@ def certificate_of_its_own(lives: str | None) -> Rule:
     def findings(graph: Graph) -> Iterator[Finding]:
         if lives is None or graph.stack == LIVE:
             return
-        for policy in graph.of_type("aws:iam/rolePolicy:RolePolicy"):
+        for policy in graph.of_type(types.ROLE_POLICY):
             if any(
                 lives in _texts(statement.get("Resource"))
                 for statement in policy_statements(policy.inputs.get("policy"))
             ):
                 yield policy, f"may read Live's certificate and key ({lives}); give {graph.stack} its own"
-        for template in graph.of_type(LAUNCH_TEMPLATE):
+        for template in graph.of_type(types.LAUNCH_TEMPLATE):
             data = template.inputs.get("userData")
             if isinstance(data, str) and lives in str(json_document(data)):
                 yield template, f"names Live's certificate ({lives}); give {graph.stack} its own"
@@ -509,7 +498,7 @@ def reads_lives_dataset(bucket: str | None) -> Rule:
         if bucket is None or graph.stack == LIVE:
             return
         for policy in (one for kind in ROLE_POLICIES for one in graph.of_type(kind)):
-            statements = [one for one in policy_statements(policy.inputs.get("policy")) if _coversobjects(one, bucket)]
+            statements = [one for one in policy_statements(policy.inputs.get("policy")) if _covers_objects(one, bucket)]
             allowed = [one for one in statements if one.get("Effect") == "Allow" and _is_about_s3(one)]
             if allowed and not any(_denies_all_but_reading(one) for one in statements):
                 yield (
@@ -529,12 +518,12 @@ def reads_lives_dataset(bucket: str | None) -> Rule:
     )
 
 
-ROLE_POLICIES = ("aws:iam/rolePolicy:RolePolicy", "aws:iam/policy:Policy")
+ROLE_POLICIES = (types.ROLE_POLICY, types.IAM_POLICY)
 
 READ_ONLY = frozenset({"s3:GetBucketLocation", "s3:GetObject", "s3:GetObjectVersion", "s3:ListBucket"})
 
 
-def _coversobjects(statement: Mapping[str, Value], bucket: str) -> bool:
+def _covers_objects(statement: Mapping[str, Value], bucket: str) -> bool:
     """Whether a statement is about objects of a bucket, or may be: one about all but some resources is."""
     return "NotResource" in statement or any(
         isinstance(one, str) and fnmatchcase(f"{bucket}/key", one.rsplit(":::", 1)[-1])

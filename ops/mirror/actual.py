@@ -13,10 +13,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
+from infra import types
 from infra.environment import Environment
 from infra.graph import ABSENT, Difference, Graph, Mark, Resource, Value, differing, named, plain_properties
 from infra.mirroring import differences, shared_names
-from infra.types import ROLLOUT
 from ops.aws.clients import Aws
 from ops.aws.compute import LaunchTemplate, ScalingGroup
 from ops.aws.inventory import Inventory, read
@@ -32,13 +32,6 @@ Side: TypeAlias = Literal["live", "mirror"]
 GONE = Mark("[gone from AWS]")
 AS_DEPLOYED = Mark("[as deployed]")
 """What stands for the side of which nothing is to be told."""
-
-GROUP = "aws:autoscaling/group:Group"
-TEMPLATE = "aws:ec2/launchTemplate:LaunchTemplate"
-POLICY = "aws:autoscaling/policy:Policy"
-SCHEDULE = "aws:autoscaling/schedule:Schedule"
-ROLE_POLICY = "aws:iam/rolePolicy:RolePolicy"
-ATTACHMENT = "aws:iam/rolePolicyAttachment:RolePolicyAttachment"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -248,7 +241,7 @@ def _ids(seen: Seen) -> set[object]:
 def _rules(seen: Seen) -> Iterator[_Extra]:
     known = _ids(seen)
     for group in seen.found.security_groups:
-        key = _key(seen, group.id, "aws:ec2/securityGroup:SecurityGroup")
+        key = _key(seen, group.id, types.SECURITY_GROUP)
         for rule in group.rules:
             if rule.id not in known:
                 yield key, "ingress[]" if rule.inbound else "egress[]", rule_text(rule)
@@ -267,7 +260,7 @@ def rule_text(rule: SecurityRule) -> str:
 def _listeners(seen: Seen) -> Iterator[_Extra]:
     known = _ids(seen)
     for balancer in seen.found.load_balancers:
-        key = _key(seen, balancer.arn, "aws:lb/loadBalancer:LoadBalancer")
+        key = _key(seen, balancer.arn, types.LOAD_BALANCER)
         for listener in balancer.listeners:
             if listener.arn not in known:
                 yield key, "listeners[]", f"{listener.protocol} {listener.port}"
@@ -277,7 +270,7 @@ def _targets(seen: Seen) -> Iterator[_Extra]:
     """Yield targets that are no instance of the group; one that is on its way out belongs to no group any more."""
     members = {member.id for group in seen.found.scaling_groups for member in group.members}
     for targets in seen.found.target_groups:
-        key = _key(seen, targets.arn, "aws:lb/targetGroup:TargetGroup")
+        key = _key(seen, targets.arn, types.TARGET_GROUP)
         for target in targets.targets:
             if target.id not in members and target.state != "draining":
                 yield key, "targets[]", f"{target.id}, port {target.port}"
@@ -285,10 +278,10 @@ def _targets(seen: Seen) -> Iterator[_Extra]:
 
 def _scaling(seen: Seen) -> Iterator[_Extra]:
     for group in seen.found.scaling_groups:
-        key = _key(seen, group.name, GROUP)
+        key = _key(seen, group.name, types.SCALING_GROUP)
         for path, type_, name, there in (
-            ("policies[]", POLICY, "name", group.policies),
-            ("schedules[]", SCHEDULE, "scheduledActionName", group.schedules),
+            ("policies[]", types.SCALING_POLICY, "name", group.policies),
+            ("schedules[]", types.SCHEDULE, "scheduledActionName", group.schedules),
         ):
             known = {one.outputs.get(name) for one in seen.state.of_type(type_)}
             yield from ((key, path, one) for one in sorted(there.keys() - known))
@@ -301,16 +294,20 @@ def _later_versions(seen: Seen) -> Iterator[_Extra]:
         latest = _number(resource.outputs.get("latestVersion") if resource else None)
         for version in template.versions:
             if version.number > latest:
-                yield _key(seen, template.id, TEMPLATE), "versions[]", f"{version.number}, made after the last up"
+                yield (
+                    _key(seen, template.id, types.LAUNCH_TEMPLATE),
+                    "versions[]",
+                    f"{version.number}, made after the last up",
+                )
 
 
 def _used_versions(seen: Seen) -> Iterator[_Extra]:
     """Yield what a version that a group or an instance uses has otherwise than the one that was rolled out."""
-    deployed = next((str(one.outputs.get("launchTemplateVersion")) for one in seen.state.of_type(ROLLOUT)), "")
+    deployed = next((str(one.outputs.get("launchTemplateVersion")) for one in seen.state.of_type(types.ROLLOUT)), "")
     for template in seen.found.launch_templates:
         for used in sorted(_used(seen.found.scaling_groups, template) - {deployed}):
             for path, value in _unlike_deployed(template, deployed, used):
-                yield _key(seen, template.id, TEMPLATE), path, value
+                yield _key(seen, template.id, types.LAUNCH_TEMPLATE), path, value
 
 
 def _number(value: Value) -> int:
@@ -349,15 +346,15 @@ def _plain(data: Document) -> Value:
 
 def _roles(seen: Seen) -> Iterator[_Extra]:
     for role in seen.found.roles:
-        key = _key(seen, role.name, "aws:iam/role:Role")
+        key = _key(seen, role.name, types.ROLE)
         known = {
             str(one.outputs.get("name"))
-            for one in seen.state.of_type(ROLE_POLICY)
+            for one in seen.state.of_type(types.ROLE_POLICY)
             if one.outputs.get("role") == role.name
         }
         attached = {
             one.outputs.get("policyArn")
-            for one in seen.state.of_type(ATTACHMENT)
+            for one in seen.state.of_type(types.ROLE_POLICY_ATTACHMENT)
             if one.outputs.get("role") == role.name
         }
         yield from ((key, f"inlinePolicies.{name}", role.inline[name]) for name in sorted(role.inline.keys() - known))

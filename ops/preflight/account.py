@@ -12,6 +12,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from infra import types
 from infra.environment import Environment
 from infra.graph import Graph
 from ops.aws.clients import Aws
@@ -109,8 +110,8 @@ def check_image(aws: Aws, environment: Environment) -> Check:
             f"build release {service.release} as {service.image_name} in {environment.aws.region}, "
             "or share it: aws ec2 modify-image-attribute --launch-permission",
         )
-    types = aws.ec2.describe_instance_types(InstanceTypes=[service.instance_type])["InstanceTypes"]  # type: ignore[list-item]  # any text: AWS refuses what it doesn't know
-    supported = types[0].get("ProcessorInfo", {}).get("SupportedArchitectures", []) if types else []
+    described = aws.ec2.describe_instance_types(InstanceTypes=[service.instance_type])["InstanceTypes"]  # type: ignore[list-item]  # any text: AWS refuses what it doesn't know
+    supported = described[0].get("ProcessorInfo", {}).get("SupportedArchitectures", []) if described else []
     architecture = usable[0].get("Architecture", "")
     if supported and architecture not in supported:
         return lacking(
@@ -156,15 +157,15 @@ def needs(environment: Environment, planned: Graph, vcpus_each: int) -> dict[str
         # A reference to a prefix list counts as the list's maximum (Amazon VPC guide, prefix lists and quotas). AWS's
         # own list of S3 counts as its weight, which is 1 rule.
         own = one.inputs.get("prefixListId") in {
-            other.outputs.get("id") for other in planned.of_type("aws:ec2/managedPrefixList:ManagedPrefixList")
+            other.outputs.get("id") for other in planned.of_type(types.PREFIX_LIST)
         }
         key = (one.inputs.get("securityGroupId"), one.type)
         by_group[key] = by_group.get(key, 0) + (environment.clients.max_entries if own else 1)
     # A rollout starts instances beside the old ones.
     largest = math.ceil(environment.service.capacity.maximum * environment.rollout.maximum_healthy_percent / 100)
     return {
-        ADDRESSES: len(planned.of_type("aws:ec2/eip:Eip")),
-        NETWORKS: len(planned.of_type("aws:ec2/vpc:Vpc")),
+        ADDRESSES: len(planned.of_type(types.EIP)),
+        NETWORKS: len(planned.of_type(types.VPC)),
         RULES: max(by_group.values(), default=0),
         CPUS: largest * vcpus_each,
     }
@@ -172,8 +173,8 @@ def needs(environment: Environment, planned: Graph, vcpus_each: int) -> dict[str
 
 def check_quotas(aws: Aws, environment: Environment, planned: Graph) -> Iterable[Check]:
     """What the account may have suffices for what it has and what the environment takes beside it."""
-    types = aws.ec2.describe_instance_types(InstanceTypes=[environment.service.instance_type])["InstanceTypes"]  # type: ignore[list-item]  # any text: AWS refuses what it doesn't know
-    vcpus_each = types[0].get("VCpuInfo", {}).get("DefaultVCpus", 1) if types else 1
+    described = aws.ec2.describe_instance_types(InstanceTypes=[environment.service.instance_type])["InstanceTypes"]  # type: ignore[list-item]  # any text: AWS refuses what it doesn't know
+    vcpus_each = described[0].get("VCpuInfo", {}).get("DefaultVCpus", 1) if described else 1
     wanted = needs(environment, planned, vcpus_each)
     used = _used(aws, environment)
     for what, amount in wanted.items():

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from infra import types
 from infra.errors import ConfigError
 from infra.promotion import Deployment
-from infra.types import ROLLOUT
 from ops.stacks.store import Store, opened, parsed
 
 NEWEST = 100
@@ -63,7 +63,7 @@ def from_store(store: Store, project: str, stack: str) -> tuple[Deployment, ...]
 def released(resources: Iterable[Mapping[str, Any]]) -> tuple[str | None, str]:
     """Return (release, image id) of a state's resources; (None, "") if it has no rollout."""
     for resource in resources:
-        if resource.get("type") == ROLLOUT and not resource.get("delete"):
+        if resource.get("type") == types.ROLLOUT and not resource.get("delete"):
             outputs = resource.get("outputs") or {}
             return outputs.get("release"), str(outputs.get("imageId", ""))
     return None, ""

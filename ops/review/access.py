@@ -16,22 +16,18 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from itertools import product
 from typing import TypeAlias
 
+from infra import types
 from infra.graph import SECRET, UNKNOWN, Value, policy_statements
-from infra.rules import EGRESS, INGRESS
 from infra.values import objects
 from ops.review.plan import Change
 
-PREFIX_LIST = "aws:ec2/managedPrefixList:ManagedPrefixList"
-LOAD_BALANCER = "aws:lb/loadBalancer:LoadBalancer"
-PUBLIC_ACCESS_BLOCK = "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock"
-
 POLICIES: Mapping[str, str] = {
     # type: the property that holds a policy (AWS IAM guide, JSON policy elements)
-    "aws:s3/bucketPolicy:BucketPolicy": "policy",
-    "aws:iam/rolePolicy:RolePolicy": "policy",
-    "aws:iam/role:Role": "assumeRolePolicy",
-    "aws:ec2/vpcEndpoint:VpcEndpoint": "policy",
-    "aws:sns/topicPolicy:TopicPolicy": "policy",
+    types.BUCKET_POLICY: "policy",
+    types.ROLE_POLICY: "policy",
+    types.ROLE: "assumeRolePolicy",
+    types.VPC_ENDPOINT: "policy",
+    types.TOPIC_POLICY: "policy",
 }
 
 MOST_COMBINATIONS = 2_000
@@ -48,7 +44,7 @@ def widened(change: Change, suppliers: Suppliers) -> tuple[str, ...]:
     """Return a sentence for each way in which `change` widens access; none for a resource that goes."""
     if change.operation in {"same", "delete", "forget", "read"} or change.new is None:
         return ()
-    if change.type == PREFIX_LIST:
+    if change.type == types.PREFIX_LIST:
         return tuple(_entries(change, suppliers))
     look = _LOOKS.get(change.type)
     return tuple(look(change)) if look else ()
@@ -146,7 +142,7 @@ def _blocks(change: Change) -> Iterator[str]:
 def _policy(change: Change) -> Iterator[str]:
     name = POLICIES[change.type]
     before, after = change.before(name), change.after(name)
-    if change.old is None and change.type in {"aws:ec2/vpcEndpoint:VpcEndpoint", "aws:sns/topicPolicy:TopicPolicy"}:
+    if change.old is None and change.type in {types.VPC_ENDPOINT, types.TOPIC_POLICY}:
         # It comes with what it speaks of, and narrows it.
         return
     if after is None:
@@ -267,10 +263,10 @@ def _condition_narrower(mine: Value, other: Value) -> bool:
 
 
 _LOOKS: Mapping[str, Callable[[Change], Iterator[str]]] = {
-    INGRESS: _rule,
-    EGRESS: _rule,
-    LOAD_BALANCER: _balancer_groups,
-    PUBLIC_ACCESS_BLOCK: _blocks,
+    types.INGRESS: _rule,
+    types.EGRESS: _rule,
+    types.LOAD_BALANCER: _balancer_groups,
+    types.PUBLIC_ACCESS_BLOCK: _blocks,
     **dict.fromkeys(POLICIES, _policy),
 }
 

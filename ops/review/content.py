@@ -13,13 +13,12 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from infra import types
 from infra.graph import ABSENT, Value
-from infra.types import ROLLOUT
 from infra.values import mapping
 from ops.output.redaction import Redactor
 from ops.output.shown import Shown, shown, visible
-from ops.review.access import LOAD_BALANCER
-from ops.review.dangers import BUCKET, EIP, GROUP, LISTENER, RECORD, TARGET_GROUP, Known, dangers
+from ops.review.dangers import Known, dangers
 from ops.review.model import (
     Component,
     Fact,
@@ -38,8 +37,6 @@ from ops.review.values import NOT_SHOWN, PropertyChange, changed_properties, rea
 from ops.review.values import change as shown_change
 
 COMPONENT_PREFIX = "eps-dos-api:infra:"
-LAUNCH_TEMPLATE = "aws:ec2/launchTemplate:LaunchTemplate"
-SCALING_POLICY = "aws:autoscaling/policy:Policy"
 TAGS = frozenset({"tags", "tagsAll"})
 
 COMPONENTS = (
@@ -136,11 +133,11 @@ def review_stack(plan: Plan, context: Context) -> StackReview:
 
 def component_name(change: Change) -> str:
     """Return the component that a resource belongs to: the outermost of the program's own among its parents."""
-    types = change.qualified_type.split("$")
-    own = next((one for one in types if one.startswith(COMPONENT_PREFIX)), "")
+    chain = change.qualified_type.split("$")
+    own = next((one for one in chain if one.startswith(COMPONENT_PREFIX)), "")
     if own:
         return own.removeprefix(COMPONENT_PREFIX)
-    return "Rollout" if change.type == ROLLOUT else NO_COMPONENT
+    return "Rollout" if change.type == types.ROLLOUT else NO_COMPONENT
 
 
 def _resource_change(change: Change, redactor: Redactor, safe: _Safe) -> ResourceChange | None:
@@ -308,19 +305,19 @@ _Pair = tuple[str, Value, Value]
 
 
 def _capacity(plan: Plan) -> Iterator[_Pair]:
-    for group in plan.of_type(GROUP):
+    for group in plan.of_type(types.SCALING_GROUP):
         for name, key in (("minimum", "minSize"), ("maximum", "maxSize")):
             yield (name, group.before(key), group.after(key))
-    for policy in plan.of_type(SCALING_POLICY):
+    for policy in plan.of_type(types.SCALING_POLICY):
         key = "targetTrackingConfiguration"
         before, after = (mapping(one).get("targetValue") for one in (policy.before(key), policy.after(key)))
         yield ("CPU target (percent)", before, after)
-    for template in plan.of_type(LAUNCH_TEMPLATE):
+    for template in plan.of_type(types.LAUNCH_TEMPLATE):
         yield ("instance type", template.before("instanceType"), template.after("instanceType"))
 
 
 def _release(plan: Plan) -> Iterator[_Pair]:
-    for rollout in plan.of_type(ROLLOUT):
+    for rollout in plan.of_type(types.ROLLOUT):
         yield ("release", rollout.before("release"), rollout.after("release"))
         yield ("image", rollout.before("imageId"), rollout.after("imageId"))
 
@@ -365,27 +362,27 @@ def _picture(plan: Plan, safe: _Safe) -> Sequence[Node]:
 
 
 def _nodes(plan: Plan, safe: _Safe) -> Iterator[Node]:
-    for record in plan.of_type(RECORD):
+    for record in plan.of_type(types.RECORD):
         names = [str(one) for one in (record.before("name"), record.after("name")) if one is not None]
         label = " → ".join(dict.fromkeys(names))
         yield Node(column="name", label=safe(label, LONGEST_LABEL), state=_state([record]))
     yield from _addresses(plan, safe)
-    balancers, listeners = plan.of_type(LOAD_BALANCER), plan.of_type(LISTENER)
+    balancers, listeners = plan.of_type(types.LOAD_BALANCER), plan.of_type(types.LISTENER)
     for listener in listeners:
         port = listener.after("port") or listener.before("port")
         number = int(port) if isinstance(port, float) and port.is_integer() else port
         label = f"{listener.name}, TCP {number}"
         yield Node(column="listener", label=safe(label, LONGEST_LABEL), state=_state([*balancers, listener]))
-    behind = [*plan.of_type(TARGET_GROUP), *plan.of_type(ROLLOUT)]
+    behind = [*plan.of_type(types.TARGET_GROUP), *plan.of_type(types.ROLLOUT)]
     figures = [
         f"{name} {_arrow(before, after)}"
         for name, before, after in (*_capacity(plan), *_release(plan))
         if name in {"minimum", "maximum", "release"}
     ]
-    for group in plan.of_type(GROUP):
+    for group in plan.of_type(types.SCALING_GROUP):
         label = ", ".join((group.name, *figures[:MOST_FIGURES]))
         yield Node(column="group", label=safe(label, LONGEST_LABEL), state=_state([*behind, group]))
-    buckets = plan.of_type(BUCKET)
+    buckets = plan.of_type(types.BUCKET)
     for bucket in buckets:
         name = bucket.after("bucket") or bucket.before("bucket") or bucket.name
         yield Node(column="dataset", label=safe(str(name), LONGEST_LABEL), state=_state([bucket]))
@@ -400,7 +397,7 @@ def _nodes(plan: Plan, safe: _Safe) -> Iterator[Node]:
 
 def _addresses(plan: Plan, safe: _Safe) -> Iterator[Node]:
     """Yield the addresses by zone; those allocated elsewhere, which are no resource of the stack, as they were."""
-    made = {one.name.removeprefix(f"{plan.stack}-vip-"): one for one in plan.of_type(EIP)}
+    made = {one.name.removeprefix(f"{plan.stack}-vip-"): one for one in plan.of_type(types.EIP)}
     stack = next((one.old for one in plan.changes if is_stack(one) and one.old), None)
     by_zone = mapping(stack.outputs.get("virtualIps")) if stack else {}
     for zone in sorted({*made, *by_zone}):

@@ -12,38 +12,31 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Network
 from typing import Literal, get_args
 
+from infra import types
 from infra.graph import UNKNOWN, Value, json_document
 from infra.naming import LIVE
 from infra.reach import network_of
 from infra.settings import NAMESPACE
-from infra.types import SUBNET
 from infra.values import mapping, objects
 from ops.review import clients
-from ops.review.access import LOAD_BALANCER, widened
+from ops.review.access import widened
 from ops.review.plan import Change, Plan, is_stack
 
-EIP = "aws:ec2/eip:Eip"
-RECORD = "aws:route53/record:Record"
-BUCKET = "aws:s3/bucket:Bucket"
-LISTENER = "aws:lb/listener:Listener"
-TARGET_GROUP = "aws:lb/targetGroup:TargetGroup"
-GROUP = "aws:autoscaling/group:Group"
-
 VITAL: Mapping[str, str] = {
-    EIP: "virtual IP",
-    LOAD_BALANCER: "load balancer",
-    RECORD: "DNS record",
-    BUCKET: "dataset",
+    types.EIP: "virtual IP",
+    types.LOAD_BALANCER: "load balancer",
+    types.RECORD: "DNS record",
+    types.BUCKET: "dataset",
 }
 """What may not go, nor change places, without somebody having said so."""
 
 BUCKET_SETTINGS = frozenset(
     {
-        "aws:s3/bucketOwnershipControls:BucketOwnershipControls",
-        "aws:s3/bucketPolicy:BucketPolicy",
-        "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock",
-        "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration",
-        "aws:s3/bucketVersioning:BucketVersioning",
+        types.BUCKET_OWNERSHIP,
+        types.BUCKET_POLICY,
+        types.PUBLIC_ACCESS_BLOCK,
+        types.BUCKET_ENCRYPTION,
+        types.BUCKET_VERSIONING,
     }
 )
 """What keeps the dataset what and whose it is; without one of them it is unprotected."""
@@ -131,7 +124,7 @@ class _Situation:
         # In a stack that is only being made, nothing can be lost and nobody was kept out.
         self.is_new = not any(one.old for one in plan.changes if one.type.startswith("aws:"))
         self._by_allocation: dict[str, str] = {}
-        for change in plan.of_type(EIP):
+        for change in plan.of_type(types.EIP):
             outputs = change.old.outputs if change.old else {}
             allocation, address = outputs.get("allocationId") or outputs.get("id"), outputs.get("publicIp")
             if isinstance(allocation, str) and isinstance(address, str):
@@ -150,11 +143,13 @@ class _Situation:
         """Return the addresses by allocation that were allocated elsewhere, by the zones that they are attached in."""
         zone_of = {
             str(change.old.raw.get("id")): str(change.before("availabilityZone"))
-            for change in self.plan.of_type(SUBNET)
+            for change in self.plan.of_type(types.SUBNET)
             if change.old
         }
         attached = [
-            item for change in self.plan.of_type(LOAD_BALANCER) for item in objects(change.before("subnetMappings"))
+            item
+            for change in self.plan.of_type(types.LOAD_BALANCER)
+            for item in objects(change.before("subnetMappings"))
         ]
         return {
             str(item.get("allocationId")): address
@@ -221,7 +216,7 @@ def _of(change: Change, situation: _Situation) -> Iterator[Danger]:
         yield from look(change, situation, danger)
     if change.type in VITAL:
         yield from _options(change, danger)
-    if change.type in BUCKET_SETTINGS and change.operation == "delete" and not situation.replaced(BUCKET):
+    if change.type in BUCKET_SETTINGS and change.operation == "delete" and not situation.replaced(types.BUCKET):
         yield danger("unprotect", "goes: the dataset is without it")
     if not situation.is_new:
         for sentence in widened(change, situation.known.suppliers):
@@ -328,9 +323,9 @@ def _options(change: Change, danger: _Make) -> Iterator[Danger]:
 
 
 _PROTECTING: Mapping[str, Sequence[tuple[str, Value, Value, str]]] = {
-    LOAD_BALANCER: [("enableDeletionProtection", True, False, "AWS would let anybody delete it")],
-    BUCKET: [("forceDestroy", False, True, "it would be deleted with all that is in it")],
-    RECORD: [("allowOverwrite", False, True, "it would take over a record that somebody else made")],
+    types.LOAD_BALANCER: [("enableDeletionProtection", True, False, "AWS would let anybody delete it")],
+    types.BUCKET: [("forceDestroy", False, True, "it would be deleted with all that is in it")],
+    types.RECORD: [("allowOverwrite", False, True, "it would take over a record that somebody else made")],
 }
 
 
@@ -407,7 +402,7 @@ def _dataset(change: Change, _situation: _Situation, danger: _Make) -> Iterator[
 
 
 def _listener(change: Change, situation: _Situation, danger: _Make) -> Iterator[Danger]:
-    if change.operation not in {"delete", "replace"} or situation.replaced(LOAD_BALANCER):
+    if change.operation not in {"delete", "replace"} or situation.replaced(types.LOAD_BALANCER):
         return
     if change.operation == "delete":
         yield danger("outage", "is deleted", "nothing listens on the port any more")
@@ -418,7 +413,7 @@ def _listener(change: Change, situation: _Situation, danger: _Make) -> Iterator[
 
 def _targets(change: Change, situation: _Situation, danger: _Make) -> Iterator[Danger]:
     if change.operation in {"delete", "replace"}:
-        if not situation.replaced(LOAD_BALANCER):
+        if not situation.replaced(types.LOAD_BALANCER):
             yield danger(
                 "outage",
                 f"is {change.operation}d",
@@ -458,13 +453,13 @@ def _instances(change: Change, situation: _Situation, danger: _Make) -> Iterator
 
 
 _LOOKS: Mapping[str, Callable[[Change, _Situation, _Make], Iterator[Danger]]] = {
-    EIP: _address,
-    LOAD_BALANCER: _balancer,
-    RECORD: _record,
-    BUCKET: _dataset,
-    LISTENER: _listener,
-    TARGET_GROUP: _targets,
-    GROUP: _instances,
+    types.EIP: _address,
+    types.LOAD_BALANCER: _balancer,
+    types.RECORD: _record,
+    types.BUCKET: _dataset,
+    types.LISTENER: _listener,
+    types.TARGET_GROUP: _targets,
+    types.SCALING_GROUP: _instances,
 }
 
 

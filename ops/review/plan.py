@@ -14,7 +14,8 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal, TypeAlias
 
-from infra.graph import STACK_TYPE, Value, plain_properties
+from infra import types
+from infra.graph import Value, plain_properties
 from infra.values import mapping, sequence
 
 Json: TypeAlias = Mapping[str, Any]
@@ -317,9 +318,7 @@ def _drifted(step: Step) -> Change | None:
 def _engines_own(change: Change) -> bool:
     """Whether it is a provider that the engine makes by itself, with the stack's whole configuration as inputs."""
     return (
-        change.type.startswith("pulumi:providers:")
-        and change.name.startswith("default")
-        and change.operation != "unknown"
+        change.type.startswith(types.PROVIDERS) and change.name.startswith("default") and change.operation != "unknown"
     )
 
 
@@ -427,4 +426,4 @@ def is_stack(change: Change) -> bool:
 
 def is_stack_type(urn: str) -> bool:
     """Whether `urn` is that of a stack."""
-    return f"::{STACK_TYPE}::" in urn
+    return f"::{types.STACK}::" in urn

@@ -12,6 +12,7 @@ from datetime import UTC
 from pathlib import Path
 from typing import Any
 
+from infra import types
 from infra.deciding import load_environment
 from infra.environment import LIFETIME, Environment
 from infra.errors import ConfigError
@@ -30,7 +31,7 @@ TAGS = ".pulumi-tags"
 CREATED, EXPIRES, OWNER, LIKE = "eps-dos:created-at", "eps-dos:expires-at", "eps-dos:owner", "eps-dos:like"
 """The backend's tags of an environment made for one test: short, since Pulumi Cloud takes 256 characters of each."""
 
-_NOT_COUNTED = ("pulumi:pulumi:Stack", "pulumi:providers:")
+_NOT_COUNTED = (types.STACK, types.PROVIDERS)
 
 
 def read(place: Place) -> tuple[StackFacts, ...]:

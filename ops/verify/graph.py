@@ -9,15 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from infra import rules
+from infra import rules, types
 from infra.graph import Graph, Resource
 from ops.aws.compute import LaunchTemplate
 from ops.aws.inventory import Inventory
 from ops.aws.network import SecurityGroup, SecurityRule
 from ops.aws.storage import Bucket
 
-LISTENER = "aws:lb/listener:Listener"
-UNREAD = frozenset({LISTENER, rules.INGRESS, rules.EGRESS})
+UNREAD = frozenset({types.LISTENER, types.INGRESS, types.EGRESS})
 
 
 def as_graph(found: Inventory, *, owns_dataset: bool) -> Graph:
@@ -34,15 +33,15 @@ def violations(graph: Graph) -> tuple[rules.Violation, ...]:
 
 def _resources(found: Inventory, owns_dataset: bool) -> Iterator[Resource]:
     for vpc in found.vpcs:
-        yield _resource("aws:ec2/vpc:Vpc", vpc.id, tags=vpc.tags)
+        yield _resource(types.VPC, vpc.id, tags=vpc.tags)
     for subnet in found.subnets:
-        yield _resource("aws:ec2/subnet:Subnet", subnet.id, tags=subnet.tags)
+        yield _resource(types.SUBNET, subnet.id, tags=subnet.tags)
     for address in found.addresses:
-        yield _resource("aws:ec2/eip:Eip", address.allocation_id, tags=address.tags)
+        yield _resource(types.EIP, address.allocation_id, tags=address.tags)
     for clients in found.prefix_lists:
         entries = [{"cidr": one.cidr, "description": one.description} for one in clients.entries]
         yield _resource(
-            "aws:ec2/managedPrefixList:ManagedPrefixList",
+            types.PREFIX_LIST,
             clients.id,
             name=clients.name,
             entries=entries,
@@ -51,20 +50,20 @@ def _resources(found: Inventory, owns_dataset: bool) -> Iterator[Resource]:
     for group in found.security_groups:
         yield from _security_group(group)
     for balancer in found.load_balancers:
-        yield _resource("aws:lb/loadBalancer:LoadBalancer", balancer.arn, name=balancer.name, tags=balancer.tags)
+        yield _resource(types.LOAD_BALANCER, balancer.arn, name=balancer.name, tags=balancer.tags)
         for listener in balancer.listeners:
-            yield _resource(LISTENER, listener.arn, protocol=listener.protocol, port=listener.port)
+            yield _resource(types.LISTENER, listener.arn, protocol=listener.protocol, port=listener.port)
     for targets in found.target_groups:
-        yield _resource("aws:lb/targetGroup:TargetGroup", targets.arn, name=targets.name, tags=targets.tags)
+        yield _resource(types.TARGET_GROUP, targets.arn, name=targets.name, tags=targets.tags)
     for scaling in found.scaling_groups:
         tags = [{"key": key, "value": value} for key, value in scaling.tags.items()]
-        yield _resource(rules.GROUP, scaling.name, name=scaling.name, tags=tags)
+        yield _resource(types.SCALING_GROUP, scaling.name, name=scaling.name, tags=tags)
     for template in found.launch_templates:
         yield from _launch_template(template, _versions_in_use(found, template))
     for role in found.roles:
-        yield _resource("aws:iam/role:Role", role.name, name=role.name, tags=role.tags)
+        yield _resource(types.ROLE, role.name, name=role.name, tags=role.tags)
     for log_group in found.log_groups:
-        yield _resource("aws:cloudwatch/logGroup:LogGroup", log_group.name, name=log_group.name, tags=log_group.tags)
+        yield _resource(types.LOG_GROUP, log_group.name, name=log_group.name, tags=log_group.tags)
     if found.bucket and owns_dataset:
         yield from _bucket(found.bucket)
 
@@ -75,10 +74,10 @@ def _resource(type_: str, identifier: str, **inputs: object) -> Resource:
 
 def _security_group(group: SecurityGroup) -> Iterator[Resource]:
     if group.name != "default":
-        yield _resource("aws:ec2/securityGroup:SecurityGroup", group.id, name=group.name, tags=group.tags)
+        yield _resource(types.SECURITY_GROUP, group.id, name=group.name, tags=group.tags)
     for rule in group.rules:
         yield _resource(
-            rules.INGRESS if rule.inbound else rules.EGRESS,
+            types.INGRESS if rule.inbound else types.EGRESS,
             rule.id,
             ipProtocol=rule.protocol,
             fromPort=rule.from_port,
@@ -107,7 +106,7 @@ def _launch_template(template: LaunchTemplate, in_use: set[str]) -> Iterator[Res
             continue
         data = version.data
         yield _resource(
-            rules.LAUNCH_TEMPLATE,
+            types.LAUNCH_TEMPLATE,
             f"{template.id} version {version.number}",
             name=template.name,
             tags=template.tags,
@@ -133,10 +132,10 @@ def _tags(specification: Mapping[str, Any]) -> dict[str, str]:
 
 def _bucket(bucket: Bucket) -> Iterator[Resource]:
     name = bucket.name
-    yield _resource(rules.BUCKET, name, bucket=name, tags=bucket.tags)
+    yield _resource(types.BUCKET, name, bucket=name, tags=bucket.tags)
     on = bucket.public_access_blocked
     yield _resource(
-        "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock",
+        types.PUBLIC_ACCESS_BLOCK,
         name,
         bucket=name,
         blockPublicAcls=on,
@@ -146,13 +145,13 @@ def _bucket(bucket: Bucket) -> Iterator[Resource]:
     )
     if bucket.versioning:
         yield _resource(
-            "aws:s3/bucketVersioning:BucketVersioning",
+            types.BUCKET_VERSIONING,
             name,
             bucket=name,
             versioningConfiguration={"status": bucket.versioning},
         )
     if bucket.encryption:
-        kind = "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration"
+        kind = types.BUCKET_ENCRYPTION
         yield _resource(kind, name, bucket=name)
     if bucket.policy is not None:
-        yield _resource("aws:s3/bucketPolicy:BucketPolicy", name, bucket=name, policy=bucket.policy)
+        yield _resource(types.BUCKET_POLICY, name, bucket=name, policy=bucket.policy)

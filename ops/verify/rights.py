@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from infra import access, rules
+from infra import access, types
 from infra.environment import DatasetPlan, Environment
 from infra.graph import Graph, Resource, policy_statements
 from ops.aws.identity import Role
@@ -119,7 +119,7 @@ def _policies(role: Role) -> str:
 
 def _planned_rules(planned: Graph) -> Iterable[str]:
     names = {str(one.outputs.get("id")): one for one in planned}
-    for type_, inbound in ((rules.INGRESS, True), (rules.EGRESS, False)):
+    for type_, inbound in ((types.INGRESS, True), (types.EGRESS, False)):
         for rule in planned.of_type(type_):
             group = names[str(rule.inputs["securityGroupId"])]
             ports = int(float(str(rule.inputs["fromPort"]))), int(float(str(rule.inputs["toPort"])))

@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from random import Random
 from typing import Any, TypeAlias
 
-from infra.graph import NAMING, STACK_TYPE, Difference, Graph, Resource
+from infra.graph import NAMING, Difference, Graph, Resource
+from infra.types import STACK
 
 KINDS = (
     "element",
@@ -79,7 +80,7 @@ def _is_at(told: str, path: Path, renamed: bool) -> bool:
 def mutated(random: Random, graph: Graph, other: Graph) -> Mutation:
     """Return `graph` with one random change; `other` is the one that it will be compared with."""
     while True:
-        resource = random.choice([one for one in graph if one.type != STACK_TYPE])
+        resource = random.choice([one for one in graph if one.type != STACK])
         kinds = (_property, _property, _property, _twins, _twins, _element, _element, _option, _resource)
         kind = random.choice(kinds)
         found = kind(random, graph, resource, other)

@@ -8,7 +8,8 @@ import pytest
 from infra.environment import AddressPlan, Capacity, SchedulePlan
 from infra.graph import Graph, compare
 from infra.recording import record
-from infra.rules import SCALING_POLICY, violations
+from infra.rules import violations
+from infra.types import SCALING_POLICY
 from tests.infra.sample import ZONES, environment, mirror
 
 GROUP = "aws:autoscaling/group:Group"

@@ -10,11 +10,9 @@ import pytest
 from infra import rules
 from infra.graph import UNKNOWN, Graph, Resource, policy_statements
 from infra.recording import record
+from infra.types import AWS_PROVIDER, BUCKET, EGRESS, EIP, INGRESS, LAUNCH_TEMPLATE, LOAD_BALANCER, SCALING_GROUP
 from tests.infra.sample import environment
 
-INGRESS = rules.INGRESS
-TEMPLATE = rules.LAUNCH_TEMPLATE
-BUCKET = rules.BUCKET
 BLOCK = "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock"
 
 
@@ -49,11 +47,12 @@ def test_the_program_breaks_none(recorded: Graph) -> None:
 
 ONE_FAULT: list[tuple[str, str, str, dict[str, Any], str]] = [
     ("tagged", "aws:ec2/vpc:Vpc", "live-vpc", {"tags": {}}, "lacks the tags CostCentre"),
-    ("tagged", rules.GROUP, "live-service", {"tags": []}, "lacks the tags CostCentre"),
-    ("tagged", TEMPLATE, "live-service", {"tagSpecifications": []}, "what it launches (instance): lacks the tags"),
+    ("tagged", SCALING_GROUP, "live-service", {"tags": []}, "lacks the tags CostCentre"),
+    ("tagged", LAUNCH_TEMPLATE, "live-service", {"tagSpecifications": []},
+     "what it launches (instance): lacks the tags"),
     ("only-443", INGRESS, "live-clients-in", {"fromPort": 22, "toPort": 22}, "opens tcp 22-22"),
     ("only-443", INGRESS, "live-clients-in", {"ipProtocol": "-1"}, "opens -1 443-443"),
-    ("only-443", rules.EGRESS, "live-service-out-s3", {"toPort": 65535}, "opens tcp 443-65535"),
+    ("only-443", EGRESS, "live-service-out-s3", {"toPort": 65535}, "opens tcp 443-65535"),
     ("only-443", "aws:lb/listener:Listener", "live-listener", {"port": 80}, "listens on TCP 80"),
     ("only-443", "aws:ec2/securityGroup:SecurityGroup", "live-service", {"egress": [{}]}, "has rules inside it"),
     ("not-open-to-the-world", INGRESS, "live-clients-in", {"cidrIpv4": "0.0.0.0/0"}, "admits 0.0.0.0/0"),
@@ -62,19 +61,20 @@ ONE_FAULT: list[tuple[str, str, str, dict[str, Any], str]] = [
      {"entries": [{"cidr": "0.0.0.0/0"}]}, "admits 0.0.0.0/0"),
     ("no-public-instances", "aws:ec2/subnet:Subnet", "live-private-eu-west-2a", {"mapPublicIpOnLaunch": True},
      "gives what starts in it a public address"),
-    ("no-public-instances", TEMPLATE, "live-service", {"networkInterfaces": []}, "doesn't refuse a public address"),
+    ("no-public-instances", LAUNCH_TEMPLATE, "live-service", {"networkInterfaces": []},
+     "doesn't refuse a public address"),
     ("private-buckets", BLOCK, "live-dataset", {"blockPublicPolicy": False}, "leaves blockPublicPolicy off"),
-    ("encrypted", TEMPLATE, "live-service", {"blockDeviceMappings": []}, "names no volume"),
-    ("encrypted", TEMPLATE, "live-service",
+    ("encrypted", LAUNCH_TEMPLATE, "live-service", {"blockDeviceMappings": []}, "names no volume"),
+    ("encrypted", LAUNCH_TEMPLATE, "live-service",
      {"blockDeviceMappings": [{"deviceName": "/dev/xvda", "ebs": {"encrypted": "false"}}]},
      "doesn't encrypt the volume /dev/xvda"),
     ("versioned", "aws:s3/bucketVersioning:BucketVersioning", "live-dataset",
      {"versioningConfiguration": {"status": "Suspended"}}, "keeps no versions"),
     ("tls-only", "aws:s3/bucketPolicy:BucketPolicy", "live-dataset", {"policy": '{"Statement": []}'},
      "may be spoken to without TLS"),
-    ("imds-v2", TEMPLATE, "live-service", {"metadataOptions": {"httpTokens": "optional"}}, "without a token"),
+    ("imds-v2", LAUNCH_TEMPLATE, "live-service", {"metadataOptions": {"httpTokens": "optional"}}, "without a token"),
     ("names-fit", "aws:lb/loadBalancer:LoadBalancer", "live-lb", {"name": "x" * 33}, "33 characters; AWS takes 32"),
-    ("scaling-keeps-to-the-schedule", rules.GROUP, "live-service", {"minSize": 0}, "scales in below what a schedule"),
+    ("scaling-keeps-to-the-schedule", SCALING_GROUP, "live-service", {"minSize": 0}, "scales in below what a schedule"),
 ]  # fmt: skip
 
 
@@ -133,7 +133,7 @@ def test_every_type_of_the_program_that_takes_tags_is_held_to_them(recorded: Gra
         module_name, class_name = type_.removeprefix("aws:").split("/")[0], type_.rsplit(":", 1)[-1]
         resource_class = getattr(importlib.import_module(f"pulumi_aws.{module_name}"), class_name)
         takes_tags = "tags" in inspect.signature(resource_class._internal_init).parameters
-        assert (type_ in rules.TAGGABLE or type_ == rules.GROUP) == takes_tags, type_
+        assert (type_ in rules.TAGGABLE or type_ == SCALING_GROUP) == takes_tags, type_
 
 
 # --- Rules that need what only the stack knows ---
@@ -164,12 +164,10 @@ def deployed(
         stack,
         [
             resource(STACK, f"eps-dos-api-{stack}", {}, {"settings": settings, "virtualIps": actual}, keep=False),
-            resource(rules.LOAD_BALANCER, f"{stack}-lb", balancer, {}),
-            resource(rules.BUCKET, f"{stack}-dataset", {}, {}),
+            resource(LOAD_BALANCER, f"{stack}-lb", balancer, {}),
+            resource(BUCKET, f"{stack}-dataset", {}, {}),
             *(
-                resource(
-                    rules.EIP, f"{stack}-vip-{zone}", {}, {"publicIp": one, "allocationId": f"eipalloc-{zone[-1]}"}
-                )
+                resource(EIP, f"{stack}-vip-{zone}", {}, {"publicIp": one, "allocationId": f"eipalloc-{zone[-1]}"})
                 for zone, one in addresses.items()
             ),
         ],
@@ -263,8 +261,8 @@ def test_an_ephemeral_environment_says_until_when_it_stays() -> None:
 )  # fmt: skip
 def test_live_names_the_accounts_that_it_may_be_deployed_to(stack: str, allowed: Any, broken: bool) -> None:
     provider = Resource(
-        urn=f"urn:pulumi:{stack}::eps-dos-api::{rules.PROVIDER}::aws",
-        type=rules.PROVIDER,
+        urn=f"urn:pulumi:{stack}::eps-dos-api::{AWS_PROVIDER}::aws",
+        type=AWS_PROVIDER,
         inputs={"allowedAccountIds": allowed},
         outputs={},
     )

@@ -18,8 +18,9 @@ from typing import Any
 
 import boto3
 
-from infra.graph import STACK_TYPE, Graph, Resource, compare
-from infra.rules import GROUP, TAGGABLE
+from infra.graph import Graph, Resource, compare
+from infra.rules import TAGGABLE
+from infra.types import SCALING_GROUP, STACK
 from tests.labs import LabCopy, copy_checkout, stopped_afterwards
 
 LONGEST_WAIT_SECONDS = 300.0
@@ -82,7 +83,7 @@ class Environments(LabCopy):
 
     def outputs(self, stack: str) -> dict[str, Any]:
         """Return the stack's outputs."""
-        return dict(self.state_of(stack, STACK_TYPE)["outputs"])
+        return dict(self.state_of(stack, STACK)["outputs"])
 
     def state_of(self, stack: str, type_: str) -> dict[str, Any]:
         """Return the one resource of a type as the stack's state has it."""
@@ -215,7 +216,7 @@ class Environments(LabCopy):
     def tags_in_aws(self, stack: str) -> dict[str, dict[str, str]]:
         """Return the tags that AWS has for each taggable resource of the stack's state, by type and logical name."""
         graph = Graph.from_export(self.export(stack))
-        return {f"{one.type}::{one.name}": self._tags(one) for one in graph if one.type in {*TAGGABLE, GROUP}}
+        return {f"{one.type}::{one.name}": self._tags(one) for one in graph if one.type in {*TAGGABLE, SCALING_GROUP}}
 
     def _tags(self, resource: Resource) -> dict[str, str]:
         service, _, kind = resource.type.removeprefix("aws:").partition("/")

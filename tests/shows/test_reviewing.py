@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from infra.rules import EIP
+from infra.types import EIP
 from tests.shows.environments import Environments
 
 pytestmark = pytest.mark.engine

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from infra.rules import EGRESS, INGRESS
-from ops.review.access import LOAD_BALANCER, PREFIX_LIST, PUBLIC_ACCESS_BLOCK, widened
+from infra.types import EGRESS, INGRESS, LOAD_BALANCER, PREFIX_LIST, PUBLIC_ACCESS_BLOCK
+from ops.review.access import widened
 from tests.ops.review.plans import UNKNOWN_TEXT, plan, state, step
 
 BUCKET_POLICY = "aws:s3/bucketPolicy:BucketPolicy"

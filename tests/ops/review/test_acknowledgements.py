@@ -9,9 +9,9 @@ import pytest
 import yaml
 
 from infra.errors import ConfigError
+from infra.types import EIP
 from ops.output.redaction import Redactor
 from ops.review.acknowledgements import ACTIONS, FILE, Acknowledgement, example, gate, read_acknowledgements
-from ops.review.dangers import EIP
 from ops.review.model import StackReview
 from tests.ops.review.plans import NOW, plan, reviewed, state, step, urn
 
@@ -60,7 +60,12 @@ def test_all_dangers_acknowledged_pass() -> None:
 
 @pytest.mark.parametrize(
     "changes",
-    [{"stack": "nft"}, {"urn": urn(EIP, "live-vip-c")}, {"action": "replace"}, {"expires": TODAY - timedelta(days=1)}],
+    [
+        {"stack": "nft"},
+        {"urn": urn(EIP, "live-vip-c")},
+        {"action": "replace"},
+        {"expires": TODAY - timedelta(days=1)},
+    ],
 )
 def test_an_entry_for_anything_else_lets_nothing_through(changes: dict[str, object]) -> None:
     judged = gate([lost()], [entry(**changes)], TODAY, Redactor())

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from ops.review.access import LOAD_BALANCER
-from ops.review.dangers import BUCKET, EIP, GROUP, LISTENER, RECORD, TARGET_GROUP, Address, Danger, Known, dangers
+from infra.types import BUCKET, EIP, LISTENER, LOAD_BALANCER, RECORD, SCALING_GROUP, TARGET_GROUP
+from ops.review.dangers import Address, Danger, Known, dangers
 from tests.ops.review.plans import UNKNOWN_TEXT, Json, plan, replacement, state, step
 
 PUBLISHED = {"eu-west-2a": "192.0.2.1"}
@@ -58,15 +58,17 @@ CASES: list[tuple[str, list[Json], list[tuple[str, str, bool]]]] = [
      [("replace", "load balancer live-lb", True)]),
     ("a target group is replaced", replacement(TARGET_GROUP, "live-tg", state({}), state({})),
      [("outage", "TargetGroup live-tg", True)]),
-    ("a group of instances is replaced", replacement(GROUP, "live-service", state({}), state({})),
+    ("a group of instances is replaced", replacement(SCALING_GROUP, "live-service", state({}), state({})),
      [("outage", "Group live-service", True)]),
     ("no instance may run any more",
-     [step("update", GROUP, "live-service", state({"maxSize": 6}), state({"maxSize": 0}))],
+     [step("update", SCALING_GROUP, "live-service", state({"maxSize": 6}), state({"maxSize": 0}))],
      [("outage", "Group live-service", True)]),
-    ("Live's maximum falls", [step("update", GROUP, "live-service", state({"maxSize": 12}), state({"maxSize": 3}))],
+    ("Live's maximum falls",
+     [step("update", SCALING_GROUP, "live-service", state({"maxSize": 12}), state({"maxSize": 3}))],
      [("shrink", "Group live-service", False)]),
     ("Live's minimum falls",
-     [step("update", GROUP, "live-service", state({"minSize": 6, "maxSize": 9}), state({"minSize": 3, "maxSize": 9}))],
+     [step("update", SCALING_GROUP, "live-service",
+           state({"minSize": 6, "maxSize": 9}), state({"minSize": 3, "maxSize": 9}))],
      [("shrink", "Group live-service", False)]),
     ("the health of what runs is judged by another path",
      [step("update", TARGET_GROUP, "live-tg", state({"healthCheck": {"path": "/health", "interval": 10}}),
@@ -120,7 +122,7 @@ def test_dangerous(events: list[Json], expected: list[tuple[str, str, bool]]) ->
 
 
 CALM: list[tuple[str, list[Json]]] = [
-    ("capacity", [step("update", GROUP, "live-service", state({"minSize": 3}), state({"minSize": 6}))]),
+    ("capacity", [step("update", SCALING_GROUP, "live-service", state({"minSize": 3}), state({"minSize": 6}))]),
     ("a zone is attached: a mapping more",
      [step("update", LOAD_BALANCER, "live-lb", state(mappings("a")), state(mappings("a", UNKNOWN_TEXT)))]),
     ("an address is reserved", [step("create", EIP, "live-vip-c", None, state({}))]),
@@ -157,7 +159,7 @@ def test_an_address_that_was_brought_is_lost_with_its_zone_and_its_publication()
 
 
 def test_capacity_that_falls_elsewhere_is_no_danger() -> None:
-    smaller = step("update", GROUP, "live-service", state({"maxSize": 12}), state({"maxSize": 3}))
+    smaller = step("update", SCALING_GROUP, "live-service", state({"maxSize": 12}), state({"maxSize": 3}))
     assert dangers(plan(smaller, stack="nft"), Known()) == ()
 
 
@@ -196,7 +198,11 @@ def test_an_address_that_a_load_balancer_drops_is_lost_though_it_stays() -> None
 def test_what_was_deleted_by_hand_is_dangerous_though_it_is_only_made_anew() -> None:
     old = state({}, {"publicIp": "192.0.2.1"})
     ended = {"resOutputsEvent": step("refresh", EIP, "live-vip-a", old, None)["resourcePreEvent"]}
-    events = [step("refresh", EIP, "live-vip-a", old, old), ended, step("create", EIP, "live-vip-a", None, state({}))]
+    events = [
+        step("refresh", EIP, "live-vip-a", old, old),
+        ended,
+        step("create", EIP, "live-vip-a", None, state({})),
+    ]
     (danger,) = found(*events, published=PUBLISHED)
     assert (danger.action, danger.addresses[0].address) == ("replace", "192.0.2.1")
 
