@@ -25,11 +25,11 @@ from infra.graph import (
     same,
     without_own_name,
 )
+from infra.tags import EXPIRY_TAG
 
 ZONE_ID = re.compile(r"Z[A-Z0-9]{1,31}")
 IMAGE_ID = re.compile(r"ami-[0-9a-f]+")
 
-EXPIRY_TAG = "ExpiresAt"
 
 CAPACITY_REASON = "scaled as configured"
 """The reason that stands for the one kind of difference a mirror is for."""

@@ -22,9 +22,8 @@ from infra.components.security_groups import SecurityGroups, SecurityGroupsArgs
 from infra.components.service import Service, ServiceArgs
 from infra.components.virtual_ips import VirtualIps, VirtualIpsArgs
 from infra.environment import PORT, AwsPlan, Environment, LifetimePlan
-
-EXPIRY_TAG = "ExpiresAt"
-"""The one tag that changes during an environment's life."""
+from infra.tags import EXPIRY_TAG
+from infra.times import stamp
 
 
 def create(environment: Environment) -> Mapping[str, pulumi.Input[object]]:
@@ -183,8 +182,8 @@ def _ends(lifetime: LifetimePlan | None) -> Mapping[str, pulumi.Input[object]]:
     if lifetime is None:
         return {}
     return {
-        "createdAt": lifetime.created_at.isoformat(timespec="seconds"),
-        "expiresAt": lifetime.expires_at.isoformat(timespec="seconds"),
+        "createdAt": stamp(lifetime.created_at),
+        "expiresAt": stamp(lifetime.expires_at),
         "owner": lifetime.owner,
         "like": lifetime.like,
     }

@@ -10,6 +10,8 @@ from infra.errors import ConfigError
 
 FILE = "releases.yaml"
 LIVE, NEXT = "live", "live+1"
+FOLLOWING_LIVE = frozenset({LIVE, NEXT})
+"""What a stack names in place of a version, to have Live's or the one after it."""
 
 
 class Release(BaseModel):
@@ -41,7 +43,7 @@ def resolved(wanted: str, live_version: str, releases: Sequence[Release], where:
     Raises ConfigError if the catalogue has no such version, or none after Live's.
     """
     versions = [release.version for release in releases]
-    version = live_version if wanted in {LIVE, NEXT} else wanted
+    version = live_version if wanted in FOLLOWING_LIVE else wanted
     if version not in versions:
         raise ConfigError.of(
             where,

@@ -14,9 +14,8 @@ from infra.environment import PORT
 from infra.graph import UNKNOWN, Graph, Resource, Value, json_document, policy_statements
 from infra.naming import LIVE, PERMANENT
 from infra.settings import NAMESPACE
+from infra.tags import EXPIRY_TAG, REQUIRED_TAGS
 from infra.values import mapping, objects
-
-REQUIRED_TAGS = ("CostCentre", "DataClassification", "Environment", "ManagedBy", "Owner", "Project", "Service")
 
 TAGGABLE = frozenset(
     {
@@ -338,8 +337,8 @@ def _expiring(graph: Graph) -> Iterator[Finding]:
             tags = {str(tag.get("key")): tag.get("value") for tag in objects(resource.inputs.get("tags"))}
         else:
             continue
-        if not tags.get("ExpiresAt"):
-            yield resource, f"has no tag ExpiresAt, and {graph.stack} is none of the permanent environments"
+        if not tags.get(EXPIRY_TAG):
+            yield resource, f"has no tag {EXPIRY_TAG}, and {graph.stack} is none of the permanent environments"
 
 
 def _protected(graph: Graph) -> Iterator[Finding]:

@@ -12,6 +12,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
 from infra.environment import ClientEntry, SupplierArea
+from infra.naming import LIVE
 
 FILE = "suppliers.yaml"
 WIDEST_PREFIX = 8
@@ -137,7 +138,7 @@ def _reaching_live(suppliers: Sequence[Supplier]) -> list[tuple[str, str]]:
     return [
         (other.name, f"isn't assured, and its {cidr} overlaps {network} of {one.name}, which Live admits")
         for one, network in assured
-        if "live" in one.environments
+        if LIVE in one.environments
         for other in suppliers
         if not other.assured
         for cidr in other.clients

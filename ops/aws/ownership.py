@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from infra.checking import FIXED_TAGS
 from infra.environment import Environment
+from infra.tags import FIXED_TAGS
 
 if TYPE_CHECKING:
     # Stubs, which only the development environment has.

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from typing import Literal, TypeAlias
 
 from infra.graph import ABSENT
+from infra.times import stamp
 from ops.drift.findings import Expected, Finding, Night
 from ops.output.markdown import code, plain
 from ops.output.redaction import Redactor
@@ -115,7 +116,7 @@ def _comment(since: Memory) -> str:
         # The oldest first: what is new will be new tomorrow, too, if it doesn't fit.
         oldest = sorted(ids.items(), key=lambda item: item[1])[:room]
         room -= len(oldest)
-        kept[source] = {identity: time.isoformat(timespec="seconds") for identity, time in oldest}
+        kept[source] = {identity: stamp(time) for identity, time in oldest}
     return f"{MARKER} {json.dumps({'version': 1, 'since': kept}, sort_keys=True)} -->"
 
 

@@ -15,6 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from infra import types
 from infra.environment import Environment
 from infra.graph import Graph
+from infra.naming import LIVE
 from ops.aws.clients import Aws
 from ops.aws.quotas import ADDRESSES, CPUS, NETWORKS, QUOTAS, RULES
 from ops.output.report import Check
@@ -50,12 +51,12 @@ def check_identity(aws: Aws, environment: Environment) -> Check:
 
 def check_allowed_accounts(environment: Environment, account_id: str, *, in_lab: bool) -> Check | None:
     """Live says which account it is for; without that a mistaken profile could make a second Live."""
-    if environment.name != "live" or in_lab:
+    if environment.name != LIVE or in_lab:
         return None
     name = "allowed accounts"
     if environment.aws.allowed_account_ids:
         return ok(name, ", ".join(environment.aws.allowed_account_ids))
-    command = f"pulumi config set --path 'aws:allowedAccountIds[0]' {account_id} --type string --stack live"
+    command = f"pulumi config set --path 'aws:allowedAccountIds[0]' {account_id} --type string --stack {LIVE}"
     return lacking(name, "Live names none, and outside the lab it must", command)
 
 

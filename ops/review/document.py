@@ -10,10 +10,10 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC
 
 from pydantic import TypeAdapter
 
+from infra.times import stamp
 from ops.output.redaction import Redactor
 from ops.output.shown import visible
 from ops.review.model import (
@@ -34,7 +34,7 @@ def as_json(review: Review) -> str:
         "verdict": review.verdict,
         "passed": review.gate.passed,
         "commit": review.commit,
-        "madeAt": review.made_at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+        "madeAt": stamp(review.made_at),
         "stacks": [{"headline": headline(one), **_plain_object(one)} for one in review.stacks],
         "acknowledgements": {"stale": list(review.gate.stale), "unused": list(review.gate.unused)},
     }

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from infra.rules import REQUIRED_TAGS
+from infra.tags import REQUIRED_TAGS
 from tests.shows.environments import STACKS, Environments, sampled
 
 pytestmark = pytest.mark.engine
