@@ -1,27 +1,28 @@
-"""Checks between settings that are each valid: within a stack, between stacks, and against AWS's limits."""
+"""Checks between settings that are each valid: within a stack, between stacks, and against AWS's limits.
+
+A check is a function from what is checked to the problems that it sees, listed in `CHECKS`, as rules are in
+`infra.rules`. Left out: what a single setting may be (`settings`), and which keys a stack may set (`overlay`).
+"""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from ipaddress import IPv4Network
+from typing import Any
 
 from infra.addressing import PARTS_BITS, overlapping
 from infra.errors import Problem
 from infra.naming import LIVE, PERMANENT, stack_file
 from infra.releases import FILE as RELEASES
-from infra.releases import Catalogue
-from infra.settings import (
-    NAMESPACE,
-    REQUIRED_TAGS,
-    StackSettings,
-    own_of,
-)
+from infra.releases import FOLLOWING_LIVE, Catalogue
+from infra.settings import FACTS, KEYS, NAMESPACE, StackSettings, own_of
 from infra.sources import Sources
+from infra.tags import COMPUTED_TAGS, DECIDED_TAGS
 from infra.values import mapping
 
 INTERFACE_ENDPOINTS = ("logs", "monitoring", "secretsmanager")
-FIXED_TAGS = {"Project": "eps-dos-api", "Service": "directory-of-services-api", "ManagedBy": "pulumi"}
-COMPUTED_TAGS = frozenset({*FIXED_TAGS, "Environment", "ExpiresAt", "Name"})
 MOST_TAGS = 50
 """EC2 guide, tag restrictions."""
 LIVE_ZONES = 3
@@ -31,211 +32,253 @@ RESERVED_PER_SUBNET = 5
 """Addresses that AWS keeps of each subnet (Amazon VPC guide, subnet CIDR blocks)."""
 
 
-def unfit_together(
-    stack: str, settings: StackSettings, sources: Sources, region: str, mirrored: str | None
-) -> list[Problem]:
-    """Return what is wrong between settings that are fine one by one, this stack's and other stacks'."""
-    problems = []
+@dataclass(frozen=True, kw_only=True)
+class Checked:
+    """A stack whose settings are each valid, and what they are held against."""
 
-    def wrong(key: str, message: str, fix: str, file_of: str = stack) -> None:
-        problems.append(Problem(where=f"{stack_file(file_of)}: {NAMESPACE}:{key}", message=message, fix=fix))
+    stack: str
+    settings: StackSettings
+    sources: Sources
+    region: str
+    mirrored: str | None
 
-    def set_(key: str, value: str = "VALUE") -> str:
-        return f"pulumi config set {NAMESPACE}:{key} {value} --stack {stack}"
+    @property
+    def owner(self) -> str:
+        """The stack whose file says what a mirror takes over."""
+        return self.mirrored or self.stack
 
-    owner = mirrored or stack
-    attached, reserved = list(settings.zones), list(settings.reserved_zones)
-    for key, zones in (("zones", attached), ("reservedZones", reserved)):
+    @property
+    def others(self) -> Mapping[str, Mapping[str, Any]]:
+        """What the other stacks' files say, by stack, in their order."""
+        return {name: own_of(config) for name, config in sorted(self.sources.stacks.items()) if name != self.stack}
+
+    def problem(self, key: str, message: str, fix: str = "", file_of: str = "") -> Problem:
+        """Return the problem of `key` in the file of `file_of` (this stack's by default); the default fix: edit it."""
+        file = stack_file(file_of or self.stack)
+        return Problem(where=f"{file}: {NAMESPACE}:{key}", message=message, fix=fix or f"edit {file}")
+
+    def setting(self, key: str, value: str = "VALUE", stack: str = "") -> str:
+        """Return the command that sets `key`."""
+        named = f"--path '{NAMESPACE}:{key}'" if "." in key else f"{NAMESPACE}:{key}"
+        return f"pulumi config set {named} {value} --stack {stack or self.stack}"
+
+    def removing(self, key: str, stack: str = "") -> str:
+        """Return the command that removes `key`."""
+        named = f"--path '{NAMESPACE}:{key}'" if "." in key else f"{NAMESPACE}:{key}"
+        return f"pulumi config rm {named} --stack {stack or self.stack}"
+
+
+def problems_between(checked: Checked) -> Iterator[Problem]:
+    """Yield what is wrong between settings that are fine each by itself, this stack's and other stacks'."""
+    for check in CHECKS:
+        yield from check(checked)
+
+
+def _zones_in_the_region(checked: Checked) -> Iterator[Problem]:
+    settings, region = checked.settings, checked.region
+    for key, zones in (("zones", settings.zones), ("reservedZones", settings.reserved_zones)):
         for zone in zones:
             if zone[:-1] != region:
-                wrong(key, f"has {zone}, outside {region}", f"name a zone of {region} in {stack_file(owner)}", owner)
-    if twice := sorted(zone for zone, count in Counter(attached + reserved).items() if count > 1):
-        wrong("zones", f"and reservedZones have {', '.join(twice)} twice; allowed: each zone once",
-              f"edit {stack_file(owner)}", owner)  # fmt: skip
-    known = {*attached, *reserved}
+                fix = f"name a zone of {region} in {stack_file(checked.owner)}"
+                yield checked.problem(key, f"has {zone}, outside {region}", fix, checked.owner)
+
+
+def _zones_once(checked: Checked) -> Iterator[Problem]:
+    count = Counter((*checked.settings.zones, *checked.settings.reserved_zones))
+    if twice := sorted(zone for zone, times in count.items() if times > 1):
+        message = f"and reservedZones have {', '.join(twice)} twice; allowed: each zone once"
+        yield checked.problem("zones", message, file_of=checked.owner)
+
+
+def _addresses_of_its_zones(checked: Checked) -> Iterator[Problem]:
+    settings = checked.settings
+    zones = {*settings.zones, *settings.reserved_zones}
     for key, by_zone in (("allocationIds", settings.allocation_ids), ("virtualIps", settings.virtual_ips)):
-        for zone in sorted(by_zone.keys() - known):
-            wrong(key, f"has {zone}, which is not among the zones {', '.join(sorted(known))}",
-                  f"pulumi config rm --path '{NAMESPACE}:{key}.{zone}' --stack {stack}")  # fmt: skip
-    name, zone_name = settings.dns_name.lower(), settings.hosted_zone.lower()
-    if name != zone_name and not name.endswith(f".{zone_name}"):
-        wrong("dnsName", f"is {settings.dns_name}, outside the zone {settings.hosted_zone}",
-              set_("dnsName", f"NAME.{settings.hosted_zone}"))  # fmt: skip
-    arn = settings.certificate_secret_arn
-    if arn and arn.split(":")[3] != region:
-        wrong("certificateSecretArn", f"is in {arn.split(':')[3]}; allowed: a secret in {region}",
-              set_("certificateSecretArn", "ARN"))  # fmt: skip
-    for tag in sorted(tag for tag in REQUIRED_TAGS if not settings.tags.get(tag, "").strip()):
-        wrong(f"tags.{tag}", "is missing", f"pulumi config set --path '{NAMESPACE}:tags.{tag}' VALUE --stack {owner}",
-              owner)  # fmt: skip
+        for zone in sorted(by_zone.keys() - zones):
+            message = f"has {zone}, which is not among the zones {', '.join(sorted(zones))}"
+            yield checked.problem(key, message, checked.removing(f"{key}.{zone}"))
+
+
+def _addresses_once(checked: Checked) -> Iterator[Problem]:
+    addresses = checked.settings.virtual_ips.values()
+    if len({*addresses}) < len(addresses):
+        yield checked.problem("virtualIps", "has an address twice")
+
+
+def _name_in_its_zone(checked: Checked) -> Iterator[Problem]:
+    name, zone = checked.settings.dns_name, checked.settings.hosted_zone
+    if name.lower() != zone.lower() and not name.lower().endswith(f".{zone.lower()}"):
+        fix = checked.setting("dnsName", f"NAME.{zone}")
+        yield checked.problem("dnsName", f"is {name}, outside the zone {zone}", fix)
+
+
+def _certificate_in_the_region(checked: Checked) -> Iterator[Problem]:
+    arn = checked.settings.certificate_secret_arn
+    if arn and (region := arn.split(":")[3]) != checked.region:
+        message = f"is in {region}; allowed: a secret in {checked.region}"
+        yield checked.problem("certificateSecretArn", message, checked.setting("certificateSecretArn", "ARN"))
+
+
+def _tags(checked: Checked) -> Iterator[Problem]:
+    tags, owner = checked.settings.tags, checked.owner
+    for tag in sorted(tag for tag in DECIDED_TAGS if not tags.get(tag, "").strip()):
+        key = f"tags.{tag}"
+        yield checked.problem(key, "is missing", checked.setting(key, stack=owner), owner)
+    if len(tags) + len(COMPUTED_TAGS) > MOST_TAGS:
+        message = f"are {len(tags)}; allowed: {MOST_TAGS - len(COMPUTED_TAGS)}, beside the project's own"
+        yield checked.problem("tags", message, file_of=owner)
     # IAM takes keys that differ in case only for one (IAM guide, tagging).
     computed = {tag.lower() for tag in COMPUTED_TAGS}
-    if len(settings.tags) + len(COMPUTED_TAGS) > MOST_TAGS:
-        wrong("tags", f"are {len(settings.tags)}; allowed: {MOST_TAGS - len(COMPUTED_TAGS)}, beside the project's own",
-              f"edit {stack_file(owner)}", owner)  # fmt: skip
-    for tag in sorted(tag for tag in settings.tags if tag.lower() in computed):
-        wrong(f"tags.{tag}", "follows from the environment and can't be set",
-              f"pulumi config rm --path '{NAMESPACE}:tags.{tag}' --stack {stack}")  # fmt: skip
-    if settings.schedules and (settings.capacity.minimum > 0 or mirrored or stack == LIVE):
-        wrong("schedules", "need a minimum of 0: otherwise state and program would disagree once one has fired",
-              f"pulumi config rm {NAMESPACE}:schedules --stack {owner}", owner)  # fmt: skip
-    names = [schedule.name for schedule in settings.schedules]
-    if len(set(names)) < len(names):
-        wrong("schedules", "have a name twice; allowed: each once", f"edit {stack_file(owner)}", owner)
-    for schedule in settings.schedules:
-        if schedule.desired > settings.capacity.maximum:
-            wrong("schedules", f"sets {schedule.desired} at {schedule.name}; allowed: at most the maximum, "
-                  f"{settings.capacity.maximum}", f"edit {stack_file(stack)}")  # fmt: skip
-    desired = [schedule.desired for schedule in settings.schedules]
-    if desired and not any(desired):
-        wrong("schedules", "set 0 and never more; allowed: with one to 0, one that raises it again",
-              f"edit {stack_file(stack)}")  # fmt: skip
-    if settings.release not in {"live", "live+1"} and mirrored:
-        wrong("release", f"is {settings.release}; allowed in a mirror: live, live+1", set_("release", "live"))
-    if stack == LIVE and settings.release in {"live", "live+1"}:
-        wrong("release", f"is {settings.release}; Live names its version", set_("release", "VERSION"))
-    if stack == LIVE:
-        problems += _live_problems(settings)
-    readers = settings.dataset.readers
-    if mirrored and settings.ephemeral is None and stack not in readers:
-        wrong("dataset.readers", f"lacks {stack}, which mirrors it and reads its data",
-              f"add {stack} to the readers in {stack_file(mirrored)}", mirrored)  # fmt: skip
+    for key in sorted(f"tags.{tag}" for tag in tags if tag.lower() in computed):
+        yield checked.problem(key, "follows from the environment and can't be set", checked.removing(key))
+
+
+def _schedules(checked: Checked) -> Iterator[Problem]:
+    schedules, capacity, owner = checked.settings.schedules, checked.settings.capacity, checked.owner
+    if schedules and (capacity.minimum > 0 or checked.mirrored or checked.stack == LIVE):
+        message = "need a minimum of 0: otherwise state and program would disagree once one has fired"
+        yield checked.problem("schedules", message, checked.removing("schedules", owner), owner)
+    if len({schedule.name for schedule in schedules}) < len(schedules):
+        yield checked.problem("schedules", "have a name twice; allowed: each once", file_of=owner)
+    for schedule in schedules:
+        if schedule.desired > capacity.maximum:
+            message = f"sets {schedule.desired} at {schedule.name}; allowed: at most the maximum, {capacity.maximum}"
+            yield checked.problem("schedules", message)
+    if schedules and not any(schedule.desired for schedule in schedules):
+        message = "set 0 and never more; allowed: with one to 0, one that raises it again"
+        yield checked.problem("schedules", message)
+
+
+def _release(checked: Checked) -> Iterator[Problem]:
+    release = checked.settings.release
+    if checked.mirrored and release not in FOLLOWING_LIVE:
+        message = f"is {release}; allowed in a mirror: {', '.join(sorted(FOLLOWING_LIVE))}"
+        yield checked.problem("release", message, checked.setting("release", "live"))
+    if checked.stack == LIVE and release in FOLLOWING_LIVE:
+        yield checked.problem("release", f"is {release}; Live names its version", checked.setting("release", "VERSION"))
+
+
+def _live(checked: Checked) -> Iterator[Problem]:
+    """Live promises more than the others do: three zones, an instance in each, room to lose one."""
+    zones, capacity = len(checked.settings.zones), checked.settings.capacity
+    if checked.stack != LIVE:
+        return
+    if zones < LIVE_ZONES:
+        yield checked.problem("zones", f"are {zones}; allowed on Live: {LIVE_ZONES} or more")
+    if capacity.minimum < zones:
+        message = f"is {capacity.minimum}; allowed on Live: {zones} or more, one in each zone"
+        yield checked.problem("capacity.minimum", message, checked.setting("capacity.minimum", f"{zones}"))
+    most = 100 * (zones - 1) // zones - SPARE_CPU_PERCENT
+    if zones >= LIVE_ZONES and capacity.target_cpu_percent > most:
+        key = "capacity.targetCpuPercent"
+        message = (
+            f"is {capacity.target_cpu_percent}; allowed on Live: at most {most}, or {zones - 1} zones can't carry the "
+            f"load of {zones} until more instances have started"
+        )
+        yield checked.problem(key, message, checked.setting(key, f"{most}"))
+
+
+def _may_read_the_dataset(checked: Checked) -> Iterator[Problem]:
+    stack, mirrored = checked.stack, checked.mirrored
+    if mirrored and checked.settings.ephemeral is None and stack not in checked.settings.dataset.readers:
+        message = f"lacks {stack}, which mirrors it and reads its data"
+        fix = f"add {stack} to the readers in {stack_file(mirrored)}"
+        yield checked.problem("dataset.readers", message, fix, mirrored)
+
+
+def _room_in_the_range(checked: Checked) -> Iterator[Problem]:
+    settings = checked.settings
     usable = 2 ** (32 - IPv4Network(settings.cidr).prefixlen - PARTS_BITS) - RESERVED_PER_SUBNET
+    # While a rollout runs there are up to 110 % of the instances.
     needed = -(-settings.capacity.maximum * 11 // (10 * len(settings.zones))) + len(INTERFACE_ENDPOINTS)
     if needed > usable:
-        wrong("cidr", f"is {settings.cidr}, with room for {usable} addresses in a zone; needed: {needed}",
-              set_("cidr", "A.B.0.0/16"))  # fmt: skip
-    problems += _ephemeral_problems(stack, settings)
-    problems += _shared_with_others(stack, settings, sources)
-    return problems
+        message = f"is {settings.cidr}, with room for {usable} addresses in a zone; needed: {needed}"
+        yield checked.problem("cidr", message, checked.setting("cidr", "A.B.0.0/16"))
 
 
-def _live_problems(settings: StackSettings) -> list[Problem]:
-    """Return what Live promises more than the others do: three zones, an instance in each, room to lose one."""
-    zones, minimum = len(settings.zones), settings.capacity.minimum
-    problems = []
-    if zones < LIVE_ZONES:
-        problems.append(
-            Problem(where=f"{stack_file(LIVE)}: {NAMESPACE}:zones",
-                    message=f"are {zones}; allowed on Live: {LIVE_ZONES} or more",
-                    fix=f"edit {stack_file(LIVE)}")
-        )  # fmt: skip
-    if minimum < zones:
-        problems.append(
-            Problem(where=f"{stack_file(LIVE)}: {NAMESPACE}:capacity.minimum",
-                    message=f"is {minimum}; allowed on Live: {zones} or more, one in each zone",
-                    fix=f"pulumi config set --path '{NAMESPACE}:capacity.minimum' {zones} --stack {LIVE}")
-        )  # fmt: skip
-    target, most = settings.capacity.target_cpu_percent, 100 * (zones - 1) // zones - SPARE_CPU_PERCENT
-    if zones >= LIVE_ZONES and target > most:
-        problems.append(
-            Problem(where=f"{stack_file(LIVE)}: {NAMESPACE}:capacity.targetCpuPercent",
-                    message=f"is {target}; allowed on Live: at most {most}, or {zones - 1} zones can't carry the load "
-                    f"of {zones} until more instances have started",
-                    fix=f"pulumi config set --path '{NAMESPACE}:capacity.targetCpuPercent' {most} --stack {LIVE}")
-        )  # fmt: skip
-    return problems
-
-
-def _ephemeral_problems(stack: str, settings: StackSettings) -> list[Problem]:
+def _ephemeral(checked: Checked) -> Iterator[Problem]:
+    stack, settings = checked.stack, checked.settings
     if settings.ephemeral is None:
-        return []
-    where = f"{stack_file(stack)}: {NAMESPACE}:"
-    problems = []
+        return
     if stack in PERMANENT:
-        problems.append(
-            Problem(where=f"{where}ephemeral", message=f"is set, and {stack} is permanent",
-                    fix=f"pulumi config rm {NAMESPACE}:ephemeral --stack {stack}")
-        )  # fmt: skip
-    for key, value in (
-        ("virtualIps", settings.virtual_ips),
-        ("allocationIds", settings.allocation_ids),
-        ("reservedZones", settings.reserved_zones),
-        ("protectAddresses", settings.protect_addresses),
-    ):
-        if value:
-            problems.append(
-                Problem(where=f"{where}{key}", message="is set; an ephemeral environment gets its addresses from AWS",
-                        fix=f"pulumi config rm {NAMESPACE}:{key} --stack {stack}")
-            )  # fmt: skip
+        yield checked.problem("ephemeral", f"is set, and {stack} is permanent", checked.removing("ephemeral"))
+    for key, facts in FACTS.items():
+        if facts.test == "refused" and getattr(settings, KEYS[key]):
+            message = "is set; an ephemeral environment gets its addresses from AWS"
+            yield checked.problem(key, message, checked.removing(key))
     own_data, live_data = settings.ephemeral.dataset_bucket, settings.ephemeral.live_data
+    file = stack_file(stack)
     if settings.mirrors is not None and (own_data is None) == (live_data is None):
-        problems.append(
-            Problem(where=f"{where}ephemeral",
-                    message="says neither datasetBucket nor liveData, or both; allowed in a mirror: one of them",
-                    fix=f"set ephemeral.datasetBucket in {stack_file(stack)}, or liveData with the reason")
-        )  # fmt: skip
+        message = "says neither datasetBucket nor liveData, or both; allowed in a mirror: one of them"
+        fix = f"set ephemeral.datasetBucket in {file}, or liveData with the reason"
+        yield checked.problem("ephemeral", message, fix)
     if settings.mirrors is None and (own_data or live_data):
-        problems.append(
-            Problem(where=f"{where}ephemeral", message="says datasetBucket or liveData; allowed: only in a mirror",
-                    fix=f"name the bucket in {NAMESPACE}:dataset of {stack_file(stack)}")
-        )  # fmt: skip
+        message = "says datasetBucket or liveData; allowed: only in a mirror"
+        yield checked.problem("ephemeral", message, f"name the bucket in {NAMESPACE}:dataset of {file}")
     expected = f"dos-{stack}.{settings.hosted_zone}"
     if settings.dns_name.lower() != expected.lower():
-        problems.append(
-            Problem(where=f"{where}dnsName", message=f"is {settings.dns_name}; allowed: {expected}",
-                    fix=f"pulumi config set {NAMESPACE}:dnsName {expected} --stack {stack}")
-        )  # fmt: skip
-    return problems
+        message = f"is {settings.dns_name}; allowed: {expected}"
+        yield checked.problem("dnsName", message, checked.setting("dnsName", expected))
 
 
-def overlaps(stack: str, sources: Sources) -> list[Problem]:
-    """Return which other stacks' ranges this one's meets, as far as both are ranges."""
+def _shared_with_others(checked: Checked) -> Iterator[Problem]:
+    """What this stack has in common with another's file and mustn't: names, addresses, certificates."""
+    settings = checked.settings
+
+    def shared(key: str, value: object, other: str) -> Problem:
+        message = f"is {value}, which is also {stack_file(other)}'s; allowed: one of its own"
+        return checked.problem(key, message, checked.setting(key))
+
+    for other, own in checked.others.items():
+        if str(own.get("dnsName", "")).lower() == settings.dns_name.lower():
+            yield shared("dnsName", settings.dns_name, other)
+        if settings.certificate_secret_arn and own.get("certificateSecretArn") == settings.certificate_secret_arn:
+            yield shared("certificateSecretArn", settings.certificate_secret_arn, other)
+        if owns_bucket(settings) and mapping(own.get("dataset")).get("bucket") == bucket_name(settings):
+            yield shared("dataset.bucket", bucket_name(settings), other)
+        for key, by_zone in (("virtualIps", settings.virtual_ips), ("allocationIds", settings.allocation_ids)):
+            for value in sorted({*by_zone.values()} & {str(theirs) for theirs in mapping(own.get(key)).values()}):
+                yield shared(key, value, other)
+
+
+CHECKS: tuple[Callable[[Checked], Iterator[Problem]], ...] = (
+    _zones_in_the_region,
+    _zones_once,
+    _addresses_of_its_zones,
+    _addresses_once,
+    _name_in_its_zone,
+    _certificate_in_the_region,
+    _tags,
+    _schedules,
+    _release,
+    _live,
+    _may_read_the_dataset,
+    _room_in_the_range,
+    _ephemeral,
+    _shared_with_others,
+)
+
+
+def overlaps(stack: str, sources: Sources) -> Iterator[Problem]:
+    """Yield which other stacks' ranges this one's meets, as far as both are ranges."""
     ranges = {
         name: network for name, config in sources.stacks.items() if (network := _network(own_of(config).get("cidr")))
     }
     mine = ranges.pop(stack, None)
-    return [
-        Problem(
+    for other in overlapping(mine, ranges) if mine else ():
+        yield Problem(
             where=f"{stack_file(stack)}: {NAMESPACE}:cidr",
             message=f"is {mine}, which overlaps {ranges[other]} of {stack_file(other)}",
             fix=f"pulumi config set {NAMESPACE}:cidr A.B.0.0/16 --stack {stack}",
         )
-        for other in (overlapping(mine, ranges) if mine else ())
-    ]
 
 
-def _shared_with_others(stack: str, settings: StackSettings, sources: Sources) -> list[Problem]:
-    """Return what this stack has in common with another's file and mustn't: ranges, names, addresses, certificates."""
-    problems = []
-    others = {name: own_of(config) for name, config in sources.stacks.items() if name != stack}
-
-    def shared(key: str, value: object, other: str) -> None:
-        problems.append(
-            Problem(
-                where=f"{stack_file(stack)}: {NAMESPACE}:{key}",
-                message=f"is {value}, which is also {stack_file(other)}'s; allowed: one of its own",
-                fix=f"pulumi config set {NAMESPACE}:{key} VALUE --stack {stack}",
-            )
-        )
-
-    addresses = set(settings.virtual_ips.values())
-    if len(addresses) < len(settings.virtual_ips):
-        problems.append(
-            Problem(where=f"{stack_file(stack)}: {NAMESPACE}:virtualIps", message="has an address twice",
-                    fix=f"edit {stack_file(stack)}")
-        )  # fmt: skip
-    for other, own in sorted(others.items()):
-        if str(own.get("dnsName", "")).lower() == settings.dns_name.lower():
-            shared("dnsName", settings.dns_name, other)
-        if settings.certificate_secret_arn and own.get("certificateSecretArn") == settings.certificate_secret_arn:
-            shared("certificateSecretArn", settings.certificate_secret_arn, other)
-        if owns_bucket(settings) and mapping(own.get("dataset")).get("bucket") == bucket_name(settings):
-            shared("dataset.bucket", bucket_name(settings), other)
-        for key, mine in (("virtualIps", addresses), ("allocationIds", set(settings.allocation_ids.values()))):
-            for value in sorted(mine & {str(one) for one in mapping(own.get(key)).values()}):
-                shared(key, value, other)
-    return problems
-
-
-def duplicate_versions(catalogue: Catalogue) -> list[Problem]:
-    """Return a problem for each version that the catalogue has twice."""
+def duplicate_versions(catalogue: Catalogue) -> Iterator[Problem]:
+    """Yield a problem for each version that the catalogue has twice."""
     count = Counter(release.version for release in catalogue.releases)
-    return [
-        Problem(where=f"{RELEASES}: releases", message=f"has {version} twice", fix=f"edit {RELEASES}")
-        for version, times in count.items()
-        if times > 1
-    ]
+    for version, times in count.items():
+        if times > 1:
+            yield Problem(where=f"{RELEASES}: releases", message=f"has {version} twice", fix=f"edit {RELEASES}")
 
 
 def bucket_name(settings: StackSettings) -> str:

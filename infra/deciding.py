@@ -1,30 +1,30 @@
 """From files to one decided environment: read, overlay, validate, decide. Pure but for reading the files.
 
 A stack's own values may come from the engine instead (`engine_config`); Live's, the other stacks' and the catalogues
-come from the files beside the Pulumi.yaml that runs. Everything that is wrong is told at once, as a ConfigError.
+come from the files beside the Pulumi.yaml that runs. Everything that is wrong is reported at once, in a ConfigError.
 """
 
 import json
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from ipaddress import IPv4Network
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from infra import capacity, suppliers
 from infra.addressing import zone_plan
 from infra.checking import (
-    FIXED_TAGS,
     INTERFACE_ENDPOINTS,
+    Checked,
     bucket_name,
     duplicate_versions,
     overlaps,
     owns_bucket,
-    unfit_together,
+    problems_between,
 )
 from infra.environment import (
     AddressPlan,
@@ -47,7 +47,7 @@ from infra.errors import ConfigError, Problem
 from infra.naming import LIVE, PERMANENT, check_stack_name, stack_file
 from infra.overlay import MIRROR_KEYS, laid_over, problems_of_keys
 from infra.releases import FILE as RELEASES
-from infra.releases import Catalogue, Release, resolved
+from infra.releases import FOLLOWING_LIVE, Catalogue, Release, resolved
 from infra.settings import (
     KEYS,
     NAMESPACE,
@@ -59,6 +59,8 @@ from infra.settings import (
 from infra.sources import Sources, read_sources
 from infra.suppliers import FILE as SUPPLIERS
 from infra.suppliers import SupplierList
+from infra.tags import EXPIRY_TAG, FIXED_TAGS
+from infra.times import stamp
 from infra.values import mapping
 
 LOG_RETENTION_DAYS = 90
@@ -79,6 +81,8 @@ AWS_KEYS = frozenset({"aws:region", "aws:allowedAccountIds", "aws:profile", "aws
 ROLE_ARN = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[\w+=,.@/-]+", re.ASCII)
 
 Model = TypeVar("Model", bound=BaseModel)
+P = ParamSpec("P")
+Result = TypeVar("Result")
 
 
 def load_environment(
@@ -117,69 +121,74 @@ def load_environment(
     return environment
 
 
+class Collected:
+    """Problems of several steps, of which each may fail while the others go on."""
+
+    def __init__(self, *problems: Problem) -> None:
+        self.problems = list(problems)
+
+    def of(self, step: Callable[P, Result], *args: P.args, **kwargs: P.kwargs) -> Result | None:
+        """Return what `step` returns; None if it raises a ConfigError, whose problems are kept."""
+        try:
+            return step(*args, **kwargs)
+        except ConfigError as error:
+            self.problems += error.problems
+            return None
+
+
 def decide(stack: str, sources: Sources) -> Environment:
     """Return the environment of `stack` as `sources` give it. Raises ConfigError with everything that is wrong."""
     config = sources.stacks[stack]
-    problems: list[Problem] = []
-    aws = _aws(stack, config, problems)
-    mirrored = _mirrored(stack, sources, problems)
-    settings = _settings(stack, sources, mirrored, problems)
-    catalogue = _parsed(Catalogue, sources.releases, RELEASES, problems)
-    listed = _parsed(SupplierList, sources.suppliers, SUPPLIERS, problems)
-    problems += overlaps(stack, sources)
-    if settings is None or catalogue is None or listed is None or aws is None:
-        raise ConfigError(problems)
-    problems += unfit_together(stack, settings, sources, aws.region, mirrored)
-    problems += duplicate_versions(catalogue)
-    release = _release(stack, settings, sources, catalogue, problems)
-    clients = _clients(stack, settings, listed, sources.stacks.keys(), problems)
-    if problems or release is None or clients is None:
-        raise ConfigError(problems)
-    return _environment(stack, settings, aws, release, clients, listed, mirrored, config)
+    own = own_of(config)
+    mirrored = None if own.get("mirrors") is None else str(own["mirrors"])
+    region = config.get("aws:region")
+    collected = Collected(
+        *_aws_problems(stack, config),
+        *_mirror_problems(stack, sources),
+        *problems_of_keys(own, stack_file(stack), stack, mirrored),
+        *overlaps(stack, sources),
+    )
+    under = sources.stacks.get(mirrored) if mirrored else {}
+    settings = None if under is None else collected.of(_settings, stack, own, mirrored, own_of(under))
+    catalogue = collected.of(_parsed, Catalogue, sources.releases, RELEASES)
+    listed = collected.of(_parsed, SupplierList, sources.suppliers, SUPPLIERS)
+    if settings is None or catalogue is None or listed is None or not isinstance(region, str):
+        raise ConfigError(collected.problems)
+    checked = Checked(stack=stack, settings=settings, sources=sources, region=region, mirrored=mirrored)
+    collected.problems += [*problems_between(checked), *duplicate_versions(catalogue)]
+    release = collected.of(_release, stack, settings, sources, catalogue)
+    clients = collected.of(_clients, stack, settings, listed, sources.stacks.keys())
+    if collected.problems or release is None or clients is None:
+        raise ConfigError(collected.problems)
+    return _environment(stack, settings, _aws(config), release, clients, listed, mirrored, config)
 
 
-def _mirrored(stack: str, sources: Sources, problems: list[Problem]) -> str | None:
-    """Return the stack that `stack` mirrors, if it does; a problem if it can't be mirrored."""
+def _mirror_problems(stack: str, sources: Sources) -> Iterator[Problem]:
+    """Yield why what `stack` mirrors, if it does, can't be mirrored."""
     mirrored = own_of(sources.stacks[stack]).get("mirrors")
-    if mirrored is None:
-        return None
-    where = f"{stack_file(stack)}: {NAMESPACE}:mirrors"
     full = sorted(name for name, config in sources.stacks.items() if "mirrors" not in own_of(config) and name != stack)
+    fix = f"pulumi config set {NAMESPACE}:mirrors {LIVE} --stack {stack}"
+    if mirrored is None:
+        return
     if stack == LIVE:
-        problems.append(
-            Problem(where=where, message=f"is {mirrored}; Live mirrors nothing",
-                    fix=f"pulumi config rm {NAMESPACE}:mirrors --stack {stack}")
-        )  # fmt: skip
+        message, fix = "; Live mirrors nothing", f"pulumi config rm {NAMESPACE}:mirrors --stack {stack}"
     elif not isinstance(mirrored, str):
-        problems.append(
-            Problem(where=where, message=f"is {mirrored}; allowed: {', '.join(full)}",
-                    fix=f"pulumi config set {NAMESPACE}:mirrors {LIVE} --stack {stack}")
-        )  # fmt: skip
+        message = f"; allowed: {', '.join(full)}"
     elif mirrored not in sources.stacks:
-        file = stack_file(str(mirrored))
-        problems.append(
-            Problem(where=where, message=f"is {mirrored}, and there is no {file}; allowed: {', '.join(full)}",
-                    fix=f"restore it: git checkout -- {file}")
-        )  # fmt: skip
-    elif mirrored in full and "ephemeral" in own_of(sources.stacks[mirrored]):
-        problems.append(
-            Problem(where=where, message=f"is {mirrored}, which is made for one test and ends",
-                    fix=f"pulumi config set {NAMESPACE}:mirrors {LIVE} --stack {stack}")
-        )  # fmt: skip
+        file = stack_file(mirrored)
+        message = f", and there is no {file}; allowed: {', '.join(full)}"
+        fix = f"restore it: git checkout -- {file}"
     elif mirrored not in full:
-        problems.append(
-            Problem(where=where, message=f"is {mirrored}, which mirrors another itself; allowed: {', '.join(full)}",
-                    fix=f"pulumi config set {NAMESPACE}:mirrors {LIVE} --stack {stack}")
-        )  # fmt: skip
-    return str(mirrored)
+        message = f", which mirrors another itself; allowed: {', '.join(full)}"
+    elif "ephemeral" in own_of(sources.stacks[mirrored]):
+        message = ", which is made for one test and ends"
+    else:
+        return
+    yield Problem(where=f"{stack_file(stack)}: {NAMESPACE}:mirrors", message=f"is {mirrored}{message}", fix=fix)
 
 
-def _settings(stack: str, sources: Sources, mirrored: str | None, problems: list[Problem]) -> StackSettings | None:
-    own = own_of(sources.stacks[stack])
-    problems += problems_of_keys(own, stack_file(stack), stack, mirrored)
-    if mirrored is not None and mirrored not in sources.stacks:
-        return None
-    written = laid_over(own_of(sources.stacks[mirrored]), own) if mirrored else own
+def _settings(stack: str, own: Mapping[str, Any], mirrored: str | None, lives: Mapping[str, Any]) -> StackSettings:
+    written = laid_over(lives, own) if mirrored else own
     try:
         return StackSettings.model_validate({key: value for key, value in written.items() if key in KEYS})
     except ValidationError as error:
@@ -188,129 +197,94 @@ def _settings(stack: str, sources: Sources, mirrored: str | None, problems: list
             key = str(path[0])
             mine = mapping(own.get("tags")) if key == "tags" and isinstance(own.get("tags", {}), Mapping) else own
             name = str(path[1]) if key == "tags" and len(path) > 1 and mine is not own else key
-            inherits = mirrored is not None and key in own_of(sources.stacks[mirrored]) and name not in mine
+            inherits = mirrored is not None and key in lives and name not in mine
             return mirrored if mirrored and inherits and (key not in MIRROR_KEYS or key == "tags") else stack
 
-        problems += problems_of(error, written_in)
-        return None
+        raise ConfigError(problems_of(error, written_in)) from None
 
 
-def _aws(stack: str, config: Mapping[str, Any], problems: list[Problem]) -> AwsPlan | None:
+def _aws_problems(stack: str, config: Mapping[str, Any]) -> Iterator[Problem]:
+    def problem(key: str, message: str, fix: str) -> Problem:
+        return Problem(where=f"{stack_file(stack)}: {key}", message=message, fix=f"pulumi config {fix} --stack {stack}")
+
     region = config.get("aws:region")
     if not isinstance(region, str) or not re.fullmatch(r"[a-z]{2}(-[a-z]+)+-\d", region):
-        shown = "is missing" if region is None else f"is {region}; allowed: a region such as eu-west-2"
-        fix = f"pulumi config set aws:region eu-west-2 --stack {stack}"
-        problems.append(Problem(where=f"{stack_file(stack)}: aws:region", message=shown, fix=fix))
+        message = "is missing" if region is None else f"is {region}; allowed: a region such as eu-west-2"
+        yield problem("aws:region", message, "set aws:region eu-west-2")
     for key in sorted(key for key in config if key.startswith("aws:") and key not in AWS_KEYS):
-        problems.append(
-            Problem(
-                where=f"{stack_file(stack)}: {key}",
-                message=f"would be ignored by the stack's own provider; allowed: {', '.join(sorted(AWS_KEYS))}",
-                fix=f"pulumi config rm {key} --stack {stack}",
-            )
-        )
+        message = f"would be ignored by the stack's own provider; allowed: {', '.join(sorted(AWS_KEYS))}"
+        yield problem(key, message, f"rm {key}")
     accounts = config.get("aws:allowedAccountIds", [])
-    if not isinstance(accounts, list) or not all(re.fullmatch(r"\d{12}", str(one)) for one in accounts):
-        problems.append(
-            Problem(
-                where=f"{stack_file(stack)}: aws:allowedAccountIds",
-                message=f"is {accounts}; allowed: a list of account ids, each twelve digits in quotes",
-                fix=f"pulumi config set --path 'aws:allowedAccountIds[0]' ACCOUNT --plaintext --stack {stack}",
-            )
-        )
-        accounts = []
+    if not isinstance(accounts, list) or not all(re.fullmatch(r"\d{12}", str(account)) for account in accounts):
+        message = f"is {accounts}; allowed: a list of account ids, each twelve digits in quotes"
+        yield problem("aws:allowedAccountIds", message, "set --path 'aws:allowedAccountIds[0]' ACCOUNT --plaintext")
     profile = config.get("aws:profile")
     if profile is not None and not (isinstance(profile, str) and profile.strip()):
-        fix = f"pulumi config set aws:profile NAME --stack {stack}"
-        problems.append(
-            Problem(where=f"{stack_file(stack)}: aws:profile", message=f"is {profile}; allowed: a name", fix=fix)
-        )
+        yield problem("aws:profile", f"is {profile}; allowed: a name", "set aws:profile NAME")
     roles = config.get("aws:assumeRoles", [])
     if not isinstance(roles, list) or not all(
-        isinstance(one, Mapping) and set(one) == {"roleArn"} and ROLE_ARN.fullmatch(str(one["roleArn"]))
-        for one in roles
+        isinstance(role, Mapping) and set(role) == {"roleArn"} and ROLE_ARN.fullmatch(str(role["roleArn"]))
+        for role in roles
     ):
-        problems.append(
-            Problem(
-                where=f"{stack_file(stack)}: aws:assumeRoles",
-                message=f"is {roles}; allowed: a list of roles, each with roleArn and nothing else",
-                fix=f"pulumi config set --path 'aws:assumeRoles[0].roleArn' ARN --stack {stack}",
-            )
-        )
-        roles = []
-    if not isinstance(region, str):
-        return None
+        message = f"is {roles}; allowed: a list of roles, each with roleArn and nothing else"
+        yield problem("aws:assumeRoles", message, "set --path 'aws:assumeRoles[0].roleArn' ARN")
+
+
+def _aws(config: Mapping[str, Any]) -> AwsPlan:
     return AwsPlan(
-        region=region,
-        allowed_account_ids=tuple(str(one) for one in accounts),
+        region=config["aws:region"],
+        allowed_account_ids=tuple(str(account) for account in config.get("aws:allowedAccountIds", ())),
         profile=config.get("aws:profile"),
-        assume_role_arns=tuple(str(one["roleArn"]) for one in roles),
+        assume_role_arns=tuple(str(role["roleArn"]) for role in config.get("aws:assumeRoles", ())),
     )
 
 
-def _parsed(model: type[Model], content: Mapping[str, Any], file: str, problems: list[Problem]) -> Model | None:
+def _parsed(model: type[Model], content: Mapping[str, Any], file: str) -> Model:
     try:
         return model.model_validate(content)
     except ValidationError as error:
-        for one in error.errors():
-            path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in one["loc"])
-            value = "" if one["type"] == "missing" else f"is {one['input']}; "
-            unquoted = " in quotes" if one["type"] == "string_type" and isinstance(one["input"], int | float) else ""
-            message = f"{value}{one['msg'].removeprefix('Value error, ')}{unquoted}"
+        problems = []
+        for detail in error.errors():
+            path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in detail["loc"])
+            written = detail["input"]
+            value = "" if detail["type"] == "missing" else f"is {written}; "
+            unquoted = " in quotes" if detail["type"] == "string_type" and isinstance(written, int | float) else ""
+            message = f"{value}{detail['msg'].removeprefix('Value error, ')}{unquoted}"
             problems.append(Problem(where=f"{file}: {path.removeprefix('.')}", message=message, fix=f"edit {file}"))
-        return None
+        raise ConfigError(problems) from None
 
 
-def _release(
-    stack: str, settings: StackSettings, sources: Sources, catalogue: Catalogue, problems: list[Problem]
-) -> Release | None:
+def _release(stack: str, settings: StackSettings, sources: Sources, catalogue: Catalogue) -> Release:
     live_version = settings.release
-    if settings.release in {"live", "live+1"}:
+    if settings.release in FOLLOWING_LIVE:
         if LIVE not in sources.stacks:
-            problems.append(
-                Problem(where=f"{stack_file(stack)}: {NAMESPACE}:release",
-                        message=f"is {settings.release}, and there is no {stack_file(LIVE)}",
-                        fix=f"restore it: git checkout -- {stack_file(LIVE)}")
-            )  # fmt: skip
-            return None
+            raise ConfigError.of(
+                f"{stack_file(stack)}: {NAMESPACE}:release",
+                f"is {settings.release}, and there is no {stack_file(LIVE)}",
+                f"restore it: git checkout -- {stack_file(LIVE)}",
+            )
         live_version = str(own_of(sources.stacks[LIVE]).get("release"))
-    # A version that nobody knows is Live's mistake where it is Live's version.
-    known = live_version in {release.version for release in catalogue.releases}
-    owner = LIVE if settings.release in {"live", "live+1"} and not known else stack
-    try:
-        where = f"{stack_file(owner)}: {NAMESPACE}:release"
-        return resolved(settings.release, live_version, catalogue.releases, where, owner)
-    except ConfigError as error:
-        problems += error.problems
-        return None
+    # A version that the catalogue lacks is Live's mistake where it is Live's version.
+    listed = live_version in {release.version for release in catalogue.releases}
+    owner = LIVE if settings.release in FOLLOWING_LIVE and not listed else stack
+    where = f"{stack_file(owner)}: {NAMESPACE}:release"
+    return resolved(settings.release, live_version, catalogue.releases, where, owner)
 
 
-def _clients(
-    stack: str,
-    settings: StackSettings,
-    listed: SupplierList,
-    environments: Collection[str],
-    problems: list[Problem],
-) -> ClientsPlan | None:
-    before = len(problems)
-    for supplier in listed.suppliers:
-        for cidr in supplier.clients:
-            try:
-                suppliers.client_range(cidr)
-            except ValueError as error:
-                where = f"{SUPPLIERS}: {supplier.name}"
-                problems.append(Problem(where=where, message=f"has {cidr}, which {error}", fix=f"edit {SUPPLIERS}"))
-    if len(problems) > before:
-        return None
-    for name, mistake in suppliers.mistakes(listed.suppliers, {*PERMANENT, *environments}):
-        problems.append(Problem(where=f"{SUPPLIERS}: {name}", message=mistake, fix=f"edit {SUPPLIERS}"))
+def _clients(stack: str, settings: StackSettings, listed: SupplierList, environments: Collection[str]) -> ClientsPlan:
+    if unreadable := [*_unreadable_ranges(listed)]:
+        raise ConfigError(unreadable)
+    problems = [
+        Problem(where=f"{SUPPLIERS}: {name}", message=mistake, fix=f"edit {SUPPLIERS}")
+        for name, mistake in suppliers.mistakes(listed.suppliers, {*PERMANENT, *environments})
+    ]
     try:
         admitted = suppliers.admitted(listed.suppliers, stack, assured_only=stack == LIVE)
         testers = settings.ephemeral.clients if settings.ephemeral else ()
         entries = suppliers.entries(admitted, settings.load_generators, testers)
     except ValueError as error:
-        problems.append(Problem(where=f"{SUPPLIERS}:", message=f"{error}", fix=f"edit {SUPPLIERS}"))
-        return None
+        unfit = Problem(where=f"{SUPPLIERS}:", message=f"{error}", fix=f"edit {SUPPLIERS}")
+        raise ConfigError([*problems, unfit]) from None
     if len(entries) > settings.client_capacity:
         owner = settings.mirrors or stack
         problems.append(
@@ -320,8 +294,19 @@ def _clients(
                 fix=f"pulumi config set {NAMESPACE}:clientCapacity {len(entries)} --stack {owner}",
             )
         )
-        return None
+    if problems:
+        raise ConfigError(problems)
     return ClientsPlan(entries=entries, max_entries=settings.client_capacity)
+
+
+def _unreadable_ranges(listed: SupplierList) -> Iterator[Problem]:
+    for supplier in listed.suppliers:
+        for cidr in supplier.clients:
+            try:
+                suppliers.client_range(cidr)
+            except ValueError as error:
+                where = f"{SUPPLIERS}: {supplier.name}"
+                yield Problem(where=where, message=f"has {cidr}, which {error}", fix=f"edit {SUPPLIERS}")
 
 
 def _environment(
@@ -347,11 +332,17 @@ def _environment(
     check = settings.health_check
     tags = {**settings.tags, **FIXED_TAGS, "Environment": stack}
     if settings.ephemeral:
-        tags["ExpiresAt"] = _utc(settings.ephemeral.expires_at)
+        tags[EXPIRY_TAG] = stamp(settings.ephemeral.expires_at)
     initial = capacity.initial(counts, len(settings.zones))
     schedules = tuple(
-        SchedulePlan(name=one.name, recurrence=one.recurrence, time_zone=one.time_zone, start=None, desired=one.desired)
-        for one in settings.schedules
+        SchedulePlan(
+            name=schedule.name,
+            recurrence=schedule.recurrence,
+            time_zone=schedule.time_zone,
+            start=None,
+            desired=schedule.desired,
+        )
+        for schedule in settings.schedules
     )
     if settings.ephemeral and settings.ephemeral.starts_at:
         # As with other schedules: only with a minimum of 0 do state and program agree before and after it has fired.
@@ -394,7 +385,7 @@ def _environment(
             # Live's readers are those of Live's bucket.
             reader_roles=() if mirrored and owned else settings.dataset.readers,
             operator_role_arns=settings.operators,
-            supplier_areas=suppliers.areas(one for one in listed.suppliers if stack in one.environments)
+            supplier_areas=suppliers.areas(supplier for supplier in listed.suppliers if stack in supplier.environments)
             if stack == "dev"
             else (),
         ),
@@ -442,11 +433,7 @@ def _window(moment: datetime, desired: int) -> SchedulePlan:
     """
     start = moment.astimezone(UTC)
     yearly = f"{start.minute} {start.hour} {start.day} {start.month} *"
-    return SchedulePlan(name="window", recurrence=yearly, time_zone="UTC", start=_utc(start), desired=desired)
-
-
-def _utc(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return SchedulePlan(name="window", recurrence=yearly, time_zone="UTC", start=stamp(start), desired=desired)
 
 
 def _addresses(settings: StackSettings) -> dict[str, AddressPlan]:

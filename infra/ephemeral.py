@@ -21,7 +21,8 @@ from infra.addressing import LARGEST_PREFIX, SMALLEST_PREFIX
 from infra.errors import ConfigError, Problem
 from infra.naming import PERMANENT, check_stack_name
 from infra.overlay import MIRROR_KEYS
-from infra.settings import NAMESPACE, Number, Settings, own_of
+from infra.settings import FACTS, NAMESPACE, Number, Settings, own_of
+from infra.times import stamp
 from infra.yamlfile import read_mapping
 
 LIMITS = "ephemeral-limits.yaml"
@@ -34,20 +35,6 @@ YEARS = range(2000, 3000)
 
 _UNITS = {"d": timedelta(days=1), "h": timedelta(hours=1), "m": timedelta(minutes=1), "s": timedelta(seconds=1)}
 _DURATION = re.compile(r"(?:(\d{1,6})d)?(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,6})s)?", re.ASCII)
-
-OF_PERMANENT = frozenset(
-    {
-        "alarmSubscribers",
-        "allocationIds",
-        "certificateSecretArn",
-        "ephemeral",
-        "promotion",
-        "protectAddresses",
-        "reservedZones",
-        "virtualIps",
-    }
-)
-"""What an environment like another doesn't take from it: its addresses, its secret, its history, who is woken."""
 
 
 class Limits(Settings):
@@ -184,13 +171,13 @@ def lifetime(
     if ttl is not None and until is not None:
         raise _wrong("--until", "is given beside --ttl; allowed: one of them", "")
     if starts_at is not None and starts_at <= created_at:
-        raise _wrong("--from", f"is {_stamp(starts_at)}, and it is {_stamp(created_at)} now; allowed: later", "")
+        raise _wrong("--from", f"is {stamp(starts_at)}, and it is {stamp(created_at)} now; allowed: later", "")
     begins = starts_at or created_at
     default = min(DEFAULT_TTL, max(created_at + limits.longest_life - begins, timedelta()))
     expires_at = until if until is not None else begins + (ttl or default)
     if expires_at <= begins:
         option = "--until" if until is not None else "--from"
-        raise _wrong(option, f"leaves nothing: it would begin at {_stamp(begins)} and end at {_stamp(expires_at)}", "")
+        raise _wrong(option, f"leaves nothing: it would begin at {stamp(begins)} and end at {stamp(expires_at)}", "")
     _within(created_at, expires_at, limits)
     return Lifetime(created_at=created_at, starts_at=starts_at, expires_at=expires_at)
 
@@ -201,7 +188,7 @@ def extended(known: Lifetime, now: datetime, ttl: timedelta, limits: Limits) -> 
     if expires_at <= known.expires_at:
         raise _wrong(
             "--ttl",
-            f"would end at {_stamp(expires_at)} what ends at {_stamp(known.expires_at)}; allowed: later",
+            f"would end at {stamp(expires_at)} what ends at {stamp(known.expires_at)}; allowed: later",
             "to end it early: eps-dos ephemeral destroy",
         )
     _within(known.created_at, expires_at, limits)
@@ -239,7 +226,7 @@ def configuration(wish: Wish, stacks: Mapping[str, Mapping[str, Any]], network: 
     if wish.like not in stacks:
         raise _wrong("--like", f"is {_shown(wish.like)}; allowed: {', '.join(sorted(stacks))}", "")
     like = stacks[wish.like]
-    own = {key: value for key, value in own_of(like).items() if key not in OF_PERMANENT}
+    own = {key: value for key, value in own_of(like).items() if key not in FACTS or FACTS[key].test == "copied"}
     mirrored = own.get("mirrors")
     if mirrored is None and wish.scale is not None:
         raise _wrong("--scale", f"is {wish.scale}, and {wish.like} mirrors nothing; allowed: with --like nft", "")
@@ -248,13 +235,13 @@ def configuration(wish: Wish, stacks: Mapping[str, Mapping[str, Any]], network: 
     zone = own.get("hostedZone") or own_of(stacks.get(str(mirrored), {})).get("hostedZone")
     bucket = f"{NAMESPACE}-{wish.name}-dataset"
     made: dict[str, Any] = {
-        "createdAt": _stamp(wish.lifetime.created_at),
-        "expiresAt": _stamp(wish.lifetime.expires_at),
+        "createdAt": stamp(wish.lifetime.created_at),
+        "expiresAt": stamp(wish.lifetime.expires_at),
         "owner": wish.owner,
         "like": wish.like,
     }
     if wish.lifetime.starts_at is not None:
-        made["startsAt"] = _stamp(wish.lifetime.starts_at)
+        made["startsAt"] = stamp(wish.lifetime.starts_at)
     if wish.image_id is not None:
         made["imageId"] = wish.image_id
     if wish.clients:
@@ -286,9 +273,9 @@ def with_lifetime(settings: Mapping[str, Any], known: Lifetime) -> dict[str, Any
     """Return a stack's configuration with another lifetime, everything else as it was."""
     key = f"{NAMESPACE}:ephemeral"
     made = {name: value for name, value in dict(settings[key]).items() if name != "startsAt"}
-    made |= {"createdAt": _stamp(known.created_at), "expiresAt": _stamp(known.expires_at)}
+    made |= {"createdAt": stamp(known.created_at), "expiresAt": stamp(known.expires_at)}
     if known.starts_at is not None:
-        made["startsAt"] = _stamp(known.starts_at)
+        made["startsAt"] = stamp(known.starts_at)
     return {**settings, key: made}
 
 
@@ -297,14 +284,10 @@ def _within(created_at: datetime, expires_at: datetime, limits: Limits) -> None:
     if expires_at > latest:
         raise _wrong(
             "expiry",
-            f"would be {_stamp(expires_at)}; allowed: until {_stamp(latest)}, {limits.longest_life_hours} hours after "
+            f"would be {stamp(expires_at)}; allowed: until {stamp(latest)}, {limits.longest_life_hours} hours after "
             "it was made",
             f"ask those who own {LIMITS}, or make a new one then",
         )
-
-
-def _stamp(at: datetime) -> str:
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _shown(text: str) -> str:

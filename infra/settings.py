@@ -6,7 +6,8 @@ are numbers here. Left out: which keys a mirror may set (`overlay`), and what fo
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from difflib import get_close_matches
@@ -21,7 +22,9 @@ from pydantic.alias_generators import to_camel
 from infra.addressing import LARGEST_PREFIX, SMALLEST_PREFIX, ZONE_LETTERS
 from infra.capacity import LARGEST_SCALE
 from infra.errors import Problem
+from infra.naming import LIVE
 from infra.suppliers import client_range
+from infra.tags import DECIDED_TAGS
 
 NAMESPACE = "eps-dos-api"
 
@@ -29,9 +32,6 @@ PRIVATE_RANGES = tuple(IPv4Network(text) for text in ("10.0.0.0/8", "172.16.0.0/
 """RFC 1918: what a VPC is made from."""
 DOCUMENTATION_RANGES = tuple(IPv4Network(text) for text in ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24"))
 """RFC 5737: what samples and the lab use in place of public addresses."""
-
-SAMPLES = {"scale": "0.5", "cidr": "10.30.0.0/16", "release": "live", "clientCapacity": "50", "mirrors": "live"}
-"""A value that a fix can name, by key; for the others only a person knows one."""
 
 
 def _allowed(condition: bool, allowed: str) -> None:
@@ -308,46 +308,264 @@ class PromotionSettings(Settings):
     """The later release that it takes the place of."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What holds of a setting beside its type; stands in the setting's annotation, and nowhere else."""
+
+    about: str
+    """What it is, in Markdown, for docs/configuration.md."""
+    mirror: str
+    """Why a mirror may set it; empty: it may not."""
+    inherited: bool
+    """Whether a mirror without a value of its own has Live's."""
+    test: Literal["copied", "own", "refused"]
+    """What an environment made for one test has: that of what it is like, one of its own if any, or none."""
+    mirrors_only: bool = False
+    mirror_default: str = ""
+    """What a mirror has that neither sets nor inherits it."""
+    sample: str = "VALUE"
+    """What a fix names; as it is here, only a person knows one."""
+
+
 class StackSettings(Settings):
     """A whole environment: what Live, Int and Dev say, and what a mirror is after Live has been laid under it."""
 
-    dns_name: DomainName
-    hosted_zone: DomainName
-    cidr: Annotated[str, AfterValidator(_vpc_range)]
-    zones: Annotated[tuple[Zone, ...], Field(min_length=2, max_length=len(ZONE_LETTERS))]
-    reserved_zones: tuple[Zone, ...] = ()
-    """Their address is made and published; the load balancer doesn't get it yet."""
-    allocation_ids: dict[Zone, AllocationId] = {}
-    virtual_ips: dict[Zone, Annotated[str, AfterValidator(_address)]] = {}
-    """As published, by zone."""
-    release: WantedRelease
-    image_owner: ImageOwner
-    instance_type: InstanceType
-    capacity: CapacitySettings
-    schedules: tuple[ScheduleSettings, ...] = ()
-    health_check: HealthCheckSettings
-    dataset: DatasetSettings
-    operators: tuple[RoleReference, ...] = ()
-    client_capacity: Annotated[Number, Field(ge=1, le=59)] = 50
-    """Entries of the prefix list. A security group holds 60 rules by default (Amazon VPC quotas), and each entry that
-    there may be counts."""
-    certificate_secret_arn: SecretArn | None = None
-    alarm_subscribers: tuple[Email, ...] = ()
-    protect_addresses: Switch = False
-    """Protect the addresses before they are published, too."""
-    tags: dict[TagKey, TagValue]
-    promotion: PromotionSettings | None = None
-    ephemeral: EphemeralSettings | None = None
-    mirrors: str | None = None
-    scale: Annotated[Decimal, BeforeValidator(_scale)] | None = None
-    load_generators: tuple[Annotated[str, AfterValidator(_client)], ...] = ()
+    dns_name: Annotated[
+        DomainName,
+        Facts(
+            about="the name that clients connect to, as published",
+            mirror="a name belongs to one environment",
+            inherited=True,
+            test="own",
+        ),
+    ]
+    hosted_zone: Annotated[
+        DomainName,
+        Facts(
+            about="the Route 53 zone of the record",
+            mirror="the name may be in a zone of its own",
+            inherited=True,
+            test="copied",
+        ),
+    ]
+    cidr: Annotated[
+        str,
+        AfterValidator(_vpc_range),
+        Facts(
+            about=f"range of the VPC, RFC 1918, /{LARGEST_PREFIX} to /{SMALLEST_PREFIX}, apart from every other "
+            "stack's",
+            mirror="two VPCs that may be joined can't share a range",
+            inherited=True,
+            test="own",
+            sample="10.30.0.0/16",
+        ),
+    ]
+    zones: Annotated[
+        tuple[Zone, ...],
+        Field(min_length=2, max_length=len(ZONE_LETTERS)),
+        Facts(about="zones in use; Live has three or more", mirror="", inherited=True, test="copied"),
+    ]
+    reserved_zones: Annotated[
+        tuple[Zone, ...],
+        Facts(
+            about="zones whose address is made and published, not yet attached",
+            mirror="",
+            inherited=True,
+            test="refused",
+        ),
+    ] = ()
+    allocation_ids: Annotated[
+        dict[Zone, AllocationId],
+        Facts(
+            about="by zone: Elastic IPs allocated elsewhere, used instead of new ones",
+            mirror="an address belongs to one environment",
+            inherited=False,
+            test="refused",
+        ),
+    ] = {}
+    virtual_ips: Annotated[
+        dict[Zone, Annotated[str, AfterValidator(_address)]],
+        Facts(
+            about="by zone: addresses as published, from then on protected and retained; written by "
+            "`eps-dos vips publish`",
+            mirror="an address belongs to one environment",
+            inherited=False,
+            test="refused",
+        ),
+    ] = {}
+    protect_addresses: Annotated[
+        Switch,
+        Facts(about="protect addresses before they are published, too", mirror="", inherited=False, test="refused"),
+    ] = False
+    release: Annotated[
+        WantedRelease,
+        Facts(
+            about="a version in quotes, `live` (Live's) or `live+1` (the next in `releases.yaml`); Live names a "
+            "version, a mirror doesn't",
+            mirror="the next release is tested before Live has it",
+            inherited=False,
+            test="copied",
+            mirror_default="live",
+            sample="live",
+        ),
+    ]
+    promotion: Annotated[
+        PromotionSettings | None,
+        Facts(
+            about="what a promotion to this stack stood on, where it isn't evidence; written by "
+            "`eps-dos release promote`",
+            mirror="",
+            inherited=False,
+            test="own",
+        ),
+    ] = None
+    image_owner: Annotated[
+        ImageOwner,
+        Facts(about="account that owns the machine images, or `self`", mirror="", inherited=True, test="copied"),
+    ]
+    instance_type: Annotated[InstanceType, Facts(about="such as `c7g.large`", mirror="", inherited=True, test="copied")]
+    capacity: Annotated[
+        CapacitySettings,
+        Facts(
+            about="`minimum` and `maximum` (instances), `targetCpuPercent` (of the group, 10 to 90; on Live "
+            "at most 56 with three zones, so that two carry the load of three)",
+            mirror="",
+            inherited=True,
+            test="copied",
+        ),
+    ]
+    schedules: Annotated[
+        tuple[ScheduleSettings, ...],
+        Facts(
+            about="list of `name`, `recurrence` (cron), `timeZone`, `desired`; only where the minimum is 0, where CPU "
+            "only ever adds instances; with one to 0, one that raises it",
+            mirror="",
+            inherited=True,
+            test="copied",
+        ),
+    ] = ()
+    health_check: Annotated[
+        HealthCheckSettings,
+        Facts(
+            about="`protocol` (TCP, HTTP, HTTPS), `path` (not with TCP), `intervalSeconds`, `healthyThreshold`, "
+            "`unhealthyThreshold`",
+            mirror="",
+            inherited=True,
+            test="copied",
+        ),
+    ]
+    dataset: Annotated[
+        DatasetSettings,
+        Facts(
+            about="`bucket`, and `readers`: environments or role ARNs that may read it; a mirror must be among its "
+            "original's",
+            mirror="",
+            inherited=True,
+            test="copied",
+        ),
+    ]
+    operators: Annotated[
+        tuple[RoleReference, ...],
+        Facts(
+            about="roles (ARN, or name in the account deployed to) that may write the dataset",
+            mirror="other people operate it",
+            inherited=False,
+            test="copied",
+        ),
+    ] = ()
+    # A security group holds 60 rules by default (Amazon VPC quotas), and each entry that there may be counts.
+    client_capacity: Annotated[
+        Number,
+        Field(ge=1, le=59),
+        Facts(
+            about="entries that the prefix list of clients has room for, 1 to 59",
+            mirror="",
+            inherited=True,
+            test="copied",
+            sample="50",
+        ),
+    ] = 50
+    certificate_secret_arn: Annotated[
+        SecretArn | None,
+        Facts(
+            about="the one secret that the instances may read; no two stacks share one",
+            mirror="no certificate or key is shared with Live",
+            inherited=False,
+            test="own",
+        ),
+    ] = None
+    alarm_subscribers: Annotated[
+        tuple[Email, ...],
+        Facts(
+            about="e-mail addresses that hear of alarms",
+            mirror="other people want to know",
+            inherited=False,
+            test="own",
+        ),
+    ] = ()
+    tags: Annotated[
+        dict[TagKey, TagValue],
+        Facts(
+            about=f"{', '.join(f'`{tag}`' for tag in DECIDED_TAGS)}, and others",
+            mirror="somebody else may own and pay for it",
+            inherited=True,
+            test="copied",
+        ),
+    ]
+    mirrors: Annotated[
+        str | None,
+        Facts(
+            about="the stack that this one mirrors",
+            mirror="says what it mirrors",
+            inherited=False,
+            test="copied",
+            mirrors_only=True,
+            sample=LIVE,
+        ),
+    ] = None
+    scale: Annotated[
+        Annotated[Decimal, BeforeValidator(_scale)] | None,
+        Facts(
+            about=f"of the original's capacity, more than 0, at most {LARGEST_SCALE}; counts round up, never under one "
+            "per zone",
+            mirror="Live's capacity may be more than a test needs",
+            inherited=False,
+            test="copied",
+            mirrors_only=True,
+            mirror_default="1",
+            sample="0.5",
+        ),
+    ] = None
+    load_generators: Annotated[
+        tuple[Annotated[str, AfterValidator(_client)], ...],
+        Facts(
+            about="ranges that load tests come from; admitted beside the suppliers",
+            mirror="the load has to come from somewhere",
+            inherited=False,
+            test="copied",
+            mirrors_only=True,
+        ),
+    ] = ()
+    ephemeral: Annotated[
+        EphemeralSettings | None,
+        Facts(
+            about="`createdAt`, `expiresAt`, `startsAt`, `owner`, `like`, `imageId`, `clients`, `datasetBucket`, "
+            "`liveData` ([what they are](ephemeral.md)): an environment made for one test; never in a permanent stack",
+            mirror="a mirror may be made for one test, and says until when",
+            inherited=False,
+            test="own",
+        ),
+    ] = None
 
 
-REQUIRED_TAGS = ("Owner", "CostCentre", "DataClassification")
-"""Those that people decide about; the others follow from the environment."""
-
-KEYS = frozenset(field.alias or name for name, field in StackSettings.model_fields.items())
-MANDATORY = frozenset(field.alias or name for name, field in StackSettings.model_fields.items() if field.is_required())
+KEYS: Mapping[str, str] = {field.alias or name: name for name, field in StackSettings.model_fields.items()}
+"""The settings as they are written, and their fields."""
+FACTS: Mapping[str, Facts] = {
+    key: facts
+    for key, name in KEYS.items()
+    for facts in StackSettings.model_fields[name].metadata
+    if isinstance(facts, Facts)
+}
 
 
 def own_of(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -391,7 +609,7 @@ def unknown_key(where: str, nearest: str | None, key: str, stack: str) -> Proble
     return Problem(where=where, message=f"is no setting{meant}", fix=f"pulumi config rm {named} --stack {stack}")
 
 
-def nearest(name: str, names: frozenset[str]) -> str | None:
+def nearest(name: str, names: Collection[str]) -> str | None:
     """Return the one of `names` that `name` most likely was meant to be."""
     found = get_close_matches(name, names, n=1)
     return found[0] if found else None
@@ -435,7 +653,7 @@ def _path(location: tuple[int | str, ...]) -> str:
 
 def _set(key: str, location: tuple[int | str, ...], stack: str) -> str:
     named = f"--path '{key}'" if len(location) > 1 else key
-    return f"pulumi config set {named} {SAMPLES.get(str(location[0]), 'VALUE')} --stack {stack}"
+    return f"pulumi config set {named} {FACTS[str(location[0])].sample} --stack {stack}"
 
 
 def _shown(value: object) -> str:

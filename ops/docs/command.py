@@ -1,12 +1,14 @@
 """`eps-dos docs`: the API's deployment overview, as a page of its documentation site.
 
 Made from the stack files and the addresses published in them, so that it can be made anywhere and says nothing that a
-reviewer hasn't seen. Left out: what is deployed right now, which a page would be wrong about soon; suppliers' names.
+reviewer hasn't seen; and the table of settings in docs/configuration.md, from infra/settings.py. Left out: what is
+deployed right now, which a page would be wrong about soon; suppliers' names.
 """
 
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,22 +17,28 @@ from typing import Annotated
 import typer
 from jinja2 import Environment as Templates
 from jinja2 import FileSystemLoader, StrictUndefined
+from pydantic_core import PydanticUndefined
 
 from infra.deciding import load_environment
 from infra.environment import PORT, Environment
 from infra.errors import ConfigError
 from infra.naming import PERMANENT
-from infra.settings import NAMESPACE
+from infra.settings import FACTS, KEYS, NAMESPACE, StackSettings
 from infra.yamlfile import read_mapping
 from ops.output.progress import say
 from ops.stacks.place import project_folder
 
 PAGE = Path("docs/deploy_overview.md")
+CONFIGURATION = Path("docs/configuration.md")
 TEMPLATE = "deploy_overview.md.j2"
 
 NOT_DEPLOYED = "Not deployed yet; published here before it opens"
 
 _MOST_LINES_SHOWN = 20
+
+_FOR_ONE_TEST = {"copied": "as in what it is like", "own": "its own", "refused": "never"}
+
+_SETTINGS_TABLE = re.compile(r"^\| key \|.*\n(?:\|.*\n)*", re.MULTILINE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,26 +108,58 @@ def docs(
     Example: eps-dos docs --check
     """
     folder = project_folder(Path.cwd())
-    made = page(folder)
-    target = folder / PAGE
-    there = target.read_text(encoding="utf-8") if target.exists() else ""
-    if there == made:
-        say(f"{PAGE} is up to date")
-        return
-    if check:
-        changes = difflib.unified_diff(
-            there.splitlines(), made.splitlines(), f"{PAGE}", "as it should be", lineterm="", n=0
-        )
-        lines = list(changes)
-        for line in lines[:_MOST_LINES_SHOWN]:
-            typer.echo(line)
-        if len(lines) > _MOST_LINES_SHOWN:
-            typer.echo(f"... {len(lines) - _MOST_LINES_SHOWN} more lines")
-        say(f"{PAGE} is stale\n    fix: eps-dos docs, then commit it")
+    written = {file: _read(folder / file) for file in (PAGE, CONFIGURATION)}
+    made = {PAGE: page(folder), CONFIGURATION: with_settings(written[CONFIGURATION])}
+    stale = [file for file in made if made[file] != written[file]]
+    for file in made.keys() - {*stale}:
+        say(f"{file} is up to date")
+    for file in stale:
+        if check:
+            _show_changes(file, written[file], made[file])
+            say(f"{file} is stale\n    fix: eps-dos docs, then commit it")
+            continue
+        (folder / file).parent.mkdir(parents=True, exist_ok=True)
+        (folder / file).write_text(made[file], encoding="utf-8")
+        say(f"wrote {file}")
+    if check and stale:
         raise typer.Exit(1)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(made, encoding="utf-8")
-    say(f"wrote {PAGE}")
+
+
+def _read(file: Path) -> str:
+    return file.read_text(encoding="utf-8") if file.exists() else ""
+
+
+def _show_changes(file: Path, written: str, made: str) -> None:
+    lines = [
+        *difflib.unified_diff(written.splitlines(), made.splitlines(), f"{file}", "as it should be", lineterm="", n=0)
+    ]
+    for line in lines[:_MOST_LINES_SHOWN]:
+        typer.echo(line)
+    if len(lines) > _MOST_LINES_SHOWN:
+        typer.echo(f"... {len(lines) - _MOST_LINES_SHOWN} more lines")
+
+
+def with_settings(text: str) -> str:
+    """Return the page about configuration, `text`, with the table of the settings as they are; one without it as is."""
+    rows = [
+        ("key", "what it is", "default", "a mirror may set it, because", "in an environment for one test"),
+        ("---",) * 5,
+        *(
+            (f"`{key}`", facts.about, _default(key), facts.mirror, _FOR_ONE_TEST[facts.test])
+            for key, facts in FACTS.items()
+        ),
+    ]
+    table = "".join("|".join(("", *(f" {cell} " if cell else " " for cell in row), "\n")) for row in rows)
+    return _SETTINGS_TABLE.sub(lambda _: table, text)
+
+
+def _default(key: str) -> str:
+    default = StackSettings.model_fields[KEYS[key]].default
+    if FACTS[key].mirror_default:
+        return f"in a mirror `{FACTS[key].mirror_default}`"
+    if default is PydanticUndefined:
+        return ""
+    return str(default).lower() if isinstance(default, bool | int) else "none"
 
 
 def page(folder: Path) -> str:

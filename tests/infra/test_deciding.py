@@ -13,10 +13,8 @@ from infra.environment import AddressPlan, Capacity
 from infra.errors import ConfigError
 from infra.graph import compare
 from infra.mirroring import differences
-from infra.overlay import MIRROR_KEYS
 from infra.recording import record
 from infra.rules import violations
-from infra.settings import KEYS
 from infra.sources import stack_names
 from infra.yamlfile import read_mapping
 from tests.infra.stackfiles import CHECKOUT, GONE, NAMES, project, set_keys, suppliers
@@ -307,8 +305,3 @@ def test_a_mistake_in_the_catalogue_is_told(tmp_path: Path, break_: Callable[[st
     file = project(tmp_path) / "releases.yaml"
     file.write_text(break_(file.read_text()))
     assert "releases.yaml: releases" in refused(tmp_path, "live")
-
-
-def test_every_key_a_mirror_may_set_exists_and_has_its_reason() -> None:
-    assert set(MIRROR_KEYS) <= KEYS
-    assert all(MIRROR_KEYS.values())

@@ -14,8 +14,9 @@ import pytest
 from infra import types
 from infra.environment import ClientEntry, ClientsPlan
 from infra.graph import Graph, Resource
-from infra.reach import NETWORK_ACL, NOBODY, Ranges, change, reach
+from infra.reach import NOBODY, Ranges, change, reach
 from infra.recording import record
+from infra.types import NETWORK_ACL
 from tests.infra.sample import ZONES, environment
 
 CLIENTS = ("192.0.2.0/28", "198.51.100.16/28", "203.0.113.0/27")

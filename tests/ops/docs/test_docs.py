@@ -10,8 +10,9 @@ import pytest
 import yaml
 from markdown_it import MarkdownIt
 
+from infra.settings import FACTS
 from ops import cli
-from ops.docs.command import NOT_DEPLOYED, PAGE, page
+from ops.docs.command import CONFIGURATION, NOT_DEPLOYED, PAGE, page, with_settings
 from ops.stacks.stackfile import StackFile
 
 CHECKOUT = Path(__file__).parents[3]
@@ -104,3 +105,24 @@ def test_check_says_whether_it_is_stale(
 
 def test_the_one_in_the_repository_is_up_to_date() -> None:
     assert (CHECKOUT / PAGE).read_text(encoding="utf-8") == page(CHECKOUT)
+
+
+def test_the_table_of_settings_is_up_to_date() -> None:
+    written = (CHECKOUT / CONFIGURATION).read_text(encoding="utf-8")
+    assert with_settings(written) == written, "docs/configuration.md is stale; fix: eps-dos docs, then commit it"
+    rows = re.findall(r"^\| `(\w+)` \|", written, re.MULTILINE)
+    assert rows == list(FACTS)
+
+
+def test_check_shows_a_setting_that_the_page_lacks(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(project)
+    text = (CHECKOUT / CONFIGURATION).read_text(encoding="utf-8")
+    (project / "docs").mkdir()
+    lacking = text.replace(re.findall(r"^\| `cidr` .*\n", text, re.MULTILINE)[0], "")
+    (project / CONFIGURATION).write_text(lacking, encoding="utf-8")
+    assert cli.run(["docs", "--check"]) == 1
+    assert "+| `cidr` |" in capsys.readouterr().out
+    assert cli.run(["docs"]) == 0
+    assert (project / CONFIGURATION).read_text(encoding="utf-8") == text
