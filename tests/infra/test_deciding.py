@@ -120,7 +120,7 @@ def test_an_unassured_supplier_leaves_lives_prefix_list_and_nothing_else_changes
     assured = record(load_environment("live", suppliers(project(tmp_path), usual)))
     not_assured = record(load_environment("live", suppliers(project(tmp_path), {**usual, "assured": False})))
     assert [(one.type, one.path, one.left) for one in compare(assured, not_assured)] == [
-        ("aws:ec2/managedPrefixList:ManagedPrefixList", "entries[]", {"cidr": cidr, "description": "Example"})
+        ("aws:ec2/managedPrefixList:ManagedPrefixList", "entries[]", {"cidr": cidr, "description": cidr})
         for cidr in ("192.0.2.0/28", "198.51.100.0/28")
     ]
 
