@@ -167,7 +167,9 @@ _scanned = lru_cache(maxsize=65_536)(_scan)
 
 def _without_value(match: re.Match[str]) -> str:
     value = match[2].strip("\"'")
-    return match[0] if not value or _HARMLESS.fullmatch(value) else f"{match[1]}{HIDDEN}"
+    # What was hidden before ends in a bracket, which no value here does.
+    hidden = f"{value}]" == HIDDEN
+    return match[0] if not value or hidden or _HARMLESS.fullmatch(value) else f"{match[1]}{HIDDEN}"
 
 
 def _unless_random(match: re.Match[str]) -> str:

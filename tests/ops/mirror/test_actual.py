@@ -324,7 +324,7 @@ def test_what_looks_like_a_secret_is_in_no_value_and_in_no_note() -> None:
     versions = (*TEMPLATE.versions, TemplateVersion(number=3, default=False, data={"UserData": data}))
     group = replace(GROUP, template_version="3")
     found = told(replace(AS_MADE, launch_templates=(replace(TEMPLATE, versions=versions),), scaling_groups=(group,)))
-    assert ("LaunchTemplate", "userData", AS_DEPLOYED, "[secret] in version 3, which is used") in found
+    assert ("LaunchTemplate", "userData", AS_DEPLOYED, "export API_KEY=[secret] in version 3, which is used") in found
     tags = state("mirror").one(TARGETS, "nft-tg").inputs["tags"]
     assert isinstance(tags, dict)
     nft = seen("mirror", {(TARGETS, "tg"): {"tags": {**tags, "Password": "correct horse"}}})
