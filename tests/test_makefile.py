@@ -19,7 +19,6 @@ echo "$2 $3" >> calls
 case "$2 $3" in
     "venv --clear") mkdir -p .venv/bin; cp "$0" .venv/bin/python ;;
     "pip install") [ ! -e no-network ] ;;
-    "lab.engine ") [ ! -e no-engine ] ;;
 esac
 """
 
@@ -31,11 +30,11 @@ class Checkout:
     folder: Path
     bin_dir: Path
 
-    def make(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    def make(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [str(shutil.which("make")), *arguments],
             cwd=self.folder,
-            env={"PATH": os.pathsep.join([str(self.folder / "first"), str(self.bin_dir)]), **variables},
+            env={"PATH": os.pathsep.join([str(self.folder / "first"), str(self.bin_dir)])},
             capture_output=True,
             text=True,
             check=False,
@@ -120,40 +119,3 @@ def test_the_name_of_a_stack_is_passed_on_as_it_is(checkout: Checkout, stack: st
     assert checkout.make("up", f"STACK={stack.replace('$', '$$')}").returncode == 0
     assert (checkout.folder / "asked").read_text() == f"[up][--lab][--][{stack}]"
     assert not (checkout.folder / "made").exists()
-
-
-@pytest.mark.parametrize(("target", "tier"), [("test", "[-m][not scenario]"), ("scenarios", "[-m][scenario]")])
-def test_without_an_engine_the_other_tests_are_run_but_in_ci(checkout: Checkout, target: str, tier: str) -> None:
-    """Each test is in one of the two tiers, by its mark."""
-    assert checkout.make("venv").returncode == 0
-    executable(checkout.folder / ".venv" / "bin" / "pytest", '#!/bin/sh\nprintf "[%s]" "$@" > asked\n')
-    (checkout.folder / "no-engine").touch()
-    assert checkout.make(target, CI="true").returncode != 0
-    assert not (checkout.folder / "asked").exists()
-    made = checkout.make(target)
-    assert made.returncode == 0
-    assert "what needs the engine is skipped" in made.stdout
-    assert tier in (checkout.folder / "asked").read_text()
-
-
-def test_ci_runs_all_parts_whatever_fails_and_fails_with_any(checkout: Checkout) -> None:
-    (checkout.folder / ".ci").mkdir()
-    shutil.copy(ROOT / ".ci" / "run", checkout.folder / ".ci")
-    executable(checkout.bin_dir / "make", '#!/bin/sh\necho "$1 $CI" >> made\n[ ! -e "broken-$1" ]\n')
-
-    def run() -> tuple[int, str]:
-        done = subprocess.run(
-            [str(shutil.which("bash")), ".ci/run"],
-            cwd=checkout.folder,
-            env={"PATH": os.pathsep.join([str(checkout.bin_dir), os.defpath])},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        return done.returncode, done.stderr
-
-    assert run() == (0, "")
-    (checkout.folder / "broken-lint").touch()
-    (checkout.folder / "broken-test").touch()
-    assert run() == (1, "failed: lint test\n")
-    assert (checkout.folder / "made").read_text().splitlines() == ["lint true", "test true", "scenarios true"] * 2

@@ -14,15 +14,18 @@ import pytest
 
 from tests.shows.environments import Environments, until
 
-pytestmark = [pytest.mark.engine, pytest.mark.scenario]
+pytestmark = pytest.mark.engine
 
 STACK, RELEASE, EARLIER = "int", "1.4.0", "1.3.0"
 
 
-@pytest.fixture(scope="module", autouse=True)
-def published(environments: Environments) -> None:
-    """Int's addresses are published."""
-    environments.publish(STACK)
+@pytest.fixture(scope="module")
+def environments(tmp_path_factory: pytest.TempPathFactory, engine: object) -> Iterator[Environments]:
+    """Int, up, its addresses published."""
+    with Environments.started(tmp_path_factory.mktemp("verify")) as made:
+        made.deploy_all(STACK)
+        made.publish(STACK)
+        yield made
 
 
 def verified(environments: Environments) -> tuple[int, dict[str, str]]:

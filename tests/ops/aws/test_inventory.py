@@ -15,20 +15,15 @@ from ops.aws.inventory import Inventory, read
 from ops.aws.network import Entry
 from ops.aws.ownership import Subject
 from ops.lab.entering import place
-from tests.labs import LabCopy, copied_lab
+from tests.labs import LabCopy
 
-pytestmark = pytest.mark.engine
-
-
-@pytest.fixture(scope="module")
-def lab(all_up: LabCopy, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabCopy]:
-    with copied_lab(all_up, tmp_path_factory.mktemp("int")) as made:
-        yield made
+pytestmark = [pytest.mark.engine, pytest.mark.xdist_group("lab-int")]
 
 
 @pytest.fixture(scope="module")
 def found(lab: LabCopy) -> Iterator[Inventory]:
     """What AWS has for int."""
+    lab.eps_dos("up", "--lab", "int", check=True)
     before, folder = dict(os.environ), Path.cwd()
     os.chdir(lab.checkout)
     try:
@@ -124,12 +119,9 @@ def test_everything_tagged_is_tagged_as_ints(found: Inventory) -> None:
 
 
 def test_an_environment_that_is_not_there_has_nothing(found: Inventory, lab: LabCopy) -> None:
-    environment = load_environment("int", lab.checkout)
+    environment = load_environment("dev", lab.checkout)
     at = place(in_lab=True)
-    subject = Subject(
-        environment="gone", dns_name="dos-gone.eps.digital.nhs.uk", hosted_zone="eps.digital.nhs.uk", bucket="gone"
-    )
-    nothing = read(Aws(environment.aws, at), subject)
+    nothing = read(Aws(environment.aws, at), Subject.of(environment))
     assert nothing.is_empty
     assert nothing.bucket is None
 

@@ -64,7 +64,6 @@ def test_the_life_of_a_stack(small_place: Place, tmp_path_factory: pytest.TempPa
     assert (small_place.checkout / "Pulumi.dev.yaml").exists()
 
 
-@pytest.mark.scenario
 def test_progress_is_told_while_it_runs(small_place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TAKE_SECONDS", "1")
     told: list[str] = []
@@ -74,7 +73,6 @@ def test_progress_is_told_while_it_runs(small_place: Place, monkeypatch: pytest.
     assert "0 resources, now create eps-dos-api-dev" in told
 
 
-@pytest.mark.scenario
 def test_a_stack_that_is_not_there_is_wrong_use(small_place: Place) -> None:
     stack = StackHandle("dev", small_place)
     for ask in (stack.export, stack.outputs, stack.tags, lambda: stack.preview(quiet), lambda: stack.up(quiet)):
@@ -91,7 +89,6 @@ def test_a_name_that_no_stack_may_have_meets_no_command(name: str, tmp_path: Pat
         StackHandle(name, anywhere)
 
 
-@pytest.mark.scenario
 def test_a_program_that_fails_is_an_error_with_its_message(small_place: Place) -> None:
     (small_place.folder / "infra" / "__main__.py").write_text("import pulumi\nraise pulumi.RunError('too small')\n")
     stack = StackHandle("dev", small_place)
@@ -146,7 +143,6 @@ def test_a_lock_says_who_has_it_and_whether_they_live(small_place: Place) -> Non
     assert stack.locks() == ()
 
 
-@pytest.mark.scenario
 def test_a_bucket_keeps_stacks_and_locks_as_a_folder_does(small_place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     endpoint = os.environ["AWS_ENDPOINT_URL"]
     s3 = boto3.client("s3")
@@ -167,7 +163,6 @@ def test_a_bucket_keeps_stacks_and_locks_as_a_folder_does(small_place: Place, mo
     assert stack.locks() == ()
 
 
-@pytest.mark.scenario
 @pytest.mark.parametrize("cut_short", ["", '{"user.content_type":'])
 def test_what_somebody_killed_while_writing_left_is_mended(small_place: Place, cut_short: str) -> None:
     stack = StackHandle("dev", small_place)
