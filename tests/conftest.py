@@ -46,7 +46,12 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGHUP, lambda _number, _frame: None)
 
 
-LONGEST_FIRST = ("tests/shows/test_ephemeral.py", "tests/shows/test_releases.py", "tests/shows/")
+LONGEST_FIRST = (
+    "tests/conformance/test_provider.py",
+    "tests/shows/test_ephemeral.py",
+    "tests/shows/test_releases.py",
+    "tests/shows/",
+)
 """Minutes each, on two processes; whoever begins with one of these at the end lets the other wait."""
 
 
