@@ -49,10 +49,11 @@ class Project:
 def project(engine: Engine, tmp_path: Path) -> Project:
     """A project without a program, on the project's language host also where the CLI brings one."""
     environment = engine.environment()
-    own = tmp_path / "bin"
-    own.mkdir()
-    write_language_host(own)
-    environment["PATH"] = os.pathsep.join([str(own), environment["PATH"]])
+    if engine.source != "go":
+        own = tmp_path / "bin"
+        own.mkdir()
+        write_language_host(own)
+        environment["PATH"] = os.pathsep.join([str(own), environment["PATH"]])
     environment.update(
         PULUMI_BACKEND_URL=f"file://{tmp_path}",
         PULUMI_HOME=str(tmp_path / "home"),
