@@ -138,13 +138,14 @@ def with_provider(project: Project) -> None:
 
 @pytest.mark.engine
 def test_a_program_is_told_its_stack_and_uses_a_provider_run_from_source(project: Project) -> None:
-    """Output is shown, and configuration and its secrets arrive."""
+    """Output is shown, configuration and its secrets arrive, and no warning tells of a strange language host."""
     with_provider(project)
     for arguments in (("size", "21"), ("password", "hidden", "--secret")):
         assert project.pulumi("config", "set", *arguments).returncode == 0
     up = project.pulumi("up", "--yes", "--skip-preview")
     assert up.returncode == 0, up.stdout + up.stderr
     assert "tiny/dev of organization: False" in up.stdout
+    assert "from $PATH" not in up.stdout + up.stderr
     outputs = project.pulumi("stack", "output", "--json", "--show-secrets").stdout
     assert json.loads(outputs) == {"doubled": 42, "secret": "hidden"}
     assert "hidden" not in up.stdout
