@@ -164,6 +164,24 @@ def bucket(name: str, *, breaks: str = "", protect: bool = True) -> None:
     aws.s3.BucketPolicy(f"of-{name}", bucket=called, policy=json.dumps(document), opts=opts)
 
 
+# scaling-keeps-to-the-schedule
+empty = aws.autoscaling.Group(
+    "good-empty", min_size=0, max_size=1, vpc_zone_identifiers=[public.id], opts=opts,
+    launch_template=aws.autoscaling.GroupLaunchTemplateArgs(id="lt-0123456789abcdef0", version="1"),
+    tags=[aws.autoscaling.GroupTagArgs(key=key, value=value, propagate_at_launch=False) for key, value in TAGS.items()],
+)  # fmt: skip
+cpu = aws.autoscaling.PolicyTargetTrackingConfigurationPredefinedMetricSpecificationArgs(
+    predefined_metric_type="ASGAverageCPUUtilization"
+)
+for name, only_out in (("good-cpu", True), ("bad.scaling-keeps-to-the-schedule.cpu", False)):
+    tracking = aws.autoscaling.PolicyTargetTrackingConfigurationArgs(
+        target_value=50, predefined_metric_specification=cpu, disable_scale_in=only_out
+    )
+    aws.autoscaling.Policy(
+        name, autoscaling_group_name=empty.name, policy_type="TargetTrackingScaling",
+        target_tracking_configuration=tracking, opts=opts,
+    )  # fmt: skip
+
 # private-buckets, versioned, encrypted, tls-only, protected
 bucket("good")
 for rule in ("private-buckets", "versioned", "encrypted", "tls-only"):
