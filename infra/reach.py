@@ -316,14 +316,12 @@ class _Parts:
         addresses = self.referred(allocation, EIP)
         public = addresses[0].outputs.get("publicIp") if len(addresses) == 1 else None
         address = public if isinstance(public, str) else allocation if isinstance(allocation, str) else ""
-        if len(subnets) != 1:
-            # Made by this very update, with others of its kind: the same routes for all, or nobody can tell yet.
-            common = EVERYBODY if subnets else NOBODY
-            for subnet in subnets:
-                common = common & self._routed(subnet) & self._past_acl(subnet, port)
-            return "", address, common
-        zone = str(subnets[0].inputs.get("availabilityZone") or "")
-        return zone, address, self._routed(subnets[0]) & self._past_acl(subnets[0], port)
+        # Several, where this very update makes it with others of its kind: it may be any of them, so what all let in.
+        zone = str(subnets[0].inputs.get("availabilityZone") or "") if len(subnets) == 1 else ""
+        arriving = EVERYBODY if subnets else NOBODY
+        for subnet in subnets:
+            arriving = arriving & self._routed(subnet) & self._past_acl(subnet, port)
+        return zone, address, arriving
 
     def _routed(self, subnet: Resource) -> Ranges:
         """Return the addresses that the subnet's routes lead to the internet; the most specific route counts."""

@@ -7,12 +7,12 @@ a change that cuts nobody isn't one. Left out: addresses that are lost for good,
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Network
 
 from infra.graph import Graph, Resource, Value
-from infra.reach import NOBODY, Ranges, Reach, change, reach
+from infra.reach import Ranges, Reach, change, reach
 from infra.types import PREFIX_LIST
 from infra.values import objects
 from ops.review.plan import Change, Plan, State
@@ -34,12 +34,12 @@ class Cut:
 
 def cuts(plan: Plan) -> Iterator[Cut]:
     """Yield who reaches the service before `plan` and doesn't after it, or not in the middle of it, by cause."""
-    before = _graph(plan, "old")
+    before = _graph(plan, _before)
     reached = reach(before)
     if not reached.clients or plan.failed:
         # A plan that ends early has no after.
         return
-    after = _graph(plan, "new")
+    after = _graph(plan, _after)
     lost = change(reached, reach(after)).cut
     yield from _by_cause(plan, before, reached, lost)
     meanwhile = change(reached, reach(_in_the_middle(plan, before, after))).cut - lost
@@ -47,26 +47,20 @@ def cuts(plan: Plan) -> Iterator[Cut]:
         yield Cut(urn=_one_of(plan, PREFIX_LIST), clients=meanwhile, for_good=False)
 
 
-def gained(plan: Plan) -> Ranges:
-    """Return who reaches the service after `plan` and didn't before it."""
-    return NOBODY if plan.failed else change(reach(_graph(plan, "old")), reach(_graph(plan, "new"))).gained
-
-
 def _by_cause(plan: Plan, before: Graph, reached: Reach, lost: Ranges) -> Iterator[Cut]:
-    changed = [one for one in plan.changes if one.operation != "same" and one.old]
+    changes = [change_ for change_ in plan.changes if change_.operation != "same" and change_.old]
     left = lost
-    for one in changed if lost and len(changed) <= MOST_CAUSES else ():
-        alone = _replaced(before, one.urn, _after(one))
+    for change_ in changes if lost and len(changes) <= MOST_CAUSES else ():
+        alone = _replaced(before, change_.urn, _after(change_))
         if cut := change(reached, reach(alone)).cut & left:
-            yield Cut(urn=one.urn, clients=cut, for_good=True)
+            yield Cut(urn=change_.urn, clients=cut, for_good=True)
             left = left - cut
     if left:
         yield Cut(urn="", clients=left, for_good=True)
 
 
-def _graph(plan: Plan, side: str) -> Graph:
-    resources = (_before(one) if side == "old" else _after(one) for one in plan.changes)
-    return Graph.of(plan.stack, (resource for resource in resources if resource))
+def _graph(plan: Plan, side: Callable[[Change], Resource | None]) -> Graph:
+    return Graph.of(plan.stack, (resource for change_ in plan.changes if (resource := side(change_))))
 
 
 def _before(change_: Change) -> Resource | None:
@@ -97,14 +91,15 @@ def _in_the_middle(plan: Plan, before: Graph, after: Graph) -> Graph:
     in one call (aws provider, internal/service/ec2/vpc_managed_prefix_list.go, update).
     """
     middle = after
-    for one in plan.changes:
-        if one.operation == "replace" and one.deletes_first:
-            middle = _replaced(middle, one.urn, None)
-        elif one.type == PREFIX_LIST and one.operation == "update" and (now := after.resources.get(one.urn)):
-            described = {entry.get("cidr"): entry for entry in objects(before.resources[one.urn].inputs.get("entries"))}
+    for change_ in plan.changes:
+        urn = change_.urn
+        if change_.operation == "replace" and change_.deletes_first:
+            middle = _replaced(middle, urn, None)
+        elif change_.type == PREFIX_LIST and change_.operation == "update" and (now := after.resources.get(urn)):
+            described = {entry.get("cidr"): entry for entry in objects(before.resources[urn].inputs.get("entries"))}
             entries = objects(now.inputs.get("entries"))
             staying = [entry for entry in entries if described.get(entry.get("cidr"), entry) == entry]
-            middle = _replaced(middle, one.urn, replace(now, inputs={**now.inputs, "entries": staying}))
+            middle = _replaced(middle, urn, replace(now, inputs={**now.inputs, "entries": staying}))
     return middle
 
 
@@ -114,7 +109,7 @@ def _replaced(graph: Graph, urn: str, resource: Resource | None) -> Graph:
 
 
 def _one_of(plan: Plan, type_: str) -> str:
-    return next((one.urn for one in plan.of_type(type_) if one.operation != "same"), "")
+    return next((change_.urn for change_ in plan.of_type(type_) if change_.operation != "same"), "")
 
 
 def named(clients: Ranges, suppliers: Mapping[IPv4Network, Collection[str]]) -> str:
