@@ -18,6 +18,7 @@ from infra.naming import PERMANENT, check_stack_name
 from ops.aws.clients import Aws
 from ops.aws.leftover_kinds import FINDERS, Finder, Found, Kept, Leftover
 from ops.aws.ownership import Subject
+from ops.output.progress import Tell
 
 __all__ = ["Leftover", "find", "remove"]
 
@@ -46,7 +47,6 @@ REFUSED = frozenset(
 """Answers that waiting doesn't change: no right to it, or it is protected (common errors of each API reference)."""
 
 Key = tuple[str, str]
-Tell = Callable[[str], None]
 
 
 def find(aws: Aws, subject: Subject) -> tuple[Leftover, ...]:

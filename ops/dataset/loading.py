@@ -26,9 +26,8 @@ from infra.testdata import shown
 from infra.times import stamp
 from ops.aws.clients import Aws
 from ops.dataset.record import Load, Stored, records
-from ops.output.progress import say
+from ops.output.progress import Tell, say
 
-Tell = Callable[[str], None]
 LARGEST_COPY_BYTES = 5 * 1024**3
 """That one request copies (Amazon S3 API, CopyObject); what is larger is copied in parts."""
 COPIED_PART_BYTES = 512 * 1024**2

@@ -6,7 +6,7 @@ step can be interrupted: the next run finds what is left. Left out: whether it m
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from infra.environment import AwsPlan
@@ -16,11 +16,10 @@ from ops.aws import leftovers
 from ops.aws.clients import Aws
 from ops.aws.leftovers import Leftover
 from ops.aws.ownership import Subject
+from ops.output.progress import Tell
 from ops.stacks.engine import PulumiError, StackHandle
 from ops.stacks.place import Place
 from ops.stacks.workfolder import write_stack_file
-
-Tell = Callable[[str], None]
 
 MESSAGE = "eps-dos ephemeral: its time is over, or it was not needed any more"
 """In the stack's history, while there is one."""

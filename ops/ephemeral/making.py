@@ -27,12 +27,11 @@ from ops.aws.clients import Aws
 from ops.aws.quotas import NETWORKS, QUOTAS
 from ops.dataset.loading import copy, load
 from ops.errors import RefusalError
+from ops.output.progress import Tell
 from ops.stacks import fleet
 from ops.stacks.engine import Outcome, PulumiError, StackHandle
 from ops.stacks.place import Place
 from ops.stacks.workfolder import secrets_provider, write_stack_file
-
-Tell = Callable[[str], None]
 
 CLAIM = "eps-dos:claim"
 """Which run is making the environment; two that begin at once would both find the name free."""

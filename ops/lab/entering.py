@@ -17,6 +17,8 @@ from infra.sources import stack_names
 from lab import foreground
 from lab.control import require_loopback
 from lab.engine.setup import ensure
+from lab.project import FILES as FILES
+from lab.project import FOLDERS as FOLDERS
 from lab.session import Lab
 from ops.output.progress import say
 from ops.stacks import fleet

@@ -23,8 +23,9 @@ from ops.aws.inventory import Inventory, read
 from ops.aws.leftovers import Leftover, find
 from ops.aws.network import SecurityRule
 from ops.aws.ownership import Document, Subject
+from ops.output.progress import Tell
 from ops.output.redaction import Redactor
-from ops.stacks.engine import StackHandle, Tell
+from ops.stacks.engine import StackHandle
 from ops.stacks.place import Place
 
 Side: TypeAlias = Literal["live", "mirror"]

@@ -5,7 +5,7 @@ Entered by status. Left out: what the instances really run (`status` reads it), 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -20,13 +20,11 @@ from infra.sources import stack_names
 from infra.yamlfile import read_mapping
 from ops.aws.clients import Aws
 from ops.lab.entering import place
-from ops.output.progress import progress
+from ops.output.progress import Tell, progress
 from ops.release.history import deployments, released
 from ops.stacks.engine import NoSuchStackError, StackHandle, backend_url
 from ops.stacks.locks import project_name
 from ops.stacks.place import Place, project_folder
-
-Tell = Callable[[str], None]
 
 
 def look(in_lab: bool, stack: str | None = None) -> tuple[dict[str, Environment], Pipeline, Place]:

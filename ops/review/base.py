@@ -27,9 +27,6 @@ from ops.stacks.engine import StackHandle
 from ops.stacks.place import LAB_FOLDER, Place
 from ops.stacks.stackfile import StackFile
 
-PARTS = ("Pulumi.yaml", "__main__.py", "releases.yaml", "suppliers.yaml", "infra", "policy", "rollout")
-"""What a program consists of, beside the stack files."""
-
 Written = TypeVar("Written")
 
 
@@ -138,8 +135,7 @@ def _replace(project: Path, checkout: Path) -> None:
     for there in project.iterdir():
         if there.name != LAB_FOLDER:
             shutil.rmtree(there) if there.is_dir() and not there.is_symlink() else there.unlink()
-    for source in (*(checkout / part for part in PARTS), *sorted(checkout.glob("Pulumi.*.yaml"))):
-        if source.is_dir():
-            shutil.copytree(source, project / source.name, ignore=shutil.ignore_patterns("__pycache__"))
-        elif source.is_file():
-            shutil.copy2(source, project / source.name)
+    for file in (file for pattern in entering.FILES for file in checkout.glob(pattern) if file.is_file()):
+        shutil.copy2(file, project / file.name)
+    for folder in (checkout / name for name in entering.FOLDERS if (checkout / name).is_dir()):
+        shutil.copytree(folder, project / folder.name, ignore=shutil.ignore_patterns("__pycache__"))

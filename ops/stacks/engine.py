@@ -11,7 +11,7 @@ import json
 import shutil
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,14 +24,12 @@ from pulumi.automation import CommandError, CommandResult, PulumiCommand, StackN
 from infra.errors import ConfigError, Problem, ReportedError
 from infra.graph import Graph
 from infra.naming import check_stack_name
+from ops.output.progress import Tell
 from ops.stacks import locks as backend
 from ops.stacks.place import Place
 
 Json: TypeAlias = Mapping[str, Any]
 """An object as Pulumi writes it; what the keys mean is documented with Pulumi's apitype package."""
-
-Tell: TypeAlias = Callable[[str], None]
-"""Takes what is the case by now, for a line that shows that something is under way."""
 
 POLL_SECONDS = 0.2
 
