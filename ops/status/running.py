@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from infra.environment import Environment
@@ -12,6 +12,7 @@ from infra.refreshes import ACTIVE
 from infra.releases import LIVE
 from ops.aws.clients import Aws
 from ops.aws.compute import IN_SERVICE, Instance, ScalingGroup, read_instances, read_scaling_groups
+from ops.output.progress import Tell
 from ops.stacks.place import Place
 from ops.status.picture import Position
 
@@ -23,7 +24,7 @@ def positions(
     known: Mapping[str, Environment],
     pipeline: Pipeline,
     at: Place,
-    tell: Callable[[str], None],
+    tell: Tell,
 ) -> tuple[Position, ...]:
     """Return where each of `stacks` is. Raises botocore's errors if AWS can't be asked."""
     found = []
