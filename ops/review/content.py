@@ -22,12 +22,10 @@ from ops.review.dangers import Known, dangers
 from ops.review.model import (
     Component,
     Fact,
-    LostAddress,
     Node,
     NodeState,
     PolicyResult,
     ResourceChange,
-    ReviewedDanger,
     Source,
     StackReview,
     verdict,
@@ -80,19 +78,18 @@ def review_stack(plan: Plan, context: Context) -> StackReview:
         return visible(hidden) if len(hidden) <= longest else f"{visible(hidden[:longest])}…"
 
     found = tuple(
-        ReviewedDanger(
-            action=one.action,
-            urn=safe(one.urn),
-            what=safe(one.what),
-            message=safe(one.message),
-            outage=safe(one.outage),
+        replace(
+            danger,
+            urn=safe(danger.urn),
+            what=safe(danger.what),
+            message=safe(danger.message),
+            outage=safe(danger.outage),
             addresses=tuple(
-                LostAddress(address=safe(lost.address), zone=safe(lost.zone), published=lost.published)
-                for lost in one.addresses
+                replace(lost, address=safe(lost.address), zone=safe(lost.zone)) for lost in danger.addresses
             ),
-            concerns=tuple(map(safe, context.clients)) if any(lost.published for lost in one.addresses) else (),
+            concerns=tuple(map(safe, context.clients)) if any(lost.published for lost in danger.addresses) else (),
         )
-        for one in dangers(plan, context.known)
+        for danger in dangers(plan, context.known)
     )
     changed = [one for change in plan.changes if (one := _resource_change(change, redactor, safe)) is not None]
     tags_only = [one for one in changed if _tags_only(one)]

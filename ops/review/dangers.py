@@ -77,6 +77,10 @@ class Danger:
     """Why it can't be done without one; empty if it can."""
     addresses: tuple[Address, ...] = ()
     """Those that would be lost."""
+    concerns: tuple[str, ...] = ()
+    """Suppliers in whose firewalls these addresses are."""
+    acknowledged: str = ""
+    """The reason that somebody gave; empty: nobody has acknowledged it."""
 
 
 @dataclass(frozen=True, kw_only=True)

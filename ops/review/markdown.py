@@ -19,14 +19,13 @@ from ops.output.markdown import html_code as _html_code
 from ops.output.markdown import plain as _text
 from ops.output.shown import Shown
 from ops.review.acknowledgements import FILE, example
+from ops.review.dangers import Address, Danger
 from ops.review.model import (
     Component,
     Fact,
-    LostAddress,
     Node,
     ResourceChange,
     Review,
-    ReviewedDanger,
     StackReview,
     counted_operations,
     counts,
@@ -177,7 +176,7 @@ def _titled(lost: Sequence[str], items: Sequence[str]) -> str:
     return NEW_LINE.join([*head, "**Dangerous**", "", *items, ""])
 
 
-def _lost(address: LostAddress, review: StackReview) -> str:
+def _lost(address: Address, review: StackReview) -> str:
     zone = f" ({_text(address.zone)})" if address.zone else ""
     if not address.published:
         return f"- {_code(address.address)}{zone}, which is not published"
@@ -192,7 +191,7 @@ def _named(names: Sequence[str]) -> str:
     return f"{', '.join(map(_text, names[:MOST_NAMES]))}{more}"
 
 
-def _danger(danger: ReviewedDanger) -> str:
+def _danger(danger: Danger) -> str:
     lines = [f"- **{_text(danger.what)}** {_text(danger.message)} (`{danger.action}`)"]
     if danger.outage:
         lines.append(f"  - **an outage:** {_text(danger.outage)}")

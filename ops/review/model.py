@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
-from ops.review.dangers import Action
+from ops.review.dangers import Address, Danger
 from ops.review.plan import Operation
 from ops.review.values import PropertyChange
 
@@ -43,32 +43,6 @@ class Source:
     """In words: `the real state, refreshed`, `the lab: main deployed on this machine, then the branch`."""
     command: str
     """What repeats the review of this one stack."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class LostAddress:
-    """An address that clients could no longer reach."""
-
-    address: str
-    zone: str
-    published: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReviewedDanger:
-    """Something to acknowledge, or to give up."""
-
-    action: Action
-    urn: str
-    what: str
-    message: str
-    outage: str
-    """Why it can't be done without an outage; empty if it can."""
-    addresses: tuple[LostAddress, ...]
-    concerns: tuple[str, ...]
-    """Suppliers in whose firewalls these addresses are."""
-    acknowledged: str = ""
-    """The reason that somebody gave; empty: nobody has acknowledged it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,7 +113,7 @@ class StackReview:
     source: Source
     errors: tuple[str, ...]
     """Why there is no whole preview, line by line."""
-    dangers: tuple[ReviewedDanger, ...]
+    dangers: tuple[Danger, ...]
     capacity: tuple[Fact, ...]
     release: tuple[Fact, ...]
     policies: tuple[PolicyResult, ...]
@@ -224,7 +198,7 @@ def headline(review: StackReview) -> str:
     return f"nothing dangerous: {counts(review)}"
 
 
-def lost_addresses(review: StackReview) -> tuple[LostAddress, ...]:
+def lost_addresses(review: StackReview) -> tuple[Address, ...]:
     """Return the addresses that would be lost, each once, published ones first."""
     found = dict.fromkeys(address for danger in review.dangers for address in danger.addresses)
     return tuple(sorted(found, key=lambda one: (not one.published, one.zone, one.address)))

@@ -9,7 +9,8 @@ from rich.console import Console
 from rich.text import Text
 
 from ops.review.acknowledgements import example
-from ops.review.model import Node, ResourceChange, Review, ReviewedDanger, StackReview, counts, headline, lost_addresses
+from ops.review.dangers import Danger
+from ops.review.model import Node, ResourceChange, Review, StackReview, counts, headline, lost_addresses
 
 STYLES = {"failed": "bold red", "dangerous": "bold red", "acknowledged": "bold yellow", "calm": "bold green",
           "unchanged": "dim"}  # fmt: skip
@@ -94,7 +95,7 @@ def _stack(stack: StackReview, review: Review) -> Iterator[Line]:
     yield (f"  again: {stack.source.command}   changes {stack.fingerprint[:12]}", "dim")
 
 
-def _danger(danger: ReviewedDanger) -> Iterator[Line]:
+def _danger(danger: Danger) -> Iterator[Line]:
     style = "yellow" if danger.acknowledged else "bold red"
     yield (f"  ! {danger.what} {danger.message} ({danger.action})", style)
     if danger.outage:

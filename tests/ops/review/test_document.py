@@ -14,16 +14,15 @@ import pytest
 from ops.output.redaction import Redactor
 from ops.output.shown import Shown
 from ops.review import values as review_values
+from ops.review.dangers import Address, Danger
 from ops.review.document import FORMAT, UntrustedReviewError, as_json, camel_case, from_json
 from ops.review.markdown import as_markdown
 from ops.review.model import (
     Component,
     Fact,
-    LostAddress,
     Node,
     PolicyResult,
     ResourceChange,
-    ReviewedDanger,
     Source,
     StackReview,
 )
@@ -36,8 +35,8 @@ DOCUMENTATION = Path(__file__).parents[3] / "docs" / "reviewing.md"
 
 PARTS = (
     StackReview,
-    ReviewedDanger,
-    LostAddress,
+    Danger,
+    Address,
     Fact,
     PolicyResult,
     Component,
