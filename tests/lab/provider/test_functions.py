@@ -52,10 +52,6 @@ def test_a_zone_is_found_by_its_name(connection: Connection, emulator: RunningEm
 def test_where_the_program_is(connection: Connection) -> None:
     assert invoke(connection, "index/getCallerIdentity:getCallerIdentity")["accountId"] == "123456789012"
     assert invoke(connection, "index/getPartition:getPartition")["partition"] == "aws"
-    region = invoke(connection, "index/getRegion:getRegion")
-    assert (region["region"], region["description"]) == ("eu-west-2", "Europe (London)")
-    zones = invoke(connection, "index/getAvailabilityZones:getAvailabilityZones", state="available")
-    assert zones["names"] == ["eu-west-2a", "eu-west-2b", "eu-west-2c"]
 
 
 def test_an_address_is_found_by_its_id(connection: Connection, emulator: RunningEmulator) -> None:
@@ -64,27 +60,6 @@ def test_an_address_is_found_by_its_id(connection: Connection, emulator: Running
     assert found["publicIp"] == made["PublicIp"]
     with pytest.raises(ProviderError, match=r"getElasticIp: InvalidAllocationID\.NotFound"):
         invoke(connection, "ec2/getElasticIp:getElasticIp", id="eipalloc-0123456789abcdef0")
-
-
-def test_prefix_lists_are_found_by_name(connection: Connection, emulator: RunningEmulator) -> None:
-    made = emulator.client("ec2").create_managed_prefix_list(
-        PrefixListName="mine", AddressFamily="IPv4", MaxEntries=2, Entries=[{"Cidr": "192.0.2.0/24"}]
-    )["PrefixList"]["PrefixListId"]
-    found = invoke(connection, "ec2/getManagedPrefixList:getManagedPrefixList", name="mine")
-    assert (found["id"], found["entries"]) == (made, [{"cidr": "192.0.2.0/24", "description": ""}])
-    s3 = invoke(connection, "ec2/getPrefixList:getPrefixList", name="com.amazonaws.eu-west-2.s3")
-    assert s3["id"].startswith("pl-")
-
-
-def test_network_interfaces_are_found_by_description(connection: Connection, emulator: RunningEmulator) -> None:
-    ec2 = emulator.client("ec2")
-    subnet = ec2.describe_subnets()["Subnets"][0]["SubnetId"]
-    made = ec2.create_network_interface(SubnetId=subnet, Description="ELB net/one/1")["NetworkInterface"]
-    filters = [{"name": "description", "values": ["ELB net/one/1"]}]
-    found = invoke(connection, "ec2/getNetworkInterfaces:getNetworkInterfaces", filters=filters)
-    assert found["ids"] == [made["NetworkInterfaceId"]]
-    one = invoke(connection, "ec2/getNetworkInterface:getNetworkInterface", filters=filters)
-    assert (one["id"], one["subnetId"]) == (made["NetworkInterfaceId"], subnet)
 
 
 def test_an_argument_that_no_function_knows_is_refused() -> None:
