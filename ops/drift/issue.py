@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal, TypeAlias
 
 from infra.graph import ABSENT
 from infra.times import stamp
-from ops.drift.findings import Expected, Finding, Night
+from ops.drift.findings import Check, Expected, Finding, Night
 from ops.output.markdown import code, plain
 from ops.output.redaction import Redactor
 from ops.output.shown import shown
@@ -166,14 +166,14 @@ def _sections(night: Night, since: Memory, now: datetime) -> Iterator[list[str]]
         yield [*_HEADS[source.check](source), *(_row(one, first[one.identity], now) for one in found)]
 
 
-_HEADS = {
+_HEADS: Mapping[Check, Callable[[Expected], list[str]]] = {
     "mirror": lambda source: [
         f"### {plain(source.stack)} and what it mirrors",
         "",
         f"| since | what | property | original | {plain(source.stack)} | |",
         "|---|---|---|---|---|---|",
     ],
-    "look": lambda source: [
+    "drift": lambda source: [
         f"### {plain(source.stack)}",
         "",
         "| since | what | property | deployed | in AWS | |",

@@ -99,6 +99,16 @@ def test_a_memory_that_somebody_edited_is_forgotten(memory: str) -> None:
     assert row.startswith("| **new** 2026-11-23")
 
 
+def test_a_change_to_a_stack_that_mirrors_nothing_has_a_table_of_its_own() -> None:
+    changed = Finding(
+        source=Expected(stack="dev", check="drift"), what="aws:lb/targetGroup:TargetGroup::<stack>-tg",
+        path="healthCheck.interval", should="10", instead="30", note="changed",
+    )  # fmt: skip
+    body = compose(night(changed), None, MONDAY, RUN).body
+    assert "### dev\n\n| since | what | property | deployed | in AWS | |\n" in body
+    assert "`TargetGroup` `tg` | `healthCheck.interval` | `10` | `30` | changed |" in body
+
+
 def test_a_time_that_is_none_or_is_yet_to_come_or_has_no_zone_is_not_remembered() -> None:
     identity = finding().identity
     for written in ("soon", WEDNESDAY.isoformat(), "2026-11-22T02:00:00", None):
