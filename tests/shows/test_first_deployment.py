@@ -11,11 +11,8 @@ import json
 import os
 import re
 import shlex
-import socket
-import struct
 import subprocess
 import sys
-import threading
 import time
 import urllib.request
 from collections.abc import Iterator, Mapping
@@ -27,12 +24,14 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import dns.rcode
 import pytest
 
 from lab.emulator import quotas
 from lab.engine.setup import Engine
 from lab.provider import write_executable
 from tests.labs import ROOT, copy_checkout
+from tests.ops.preflight.name_server import answered, name_server
 
 pytestmark = pytest.mark.engine
 
@@ -48,39 +47,10 @@ class ParentZone:
     port: int = 0
     delegated: list[str] = field(default_factory=list)
 
-    def answer(self, question: bytes) -> bytes:
-        """Return the answer to a question for name servers (RFC 1035, section 4.1)."""
-        (number,) = struct.unpack_from(">H", question)
-        # 0xC00C: the name is the question's; 2: NS; 1: the Internet.
-        data = [
-            b"".join(bytes([len(label)]) + label.encode() for label in one.split(".")) + b"\0" for one in self.delegated
-        ]
-        records = b"".join(struct.pack(">3HIH", 0xC00C, 2, 1, 60, len(one)) + one for one in data)
-        code = 0 if data else 3
-        return struct.pack(">6H", number, 0x8180 | code, 1, len(data), 0, 0) + question[12:] + records
-
-    @classmethod
-    @contextmanager
-    def serving(cls) -> Iterator[ParentZone]:
-        """Answer on loopback."""
-        made = cls()
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
-            server.bind(("127.0.0.1", 0))
-            made.port = server.getsockname()[1]
-
-            def serve() -> None:
-                while True:
-                    question, client = server.recvfrom(512)
-                    if not question:
-                        return
-                    server.sendto(made.answer(question), client)
-
-            thread = threading.Thread(target=serve, daemon=True)
-            thread.start()
-            yield made
-            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as last:
-                last.sendto(b"", server.getsockname())
-            thread.join()
+    def answer(self, question: bytes, _transport: str) -> bytes:
+        """Return the answer to a question for name servers."""
+        code = dns.rcode.NOERROR if self.delegated else dns.rcode.NXDOMAIN
+        return answered(question, [f"{server}." for server in self.delegated], code)
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,7 +82,8 @@ class Account:
 @pytest.fixture(scope="module")
 def parent_zone() -> Iterator[ParentZone]:
     """The name servers of the parent zone; nothing is delegated yet."""
-    with ParentZone.serving() as made:
+    made = ParentZone()
+    with name_server(made.answer) as (_, made.port):
         yield made
 
 
