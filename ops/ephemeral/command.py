@@ -37,7 +37,6 @@ from ops.output.report import Report, as_json, show
 from ops.stacks import fleet
 from ops.stacks.place import Place, project_folder
 from ops.stacks.workfolder import work_folder
-from ops.verify.settled import settled
 
 app = typer.Typer(
     help="Environments made for one test: by one command, gone on time.",
@@ -80,64 +79,32 @@ def create(
     Example: eps-dos ephemeral create pr-7 --like int --ttl 1d12h --clients 198.51.100.0/28
     """
     folder = project_folder(Path.cwd())
-    committed = stack_names(folder)
+    committed, limits = stack_names(folder), ephemeral.limits_of(folder)
     ephemeral.check_name(name, committed)
-    limits = ephemeral.limits_of(folder)
     if live_data != (reason is not None):
-        raise _wrong("--live-data", "needs --reason, and --reason needs it", '--live-data --reason "why"')
-    begins = ephemeral.moment(starts, "--from") if starts is not None else None
-    ends = ephemeral.moment(until, "--until") if until is not None else None
-    long = ephemeral.duration(ttl, "--ttl") if ttl is not None else None
-    factor = _factor(scale)
-
+        fix = '--live-data --reason "why"'
+        raise ConfigError.of("--live-data", "needs --reason, and --reason needs it", fix)
+    starts_at = None if starts is None else ephemeral.moment(starts, "--from")
+    ends_at = None if until is None else ephemeral.moment(until, "--until")
+    life = None if ttl is None else ephemeral.duration(ttl, "--ttl")
     configurations = making.stack_configurations(folder, committed)
-    data = making.Data.of(dataset, configurations) if dataset is not None else None
-
-    def wished(now: datetime) -> Wish:
-        return Wish(
-            name=name,
-            like=like,
-            lifetime=ephemeral.lifetime(now, limits, long, ends, begins),
-            owner=owner if owner is not None else _login(),
-            scale=factor,
-            release=release,
-            image_id=image,
-            clients=tuple(clients or ()),
-            live_data=reason,
-        )
-
+    wish = Wish(
+        name=name,
+        like=like,
+        lifetime=ephemeral.lifetime(datetime.now(UTC), limits, life, ends_at, starts_at),
+        owner=_login() if owner is None else owner,
+        scale=_factor(scale),
+        release=release,
+        image_id=image,
+        clients=tuple(clients or ()),
+        live_data=reason,
+    )
+    data = None if dataset is None else making.Data.of(dataset, configurations)
     # Before anything is started; the time that counts is AWS's.
-    ephemeral.configuration(wished(datetime.now(UTC)), configurations, limits.pool)
-    at = place(in_lab)
-    aws = Aws(aws_plan(configurations[like]), at)
-    with progress(f"{name}: finding room") as tell:
-        wish = wished(aws.now())
-        stacks = fleet.read(at)
-        making.check_room(name, stacks, committed, limits, aws)
-        network = ephemeral.free_network(name, making.taken_networks(stacks, configurations, aws), limits)
-    settings = ephemeral.configuration(wish, configurations, network)
-    begun = False
-
-    def made() -> None:
-        nonlocal begun
-        begun = True
-
-    with work_folder(at, with_program=True) as own:
-        try:
-            say(f"{name}: like {like}, in {network}, {making.life_in_words(wish.lifetime)}")
-            with progress(f"{name}: pulumi up") as tell:
-                environment, _ = making.create(wish, settings, own, tell, made)
-            if data is not None:
-                with progress(f"{name}: test data from {dataset}") as tell:
-                    data.fill(environment, aws, tell)
-        except RefusalError:
-            raise
-        except BaseException:
-            if begun:
-                say(f"{name} is not complete; it goes with: eps-dos ephemeral destroy {name}, or when its time is over")
-            raise
-        report = settled(environment, own)
-    _show(report, wish.lifetime, for_programs=for_programs)
+    ephemeral.configuration(wish, configurations, limits.pool)
+    request = making.Request(wish=wish, life=life, ends_at=ends_at, starts_at=starts_at, data=data)
+    report, lifetime = making.make(request, configurations, limits, place(in_lab))
+    _show(report, lifetime, for_programs=for_programs)
     raise typer.Exit(0 if report.passed else 1)
 
 
@@ -174,7 +141,7 @@ def extend(
     committed, limits = stack_names(folder), ephemeral.limits_of(folder)
 
     at = place(in_lab)
-    facts = _known(name, at, committed)
+    facts = _made_for_a_test(name, at, committed)
     said, settings = ephemeral_of(facts), settings_of(facts)
     if said is None or settings is None or not facts.marks:
         raise RefusalError(
@@ -190,7 +157,7 @@ def extend(
     longer = ephemeral.extended(current, now, long, limits)
     with work_folder(at, with_program=True) as own, progress(f"{name}: pulumi up") as tell:
         making.extend(facts, settings, longer, own, tell, who=_login())
-    typer.echo(f"{name}: {making.life_in_words(longer)}")
+    typer.echo(f"{name}: {life_in_words(longer)}")
 
 
 @app.command()
@@ -208,7 +175,7 @@ def destroy(
     committed = stack_names(folder)
 
     at = place(in_lab)
-    facts = _known(name, at, committed)
+    facts = _made_for_a_test(name, at, committed)
     _not_at_work(facts, datetime.now(UTC), ephemeral.STALE_LOCK)
     said = ephemeral_of(facts)
     if not yes:
@@ -217,13 +184,13 @@ def destroy(
     configurations = readable_configurations(folder, committed)
     with work_folder(at, with_program=False) as own, progress(f"{name}: destroying") as tell:
         left = end(facts, own, configurations, tell)
-    for one in left:
-        say(f"{name}: still in AWS: {one}")
+    for leftover in left:
+        say(f"{name}: still in AWS: {leftover}")
     typer.echo(f"{name}: {'not all of it is gone; run this again' if left else 'gone'}")
     raise typer.Exit(1 if left else 0)
 
 
-def _known(name: str, at: Place, committed: tuple[str, ...]) -> StackFacts:
+def _made_for_a_test(name: str, at: Place, committed: tuple[str, ...]) -> StackFacts:
     """Return what the backend has of `name`. Raises RefusalError unless it was made for one test."""
     facts = fleet.read_one(at, name)
     if facts is None:
@@ -244,28 +211,23 @@ def _not_at_work(facts: StackFacts, now: datetime, stale_after: timedelta) -> No
         )
 
 
-def _show(report: Report, known: Lifetime, *, for_programs: bool) -> None:
+def _show(report: Report, lifetime: Lifetime, *, for_programs: bool) -> None:
     if for_programs:
         document = json.loads(as_json([report]))
-        typer.echo(json.dumps({"expiresAt": stamp(known.expires_at), "reports": document}, indent=2))
+        typer.echo(json.dumps({"expiresAt": stamp(lifetime.expires_at), "reports": document}, indent=2))
         return
     show([report], sys.stdout)
-    typer.echo(f"\n{life_in_words(known)}; longer: eps-dos ephemeral extend {report.title.split(',')[0]} --ttl 24h")
+    typer.echo(f"\n{life_in_words(lifetime)}; longer: eps-dos ephemeral extend {report.title.split(',')[0]} --ttl 24h")
 
 
 def _factor(text: str | None) -> Decimal | None:
     try:
         return None if text is None else Decimal(text)
     except InvalidOperation:
-        raise _wrong(
-            "--scale", f"is {text!r}; allowed: a number such as 0.5", "eps-dos ephemeral create --help"
-        ) from None
+        message = f"is {text!r}; allowed: a number such as 0.5"
+        raise ConfigError.of("--scale", message, "eps-dos ephemeral create --help") from None
 
 
 def _login() -> str:
     """Return the login name, as a tag may have it."""
     return re.sub(r"[^\w .:/=+\-@]", "-", getpass.getuser(), flags=re.ASCII) or "unknown"
-
-
-def _wrong(where: str, message: str, fix: str) -> ConfigError:
-    return ConfigError.of(where, message, fix)

@@ -38,22 +38,19 @@ class Seen:
     """Its row of `list`; None: there is none of that name."""
 
     @property
+    def checks(self) -> Sequence[Mapping[str, Any]]:
+        """What was checked as it was made."""
+        return [check for report in self.made["reports"] for check in report["checks"]] if self.made else []
+
+    @property
+    def failed(self) -> bool:
+        """Whether one of these checks failed."""
+        return any(check["verdict"] == "failed" for check in self.checks)
+
+    @property
     def dns_name(self) -> str | None:
         """The name that it answers to."""
-        return next((str(one["value"]) for one in self._checks() if one["name"] == "name"), None)
-
-    def _checks(self) -> Sequence[Mapping[str, Any]]:
-        return [one for report in self.made["reports"] for one in report["checks"]] if self.made else []
-
-    @property
-    def failed(self) -> tuple[Mapping[str, Any], ...]:
-        """The checks that failed as it was made."""
-        return tuple(one for one in self._checks() if one["verdict"] == "failed")
-
-    @property
-    def checks(self) -> tuple[Mapping[str, Any], ...]:
-        """What was checked as it was made."""
-        return tuple(self._checks())
+        return next((str(check["value"]) for check in self.checks if check["name"] == "name"), None)
 
 
 def compose(seen: Seen, addresses: Sequence[str], run: str) -> str:

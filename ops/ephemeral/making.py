@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from infra.environment import Environment
 from infra.ephemeral import Lifetime, Limits, Wish
 from infra.errors import ConfigError
 from infra.naming import LIVE
+from infra.reach import network_of
 from infra.reaping import StackFacts, ephemeral_of, settings_of
 from infra.settings import own_of
 from infra.times import in_words, stamp
@@ -26,12 +28,15 @@ from infra.yamlfile import read_mapping
 from ops.aws.clients import Aws
 from ops.aws.quotas import NETWORKS, QUOTAS
 from ops.dataset.loading import copy, load
+from ops.ephemeral.ending import aws_plan
 from ops.errors import RefusalError
-from ops.output.progress import Tell
+from ops.output.progress import Tell, progress, say
+from ops.output.report import Report
 from ops.stacks import fleet
 from ops.stacks.engine import Outcome, PulumiError, StackHandle
 from ops.stacks.place import Place
-from ops.stacks.workfolder import secrets_provider, write_stack_file
+from ops.stacks.workfolder import secrets_provider, work_folder, write_stack_file
+from ops.verify.settled import settled
 
 CLAIM = "eps-dos:claim"
 """Which run is making the environment; two that begin at once would both find the name free."""
@@ -75,6 +80,23 @@ class Data:
             load(aws, environment.dataset, self.path, request, tell)
         elif self.bucket is not None:
             copy(aws, self.bucket, environment.dataset, request, tell)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """The environment that somebody asks for. Of the three times, None stands for the default of `infra.ephemeral`."""
+
+    wish: Wish
+    """Its lifetime is by this machine's clock."""
+    life: timedelta | None
+    ends_at: datetime | None
+    starts_at: datetime | None
+    data: Data | None
+    """Test data to begin with."""
+
+    def wish_at(self, now: datetime, limits: Limits) -> Wish:
+        """Return the wish with the lifetime that it has if made at `now`. Raises ConfigError."""
+        return replace(self.wish, lifetime=ephemeral.lifetime(now, limits, self.life, self.ends_at, self.starts_at))
 
 
 def stack_configurations(folder: Path, names: Iterable[str]) -> dict[str, Mapping[str, Any]]:
@@ -129,19 +151,47 @@ def taken_networks(
         str(own_of(settings).get("cidr"))
         for settings in (*configurations.values(), *(settings_of(one) or {} for one in stacks))
     ]
-    return tuple(network for text in (*said, *_networks(aws)) if (network := _network(text)))
+    return tuple(network for text in (*said, *_networks(aws)) if (network := network_of(text)))
 
 
-def create(
-    wish: Wish, settings: Mapping[str, Any], at: Place, tell: Tell, made: Callable[[], None] = lambda: None
-) -> tuple[Environment, Outcome]:
-    """Make the environment for `wish`, configured by `settings`, in the work folder `at`; return it, brought up.
+def make(
+    request: Request, configurations: Mapping[str, Mapping[str, Any]], limits: Limits, at: Place
+) -> tuple[Report, Lifetime]:
+    """Make what `request` asks for; return whether it works, and its lifetime, by AWS's clock.
 
-    `made` is called as soon as there is something that has to be destroyed. Raises ConfigError if `settings` are no
-    environment, RefusalError if another run makes the same, PulumiError if it can't be brought up.
+    `configurations` are those of the stacks that have a file. Raises ConfigError if what is asked for is no
+    environment, RefusalError if there is no room for it or another run makes the same, PulumiError if it can't be
+    brought up: what is there by then stays, and how it goes is said.
     """
-    write_stack_file(at, wish.name, settings)
-    environment = load_environment(wish.name, at.folder)
+    name, like = request.wish.name, request.wish.like
+    aws = Aws(aws_plan(configurations[like]), at)
+    with progress(f"{name}: finding room"):
+        wish = request.wish_at(aws.now(), limits)
+        stacks = fleet.read(at)
+        check_room(name, stacks, configurations, limits, aws)
+        network = ephemeral.free_network(name, taken_networks(stacks, configurations, aws), limits)
+    settings = ephemeral.configuration(wish, configurations, network)
+    with work_folder(at, with_program=True) as own:
+        say(f"{name}: like {like}, in {network}, {life_in_words(wish.lifetime)}")
+        write_stack_file(own, name, settings)
+        environment = load_environment(name, own.folder)
+        with progress(f"{name}: making the stack"):
+            handle = _new_stack(wish, own)
+        try:
+            with progress(f"{name}: pulumi up") as tell:
+                _claim_and_up(handle, wish, tell)
+            if request.data is not None:
+                with progress(f"{name}: test data from {request.data.source}") as tell:
+                    request.data.fill(environment, aws, tell)
+        except RefusalError:
+            raise
+        except BaseException:
+            say(f"{name} is not complete; it goes with: eps-dos ephemeral destroy {name}, or when its time is over")
+            raise
+        return settled(environment, own), wish.lifetime
+
+
+def _new_stack(wish: Wish, at: Place) -> StackHandle:
     handle = StackHandle(wish.name, at)
     try:
         handle.init(secrets_provider(at, wish.like))
@@ -149,12 +199,14 @@ def create(
         if any("already exists" in message for message in error.messages):
             raise _being_made(wish.name) from None
         raise
-    made()
+    return handle
+
+
+def _claim_and_up(handle: StackHandle, wish: Wish, tell: Tell) -> None:
     token = secrets.token_hex(8)
     handle.set_tag(CLAIM, token)
     _set_tags(handle, wish.lifetime, wish.owner, wish.like)
-    message = f"made by {wish.owner}, like {wish.like}, until {stamp(wish.lifetime.expires_at)}"
-    return environment, _up(handle, token, tell, message)
+    _up(handle, token, tell, f"made by {wish.owner}, like {wish.like}, until {stamp(wish.lifetime.expires_at)}")
 
 
 def _up(handle: StackHandle, token: str, tell: Tell, message: str) -> Outcome:
@@ -182,34 +234,29 @@ def _up(handle: StackHandle, token: str, tell: Tell, message: str) -> Outcome:
 
 
 def extend(
-    facts: StackFacts, settings: Mapping[str, Any], known: Lifetime, at: Place, tell: Tell, *, who: str
-) -> tuple[Environment, Outcome]:
+    facts: StackFacts, settings: Mapping[str, Any], lifetime: Lifetime, at: Place, tell: Tell, *, who: str
+) -> None:
     """Give an environment another lifetime, and bring it up with that; recorded in its history as done by `who`."""
     said = own_of(settings)["ephemeral"]
-    longer = ephemeral.with_lifetime(settings, known)
     handle = StackHandle(facts.name, at)
-    write_stack_file(at, facts.name, longer, handle.export().get("deployment"))
-    environment = load_environment(facts.name, at.folder)
-    message = f"extended by {who}, from {said['expiresAt']} to {stamp(known.expires_at)}"
-    outcome = handle.up(tell, message=message)
-    _set_tags(handle, known, str(said["owner"]), str(said["like"]))
-    return environment, outcome
+    write_stack_file(at, facts.name, ephemeral.with_lifetime(settings, lifetime), handle.export().get("deployment"))
+    load_environment(facts.name, at.folder)
+    handle.up(tell, message=f"extended by {who}, from {said['expiresAt']} to {stamp(lifetime.expires_at)}")
+    _set_tags(handle, lifetime, str(said["owner"]), str(said["like"]))
 
 
-def life_in_words(known: Lifetime) -> str:
+def life_in_words(lifetime: Lifetime) -> str:
     """Return a lifetime as a person reads it."""
-    starts = f"instances from {stamp(known.starts_at)}, " if known.starts_at else ""
-    return f"{starts}until {stamp(known.expires_at)} ({in_words(known.expires_at - known.created_at)} from its making)"
+    starts = f"instances from {stamp(lifetime.starts_at)}, " if lifetime.starts_at else ""
+    life = in_words(lifetime.expires_at - lifetime.created_at)
+    return f"{starts}until {stamp(lifetime.expires_at)} ({life} from its making)"
 
 
-def _set_tags(handle: StackHandle, known: Lifetime, owner: str, like: str) -> None:
-    for key, value in (
-        (fleet.CREATED, stamp(known.created_at)),
-        (fleet.OWNER, owner),
-        (fleet.LIKE, like),
-        (fleet.EXPIRES, stamp(known.expires_at)),
-    ):
-        handle.set_tag(key, value)
+def _set_tags(handle: StackHandle, lifetime: Lifetime, owner: str, like: str) -> None:
+    handle.set_tag(fleet.CREATED, stamp(lifetime.created_at))
+    handle.set_tag(fleet.OWNER, owner)
+    handle.set_tag(fleet.LIKE, like)
+    handle.set_tag(fleet.EXPIRES, stamp(lifetime.expires_at))
 
 
 def _being_made(name: str) -> RefusalError:
@@ -225,10 +272,3 @@ def _networks(aws: Aws) -> Iterator[str]:
             yield from (
                 block["CidrBlock"] for block in one.get("CidrBlockAssociationSet") or [{"CidrBlock": one["CidrBlock"]}]
             )
-
-
-def _network(text: str) -> IPv4Network | None:
-    try:
-        return IPv4Network(text)
-    except ValueError:
-        return None
