@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import boto3
 from botocore.client import BaseClient
@@ -134,6 +134,14 @@ class Aws:
 
 
 Item = TypeVar("Item")
+
+
+def listed(client: BaseClient, operation: str, path: str, **asked: object) -> Iterator[Any]:
+    """Yield what `operation` lists, from page after page: what `path` (JMESPath) selects of each answer."""
+    for item in client.get_paginator(operation).paginate(**asked).search(path):
+        # For a page without any, there is nothing where `path` leads.
+        if item is not None:
+            yield item
 
 
 def batched(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:

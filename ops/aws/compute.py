@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any
 
 from infra.values import mapping
-from ops.aws.clients import Aws
+from ops.aws.clients import Aws, listed
 from ops.aws.ownership import Document, Tags, tagged, tags_of
-
-if TYPE_CHECKING:
-    # Stubs, which only the development environment has.
-    from mypy_boto3_ec2.type_defs import FilterTypeDef
-
 
 IN_SERVICE = "InService"
 
@@ -26,7 +21,6 @@ class Member:
     zone: str
     lifecycle: str
     """`Pending`, `InService`, `Terminating`, ..."""
-    health: str
     template_id: str
     template_version: str
 
@@ -39,9 +33,6 @@ class ScalingGroup:
     minimum: int
     maximum: int
     desired: int
-    zones: tuple[str, ...]
-    subnet_ids: tuple[str, ...]
-    health_check_type: str
     template_id: str
     template_version: str
     target_group_arns: tuple[str, ...]
@@ -61,9 +52,6 @@ class Instance:
     image_id: str
     image_name: str
     """Empty if the image is gone."""
-    type: str
-    zone: str
-    state: str
     public_ip: str | None
     tokens_required: bool
     """Instance metadata by version 2 only."""
@@ -92,109 +80,94 @@ class LaunchTemplate:
 
 def read_scaling_groups(aws: Aws, environment: str) -> tuple[ScalingGroup, ...]:
     """Return the environment's Auto Scaling groups with instances, policies and schedules."""
-    pages = aws.autoscaling.get_paginator("describe_auto_scaling_groups").paginate(Filters=tagged(environment))
-    groups = []
-    for one in (group for page in pages for group in page["AutoScalingGroups"]):
-        name = one["AutoScalingGroupName"]
-        policies = aws.autoscaling.get_paginator("describe_policies").paginate(AutoScalingGroupName=name)
-        actions = aws.autoscaling.get_paginator("describe_scheduled_actions").paginate(AutoScalingGroupName=name)
-        template = one.get("LaunchTemplate", {})
-        groups.append(
-            ScalingGroup(
-                name=name,
-                minimum=one["MinSize"],
-                maximum=one["MaxSize"],
-                desired=one["DesiredCapacity"],
-                zones=tuple(sorted(one["AvailabilityZones"])),
-                subnet_ids=tuple(sorted(filter(None, one.get("VPCZoneIdentifier", "").split(",")))),
-                health_check_type=one["HealthCheckType"],
-                template_id=template.get("LaunchTemplateId", ""),
-                template_version=template.get("Version", ""),
-                target_group_arns=tuple(one.get("TargetGroupARNs", [])),
-                members=tuple(
-                    Member(
-                        id=member["InstanceId"],
-                        zone=member["AvailabilityZone"],
-                        lifecycle=member["LifecycleState"],
-                        health=member["HealthStatus"],
-                        template_id=member.get("LaunchTemplate", {}).get("LaunchTemplateId", ""),
-                        template_version=member.get("LaunchTemplate", {}).get("Version", ""),
-                    )
-                    for member in one["Instances"]
-                ),
-                policies={
-                    policy["PolicyName"]: mapping(policy) for page in policies for policy in page["ScalingPolicies"]
-                },
-                schedules={
-                    action["ScheduledActionName"]: mapping(action)
-                    for page in actions
-                    for action in page["ScheduledUpdateGroupActions"]
-                },
-                tags=tags_of(one.get("Tags")),
+    groups = listed(aws.autoscaling, "describe_auto_scaling_groups", "AutoScalingGroups[]", Filters=tagged(environment))
+    return tuple(_scaling_group(aws, group) for group in groups)
+
+
+def _scaling_group(aws: Aws, group: Mapping[str, Any]) -> ScalingGroup:
+    name = group["AutoScalingGroupName"]
+    policies = listed(aws.autoscaling, "describe_policies", "ScalingPolicies[]", AutoScalingGroupName=name)
+    actions = listed(
+        aws.autoscaling, "describe_scheduled_actions", "ScheduledUpdateGroupActions[]", AutoScalingGroupName=name
+    )
+    template = group.get("LaunchTemplate", {})
+    return ScalingGroup(
+        name=name,
+        minimum=group["MinSize"],
+        maximum=group["MaxSize"],
+        desired=group["DesiredCapacity"],
+        template_id=template.get("LaunchTemplateId", ""),
+        template_version=template.get("Version", ""),
+        target_group_arns=tuple(group.get("TargetGroupARNs", [])),
+        members=tuple(
+            Member(
+                id=member["InstanceId"],
+                zone=member["AvailabilityZone"],
+                lifecycle=member["LifecycleState"],
+                template_id=member.get("LaunchTemplate", {}).get("LaunchTemplateId", ""),
+                template_version=member.get("LaunchTemplate", {}).get("Version", ""),
             )
-        )
-    return tuple(groups)
+            for member in group["Instances"]
+        ),
+        policies={policy["PolicyName"]: mapping(policy) for policy in policies},
+        schedules={action["ScheduledActionName"]: mapping(action) for action in actions},
+        tags=tags_of(group.get("Tags")),
+    )
+
+
+def list_instances(aws: Aws, environment: str, *states: str) -> Iterator[Mapping[str, Any]]:
+    """Yield the environment's instances that are in one of `states`, as in the API."""
+    filters = [*tagged(environment), {"Name": "instance-state-name", "Values": [*states]}]
+    return listed(aws.ec2, "describe_instances", "Reservations[].Instances[]", Filters=filters)
 
 
 def read_instances(aws: Aws, environment: str) -> tuple[Instance, ...]:
     """Return the environment's instances that aren't terminated, with the names of their images."""
-    alive: list[FilterTypeDef] = [
-        {"Name": "instance-state-name", "Values": ["pending", "running", "stopping", "stopped"]}
-    ]
-    pages = aws.ec2.get_paginator("describe_instances").paginate(Filters=[*tagged(environment), *alive])
-    found = [one for page in pages for reservation in page["Reservations"] for one in reservation["Instances"]]
-    names = _image_names(aws, {one["ImageId"] for one in found})
+    instances = [*list_instances(aws, environment, "pending", "running", "stopping", "stopped")]
+    names = _image_names(aws, {instance["ImageId"] for instance in instances})
     return tuple(
         Instance(
-            id=one["InstanceId"],
-            image_id=one["ImageId"],
-            image_name=names.get(one["ImageId"], ""),
-            type=one["InstanceType"],
-            zone=one["Placement"]["AvailabilityZone"],
-            state=one["State"]["Name"],
-            public_ip=one.get("PublicIpAddress") or None,
-            tokens_required=one.get("MetadataOptions", {}).get("HttpTokens") == "required",
-            tags=tags_of(one.get("Tags")),
+            id=instance["InstanceId"],
+            image_id=instance["ImageId"],
+            image_name=names.get(instance["ImageId"], ""),
+            public_ip=instance.get("PublicIpAddress") or None,
+            tokens_required=instance.get("MetadataOptions", {}).get("HttpTokens") == "required",
+            tags=tags_of(instance.get("Tags")),
         )
-        for one in found
+        for instance in instances
     )
 
 
-def _image_names(aws: Aws, image_ids: Iterable[str]) -> dict[str, str]:
-    # By filter, and not by id: one that was deregistered is an empty answer then, and no error.
-    wanted: list[FilterTypeDef] = [{"Name": "image-id", "Values": sorted(image_ids)}]
-    if not wanted[0].get("Values"):
+def _image_names(aws: Aws, image_ids: Collection[str]) -> dict[str, str]:
+    if not image_ids:
         return {}
-    return {one["ImageId"]: one.get("Name", "") for one in aws.ec2.describe_images(Filters=wanted)["Images"]}
+    # By filter, and not by id: one that was deregistered is an empty answer then, and no error.
+    images = aws.ec2.describe_images(Filters=[{"Name": "image-id", "Values": sorted(image_ids)}])["Images"]
+    return {image["ImageId"]: image.get("Name", "") for image in images}
 
 
 def read_launch_templates(aws: Aws, environment: str) -> tuple[LaunchTemplate, ...]:
     """Return the environment's launch templates with every version."""
-    pages = aws.ec2.get_paginator("describe_launch_templates").paginate(Filters=tagged(environment))
-    templates = []
-    for one in (template for page in pages for template in page["LaunchTemplates"]):
-        versions = aws.ec2.get_paginator("describe_launch_template_versions").paginate(
-            LaunchTemplateId=one["LaunchTemplateId"]
+    return tuple(
+        LaunchTemplate(
+            id=template["LaunchTemplateId"],
+            name=template["LaunchTemplateName"],
+            versions=_versions(aws, template["LaunchTemplateId"]),
+            tags=tags_of(template.get("Tags")),
         )
-        templates.append(
-            LaunchTemplate(
-                id=one["LaunchTemplateId"],
-                name=one["LaunchTemplateName"],
-                versions=tuple(
-                    sorted(
-                        (
-                            TemplateVersion(
-                                number=version["VersionNumber"],
-                                default=version["DefaultVersion"],
-                                data=mapping(version["LaunchTemplateData"]),
-                            )
-                            for page in versions
-                            for version in page["LaunchTemplateVersions"]
-                        ),
-                        key=lambda version: version.number,
-                    )
-                ),
-                tags=tags_of(one.get("Tags")),
-            )
+        for template in listed(aws.ec2, "describe_launch_templates", "LaunchTemplates[]", Filters=tagged(environment))
+    )
+
+
+def _versions(aws: Aws, template_id: str) -> tuple[TemplateVersion, ...]:
+    versions = listed(
+        aws.ec2, "describe_launch_template_versions", "LaunchTemplateVersions[]", LaunchTemplateId=template_id
+    )
+    return tuple(
+        TemplateVersion(
+            number=version["VersionNumber"],
+            default=version["DefaultVersion"],
+            data=mapping(version["LaunchTemplateData"]),
         )
-    return tuple(templates)
+        for version in sorted(versions, key=lambda version: version["VersionNumber"])
+    )

@@ -10,7 +10,6 @@ CloudWatch, CloudWatch Logs and Resource Groups Tagging; each function's are in 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ops.aws.clients import Aws
@@ -25,7 +24,7 @@ from ops.aws.compute import (
 from ops.aws.dns import Record, read_records
 from ops.aws.identity import Role, read_roles
 from ops.aws.load_balancing import LoadBalancer, TargetGroup, read_load_balancers, read_target_groups
-from ops.aws.monitoring import Alarm, LogGroup, read_alarms, read_log_groups
+from ops.aws.monitoring import LogGroup, read_log_groups
 from ops.aws.network import (
     Address,
     PrefixList,
@@ -60,20 +59,9 @@ class Inventory:
     bucket: Bucket | None
     """The dataset, also one that is another environment's."""
     roles: tuple[Role, ...]
-    alarms: tuple[Alarm, ...]
     records: tuple[Record, ...]
     """All of the environment's name."""
     log_groups: tuple[LogGroup, ...]
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether AWS has nothing that is this environment's own; the dataset doesn't count, nor what it is tagged."""
-        found: Iterable[Sequence[object]] = (
-            *(self.vpcs, self.subnets, self.addresses, self.prefix_lists, self.security_groups),
-            *(self.load_balancers, self.target_groups, self.scaling_groups, self.instances, self.launch_templates),
-            *(self.roles, self.alarms, self.records, self.log_groups),
-        )
-        return not any(found)
 
 
 def read(aws: Aws, subject: Subject) -> Inventory:
@@ -93,7 +81,6 @@ def read(aws: Aws, subject: Subject) -> Inventory:
         launch_templates=read_launch_templates(aws, name),
         bucket=read_bucket(aws, subject.bucket),
         roles=read_roles(aws, name),
-        alarms=read_alarms(aws, name),
         records=read_records(aws, subject),
         log_groups=read_log_groups(aws, name),
     )

@@ -14,13 +14,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from botocore.exceptions import ClientError
 
 from infra.access import service_role_name
-from ops.aws.clients import Aws, unless
-from ops.aws.compute import read_launch_templates, read_scaling_groups
+from ops.aws.clients import Aws, listed, unless
+from ops.aws.compute import list_instances, read_launch_templates, read_scaling_groups
 from ops.aws.dns import read_records
 from ops.aws.identity import read_roles
 from ops.aws.load_balancing import read_load_balancers, read_target_groups
@@ -35,10 +35,6 @@ from ops.aws.network import (
 )
 from ops.aws.ownership import PROJECT, Subject, comparable_name, is_of, name_prefixes, tagged, tags_of
 from ops.aws.storage import read_bucket
-
-if TYPE_CHECKING:
-    # Stubs, which only the development environment has.
-    from mypy_boto3_ec2.type_defs import FilterTypeDef
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +67,8 @@ class Kept(Exception):  # noqa: N818 - no error: a decision
 
 
 Finder: TypeAlias = Callable[[Aws, Subject], Iterable[Found]]
+Read: TypeAlias = Callable[[Aws, str], Iterable[Any]]
+"""Reads what of a kind is an environment's, by its tags."""
 
 
 def _tagged(kind: str, id_: str, end: Callable[[], object]) -> Found:
@@ -83,6 +81,16 @@ def _named(kind: str, id_: str, end: Callable[[], object]) -> Found:
 
 def _ending(kind: str, id_: str, reason: str) -> Found:
     return Found(leftover=Leftover(kind=kind, id=id_, by="tags", reason=reason), end=None)
+
+
+def _each(kind: str, read: Read, id_: str, end: Callable[[Aws, str], object]) -> Finder:
+    """Return the finder of a kind of which each ends in one call, whatever it is like; `id_` is where its id stands."""
+
+    def find(aws: Aws, subject: Subject) -> Iterator[Found]:
+        for resource in read(aws, subject.environment):
+            yield _tagged(kind, getattr(resource, id_), partial(end, aws, getattr(resource, id_)))
+
+    return find
 
 
 def _check_each(operation: str, failures: Iterable[Mapping[str, Any]]) -> None:
@@ -101,11 +109,10 @@ def _records(aws: Aws, subject: Subject) -> Iterator[Found]:
 
 
 def _leads_here(aws: Aws, subject: Subject, target: str) -> bool:
-    for page in aws.elbv2.get_paginator("describe_load_balancers").paginate():
-        for one in page["LoadBalancers"]:
-            if comparable_name(one["DNSName"]) == target:
-                (told,) = aws.elbv2.describe_tags(ResourceArns=[one["LoadBalancerArn"]])["TagDescriptions"]
-                return is_of(tags_of(told["Tags"]), subject.environment)
+    for balancer in listed(aws.elbv2, "describe_load_balancers", "LoadBalancers[]"):
+        if comparable_name(balancer["DNSName"]) == target:
+            (described,) = aws.elbv2.describe_tags(ResourceArns=[balancer["LoadBalancerArn"]])["TagDescriptions"]
+            return is_of(tags_of(described["Tags"]), subject.environment)
     # One that isn't there any more is this environment's by its name: it could also be in another region or account.
     return target.startswith(f"{subject.environment}-lb-") and f".elb.{aws.region}." in target
 
@@ -120,23 +127,13 @@ def _delete_alias(aws: Aws, zone_id: str, name: str, target: str) -> None:
             )
 
 
-def _scaling_groups(aws: Aws, subject: Subject) -> Iterator[Found]:
-    for one in read_scaling_groups(aws, subject.environment):
-        # Forced: its instances go with it, and an instance refresh doesn't hold it up (DeleteAutoScalingGroup).
-        end = partial(aws.autoscaling.delete_auto_scaling_group, AutoScalingGroupName=one.name, ForceDelete=True)
-        yield _tagged("scaling group", one.name, end)
-
-
 def _instances(aws: Aws, subject: Subject) -> Iterator[Found]:
     groups = read_scaling_groups(aws, subject.environment)
     members = {member.id: group.name for group in groups for member in group.members}
-    there: list[FilterTypeDef] = [
-        {"Name": "instance-state-name", "Values": ["pending", "running", "shutting-down", "stopping", "stopped"]}
-    ]
-    pages = aws.ec2.get_paginator("describe_instances").paginate(Filters=[*tagged(subject.environment), *there])
-    for one in (one for page in pages for reservation in page["Reservations"] for one in reservation["Instances"]):
-        id_ = one["InstanceId"]
-        if one["State"]["Name"] == "shutting-down":
+    there = ("pending", "running", "shutting-down", "stopping", "stopped")
+    for instance in list_instances(aws, subject.environment, *there):
+        id_ = instance["InstanceId"]
+        if instance["State"]["Name"] == "shutting-down":
             yield _ending("instance", id_, "is shutting down")
         elif id_ in members:
             # The group would only replace it.
@@ -145,24 +142,14 @@ def _instances(aws: Aws, subject: Subject) -> Iterator[Found]:
             yield _tagged("instance", id_, partial(aws.ec2.terminate_instances, InstanceIds=[id_]))
 
 
-def _load_balancers(aws: Aws, subject: Subject) -> Iterator[Found]:
-    for one in read_load_balancers(aws, subject.environment):
-        yield _tagged("load balancer", one.arn, partial(aws.elbv2.delete_load_balancer, LoadBalancerArn=one.arn))
-
-
-def _target_groups(aws: Aws, subject: Subject) -> Iterator[Found]:
-    for one in read_target_groups(aws, subject.environment):
-        yield _tagged("target group", one.arn, partial(aws.elbv2.delete_target_group, TargetGroupArn=one.arn))
-
-
 def _endpoints(aws: Aws, subject: Subject) -> Iterator[Found]:
-    pages = aws.ec2.get_paginator("describe_vpc_endpoints").paginate(Filters=tagged(subject.environment))
-    for one in (one for page in pages for one in page["VpcEndpoints"]):
-        state = one["State"].lower()
+    filters = tagged(subject.environment)
+    for endpoint in listed(aws.ec2, "describe_vpc_endpoints", "VpcEndpoints[]", Filters=filters):
+        id_, state = endpoint["VpcEndpointId"], endpoint["State"].lower()
         if state == "deleting":
-            yield _ending("endpoint", one["VpcEndpointId"], "is being deleted")
+            yield _ending("endpoint", id_, "is being deleted")
         elif state != "deleted":
-            yield _tagged("endpoint", one["VpcEndpointId"], partial(_delete_endpoint, aws, one["VpcEndpointId"]))
+            yield _tagged("endpoint", id_, partial(_delete_endpoint, aws, id_))
 
 
 def _delete_endpoint(aws: Aws, id_: str) -> None:
@@ -172,20 +159,13 @@ def _delete_endpoint(aws: Aws, id_: str) -> None:
 
 def _flow_logs(aws: Aws, subject: Subject) -> Iterator[Found]:
     # Without an s, unlike everywhere else (DescribeFlowLogs).
-    flow_logs = aws.ec2.get_paginator("describe_flow_logs")
-    pages = flow_logs.paginate(Filter=tagged(subject.environment))  # type: ignore[call-arg]  # the stub's mistake
-    for one in (one for page in pages for one in page["FlowLogs"]):
-        yield _tagged("flow log", one["FlowLogId"], partial(_delete_flow_log, aws, one["FlowLogId"]))
+    for id_ in listed(aws.ec2, "describe_flow_logs", "FlowLogs[].FlowLogId", Filter=tagged(subject.environment)):
+        yield _tagged("flow log", id_, partial(_delete_flow_log, aws, id_))
 
 
 def _delete_flow_log(aws: Aws, id_: str) -> None:
     answer = aws.ec2.delete_flow_logs(FlowLogIds=[id_])
     _check_each("DeleteFlowLogs", (one.get("Error", {}) for one in answer.get("Unsuccessful", [])))
-
-
-def _launch_templates(aws: Aws, subject: Subject) -> Iterator[Found]:
-    for one in read_launch_templates(aws, subject.environment):
-        yield _tagged("launch template", one.id, partial(aws.ec2.delete_launch_template, LaunchTemplateId=one.id))
 
 
 def _alarms(aws: Aws, subject: Subject) -> Iterator[Found]:
@@ -216,7 +196,7 @@ def _dashboard(aws: Aws, subject: Subject) -> Iterator[Found]:
 
 
 def _topics(aws: Aws, subject: Subject) -> Iterator[Found]:
-    for arn in (one["TopicArn"] for page in aws.sns.get_paginator("list_topics").paginate() for one in page["Topics"]):
+    for arn in listed(aws.sns, "list_topics", "Topics[].TopicArn"):
         # Tags are a call per topic; those of others are left out by name.
         if arn.rpartition(":")[2].startswith(name_prefixes(subject.environment)):
             tags = tags_of(aws.sns.list_tags_for_resource(ResourceArn=arn)["Tags"])
@@ -225,37 +205,31 @@ def _topics(aws: Aws, subject: Subject) -> Iterator[Found]:
 
 
 def _volumes(aws: Aws, subject: Subject) -> Iterator[Found]:
-    pages = aws.ec2.get_paginator("describe_volumes").paginate(Filters=tagged(subject.environment))
-    for one in (one for page in pages for one in page["Volumes"]):
-        if one["State"] in ("in-use", "deleting"):
-            yield _ending("volume", one["VolumeId"], "ends with its instance")
+    for volume in listed(aws.ec2, "describe_volumes", "Volumes[]", Filters=tagged(subject.environment)):
+        id_ = volume["VolumeId"]
+        if volume["State"] in ("in-use", "deleting"):
+            yield _ending("volume", id_, "ends with its instance")
         else:
-            yield _tagged("volume", one["VolumeId"], partial(aws.ec2.delete_volume, VolumeId=one["VolumeId"]))
+            yield _tagged("volume", id_, partial(aws.ec2.delete_volume, VolumeId=id_))
 
 
 def _interfaces(aws: Aws, subject: Subject) -> Iterator[Found]:
-    pages = aws.ec2.get_paginator("describe_network_interfaces").paginate(Filters=tagged(subject.environment))
-    for one in (one for page in pages for one in page["NetworkInterfaces"]):
-        id_ = one["NetworkInterfaceId"]
-        if one["Status"] != "available":
+    filters = tagged(subject.environment)
+    for interface in listed(aws.ec2, "describe_network_interfaces", "NetworkInterfaces[]", Filters=filters):
+        id_ = interface["NetworkInterfaceId"]
+        if interface["Status"] != "available":
             yield _ending("network interface", id_, "ends with what it is attached to")
         else:
             yield _tagged("network interface", id_, partial(aws.ec2.delete_network_interface, NetworkInterfaceId=id_))
 
 
-def _addresses(aws: Aws, subject: Subject) -> Iterator[Found]:
-    for one in read_addresses(aws, subject.environment):
-        end = partial(aws.ec2.release_address, AllocationId=one.allocation_id)
-        yield _tagged("Elastic IP", one.allocation_id, end)
-
-
 def _gateways(aws: Aws, subject: Subject) -> Iterator[Found]:
-    own = {one.id for one in read_vpcs(aws, subject.environment)}
-    pages = aws.ec2.get_paginator("describe_internet_gateways").paginate(Filters=tagged(subject.environment))
-    for one in (one for page in pages for one in page["InternetGateways"]):
-        attached = [attachment["VpcId"] for attachment in one.get("Attachments", [])]
-        end = partial(_delete_gateway, aws, one["InternetGatewayId"], attached, own)
-        yield _tagged("internet gateway", one["InternetGatewayId"], end)
+    own = {vpc.id for vpc in read_vpcs(aws, subject.environment)}
+    filters = tagged(subject.environment)
+    for gateway in listed(aws.ec2, "describe_internet_gateways", "InternetGateways[]", Filters=filters):
+        id_ = gateway["InternetGatewayId"]
+        attached = [attachment["VpcId"] for attachment in gateway.get("Attachments", [])]
+        yield _tagged("internet gateway", id_, partial(_delete_gateway, aws, id_, attached, own))
 
 
 def _delete_gateway(aws: Aws, id_: str, attached: Iterable[str], own: set[str]) -> None:
@@ -281,23 +255,10 @@ def _delete_security_group(aws: Aws, group: SecurityGroup) -> None:
     aws.ec2.delete_security_group(GroupId=group.id)
 
 
-def _prefix_lists(aws: Aws, subject: Subject) -> Iterator[Found]:
-    for one in read_prefix_lists(aws, subject.environment):
-        yield _tagged("prefix list", one.id, partial(aws.ec2.delete_managed_prefix_list, PrefixListId=one.id))
-
-
-def _subnets(aws: Aws, subject: Subject) -> Iterator[Found]:
-    for one in read_subnets(aws, subject.environment):
-        yield _tagged("subnet", one.id, partial(aws.ec2.delete_subnet, SubnetId=one.id))
-
-
 def _route_tables(aws: Aws, subject: Subject) -> Iterator[Found]:
-    pages = aws.ec2.get_paginator("describe_route_tables").paginate(Filters=tagged(subject.environment))
-    for one in (one for page in pages for one in page["RouteTables"]):
-        id_ = one["RouteTableId"]
-        kept = [
-            association["RouteTableAssociationId"] for association in one["Associations"] if not association["Main"]
-        ]
+    for table in listed(aws.ec2, "describe_route_tables", "RouteTables[]", Filters=tagged(subject.environment)):
+        id_ = table["RouteTableId"]
+        kept = [one["RouteTableAssociationId"] for one in table["Associations"] if not one["Main"]]
         yield _tagged("route table", id_, partial(_delete_route_table, aws, id_, kept))
 
 
@@ -307,18 +268,12 @@ def _delete_route_table(aws: Aws, id_: str, associations: Iterable[str]) -> None
     aws.ec2.delete_route_table(RouteTableId=id_)
 
 
-def _vpcs(aws: Aws, subject: Subject) -> Iterator[Found]:
-    for one in read_vpcs(aws, subject.environment):
-        yield _tagged("VPC", one.id, partial(aws.ec2.delete_vpc, VpcId=one.id))
-
-
 def _instance_profiles(aws: Aws, subject: Subject) -> Iterator[Found]:
-    pages = aws.iam.get_paginator("list_instance_profiles").paginate()
-    for name in [one["InstanceProfileName"] for page in pages for one in page["InstanceProfiles"]]:
+    for name in listed(aws.iam, "list_instance_profiles", "InstanceProfiles[].InstanceProfileName"):
         if name.startswith(name_prefixes(subject.environment)):
-            one = aws.iam.get_instance_profile(InstanceProfileName=name)["InstanceProfile"]
-            if is_of(tags_of(one.get("Tags")), subject.environment):
-                roles = [role["RoleName"] for role in one["Roles"]]
+            profile = aws.iam.get_instance_profile(InstanceProfileName=name)["InstanceProfile"]
+            if is_of(tags_of(profile.get("Tags")), subject.environment):
+                roles = [role["RoleName"] for role in profile["Roles"]]
                 yield _tagged("instance profile", name, partial(_delete_instance_profile, aws, name, roles))
 
 
@@ -338,15 +293,9 @@ def _roles(aws: Aws, subject: Subject) -> Iterator[Found]:
 
 
 def _delete_role(aws: Aws, name: str) -> None:
-    for page in aws.iam.get_paginator("list_role_policies").paginate(RoleName=name):
-        for policy in page["PolicyNames"]:
-            aws.iam.delete_role_policy(RoleName=name, PolicyName=policy)
+    for policy in listed(aws.iam, "list_role_policies", "PolicyNames[]", RoleName=name):
+        aws.iam.delete_role_policy(RoleName=name, PolicyName=policy)
     aws.iam.delete_role(RoleName=name)
-
-
-def _log_groups(aws: Aws, subject: Subject) -> Iterator[Found]:
-    for one in read_log_groups(aws, subject.environment):
-        yield _tagged("log group", one.name, partial(aws.logs.delete_log_group, logGroupName=one.name))
 
 
 def _bucket(aws: Aws, subject: Subject) -> Iterator[Found]:
@@ -386,9 +335,36 @@ def _delete_empty(aws: Aws, name: str) -> None:
 
 
 FINDERS: tuple[Finder, ...] = (
-    *(_records, _scaling_groups, _instances, _load_balancers, _target_groups, _endpoints, _flow_logs),
-    *(_launch_templates, _alarms, _dashboard, _topics, _volumes, _interfaces, _addresses, _gateways),
-    *(_security_groups, _prefix_lists, _subnets, _route_tables, _vpcs),
-    *(_instance_profiles, _roles, _log_groups, _bucket),
-)
+    _records,
+    # Forced: its instances go with it, and an instance refresh doesn't hold it up (DeleteAutoScalingGroup).
+    _each("scaling group", read_scaling_groups, "name",
+          lambda aws, id_: aws.autoscaling.delete_auto_scaling_group(AutoScalingGroupName=id_, ForceDelete=True)),
+    _instances,
+    _each("load balancer", read_load_balancers, "arn",
+          lambda aws, id_: aws.elbv2.delete_load_balancer(LoadBalancerArn=id_)),
+    _each("target group", read_target_groups, "arn",
+          lambda aws, id_: aws.elbv2.delete_target_group(TargetGroupArn=id_)),
+    _endpoints,
+    _flow_logs,
+    _each("launch template", read_launch_templates, "id",
+          lambda aws, id_: aws.ec2.delete_launch_template(LaunchTemplateId=id_)),
+    _alarms,
+    _dashboard,
+    _topics,
+    _volumes,
+    _interfaces,
+    _each("Elastic IP", read_addresses, "allocation_id",
+          lambda aws, id_: aws.ec2.release_address(AllocationId=id_)),
+    _gateways,
+    _security_groups,
+    _each("prefix list", read_prefix_lists, "id",
+          lambda aws, id_: aws.ec2.delete_managed_prefix_list(PrefixListId=id_)),
+    _each("subnet", read_subnets, "id", lambda aws, id_: aws.ec2.delete_subnet(SubnetId=id_)),
+    _route_tables,
+    _each("VPC", read_vpcs, "id", lambda aws, id_: aws.ec2.delete_vpc(VpcId=id_)),
+    _instance_profiles,
+    _roles,
+    _each("log group", read_log_groups, "name", lambda aws, id_: aws.logs.delete_log_group(logGroupName=id_)),
+    _bucket,
+)  # fmt: skip
 """Every kind, in the order in which they can go."""

@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from ops.aws.clients import Aws
+from ops.aws.clients import Aws, listed
 from ops.aws.ownership import Tags, tagged, tags_of
-
-if TYPE_CHECKING:
-    # Stubs, which only the development environment has.
-    from mypy_boto3_ec2.type_defs import PrefixListEntryTypeDef
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +13,6 @@ class Vpc:
     """A network."""
 
     id: str
-    cidr: str
     tags: Tags
 
 
@@ -28,9 +21,6 @@ class Subnet:
     """A part of a network, in one zone."""
 
     id: str
-    vpc_id: str
-    zone: str
-    cidr: str
     tags: Tags
 
 
@@ -59,7 +49,6 @@ class PrefixList:
 
     id: str
     name: str
-    max_entries: int
     entries: tuple[Entry, ...]
     tags: Tags
 
@@ -76,7 +65,6 @@ class SecurityRule:
     to_port: int
     peer: str
     """A range, or the id of a prefix list or security group."""
-    description: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,86 +73,66 @@ class SecurityGroup:
 
     id: str
     name: str
-    vpc_id: str
     rules: tuple[SecurityRule, ...]
     tags: Tags
 
 
 def read_vpcs(aws: Aws, environment: str) -> tuple[Vpc, ...]:
     """Return the environment's networks."""
-    pages = aws.ec2.get_paginator("describe_vpcs").paginate(Filters=tagged(environment))
     return tuple(
-        Vpc(id=one["VpcId"], cidr=one["CidrBlock"], tags=tags_of(one.get("Tags")))
-        for page in pages
-        for one in page["Vpcs"]
+        Vpc(id=vpc["VpcId"], tags=tags_of(vpc.get("Tags")))
+        for vpc in listed(aws.ec2, "describe_vpcs", "Vpcs[]", Filters=tagged(environment))
     )
 
 
 def read_subnets(aws: Aws, environment: str) -> tuple[Subnet, ...]:
     """Return the environment's subnets."""
-    pages = aws.ec2.get_paginator("describe_subnets").paginate(Filters=tagged(environment))
     return tuple(
-        Subnet(
-            id=one["SubnetId"],
-            vpc_id=one["VpcId"],
-            zone=one["AvailabilityZone"],
-            cidr=one["CidrBlock"],
-            tags=tags_of(one.get("Tags")),
-        )
-        for page in pages
-        for one in page["Subnets"]
+        Subnet(id=subnet["SubnetId"], tags=tags_of(subnet.get("Tags")))
+        for subnet in listed(aws.ec2, "describe_subnets", "Subnets[]", Filters=tagged(environment))
     )
 
 
 def read_addresses(aws: Aws, environment: str) -> tuple[Address, ...]:
     """Return the environment's own Elastic IPs, attached or not."""
-    found = aws.ec2.describe_addresses(Filters=tagged(environment))["Addresses"]
     return tuple(
         Address(
-            allocation_id=one["AllocationId"],
-            public_ip=one["PublicIp"],
-            association_id=one.get("AssociationId"),
-            tags=tags_of(one.get("Tags")),
+            allocation_id=address["AllocationId"],
+            public_ip=address["PublicIp"],
+            association_id=address.get("AssociationId"),
+            tags=tags_of(address.get("Tags")),
         )
-        for one in found
+        for address in aws.ec2.describe_addresses(Filters=tagged(environment))["Addresses"]
     )
 
 
 def read_prefix_lists(aws: Aws, environment: str) -> tuple[PrefixList, ...]:
     """Return the environment's prefix lists with their entries."""
-    pages = aws.ec2.get_paginator("describe_managed_prefix_lists").paginate(Filters=tagged(environment))
     return tuple(
         PrefixList(
-            id=one["PrefixListId"],
-            name=one["PrefixListName"],
-            max_entries=one["MaxEntries"],
-            entries=tuple(sorted(_entry(entry) for entry in _entries(aws, one["PrefixListId"]))),
-            tags=tags_of(one.get("Tags")),
+            id=prefix_list["PrefixListId"],
+            name=prefix_list["PrefixListName"],
+            entries=_entries(aws, prefix_list["PrefixListId"]),
+            tags=tags_of(prefix_list.get("Tags")),
         )
-        for page in pages
-        for one in page["PrefixLists"]
+        for prefix_list in listed(
+            aws.ec2, "describe_managed_prefix_lists", "PrefixLists[]", Filters=tagged(environment)
+        )
     )
 
 
-def _entries(aws: Aws, prefix_list_id: str) -> Iterator[PrefixListEntryTypeDef]:
-    for page in aws.ec2.get_paginator("get_managed_prefix_list_entries").paginate(PrefixListId=prefix_list_id):
-        yield from page["Entries"]
-
-
-def _entry(entry: PrefixListEntryTypeDef) -> Entry:
-    return Entry(cidr=entry["Cidr"], description=entry.get("Description", ""))
+def _entries(aws: Aws, prefix_list_id: str) -> tuple[Entry, ...]:
+    entries = listed(aws.ec2, "get_managed_prefix_list_entries", "Entries[]", PrefixListId=prefix_list_id)
+    return tuple(sorted(Entry(cidr=entry["Cidr"], description=entry.get("Description", "")) for entry in entries))
 
 
 def read_security_groups(aws: Aws, environment: str) -> tuple[SecurityGroup, ...]:
     """Return the environment's security groups with all their rules, whoever made those."""
-    pages = aws.ec2.get_paginator("describe_security_groups").paginate(Filters=tagged(environment))
-    groups = [one for page in pages for one in page["SecurityGroups"]]
+    groups = [*listed(aws.ec2, "describe_security_groups", "SecurityGroups[]", Filters=tagged(environment))]
     rules: dict[str, list[SecurityRule]] = {group["GroupId"]: [] for group in groups}
     if rules:
-        found = aws.ec2.get_paginator("describe_security_group_rules").paginate(
-            Filters=[{"Name": "group-id", "Values": sorted(rules)}]
-        )
-        for rule in (one for page in found for one in page["SecurityGroupRules"]):
+        of_groups = [{"Name": "group-id", "Values": sorted(rules)}]
+        for rule in listed(aws.ec2, "describe_security_group_rules", "SecurityGroupRules[]", Filters=of_groups):
             peers = (
                 rule.get("PrefixListId"),
                 rule.get("ReferencedGroupInfo", {}).get("GroupId"),
@@ -179,14 +147,12 @@ def read_security_groups(aws: Aws, environment: str) -> tuple[SecurityGroup, ...
                     from_port=rule.get("FromPort", -1),
                     to_port=rule.get("ToPort", -1),
                     peer=next((peer for peer in peers if peer), ""),
-                    description=rule.get("Description", ""),
                 )
             )
     return tuple(
         SecurityGroup(
             id=group["GroupId"],
             name=group["GroupName"],
-            vpc_id=group.get("VpcId", ""),
             rules=tuple(sorted(rules[group["GroupId"]], key=lambda rule: rule.id)),
             tags=tags_of(group.get("Tags")),
         )

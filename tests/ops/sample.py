@@ -36,23 +36,19 @@ def inventory() -> Inventory:
             PrefixList(
                 id="pl-1",
                 name="clients",
-                max_entries=50,
                 entries=(Entry(cidr="192.0.2.0/28", description="192.0.2.0/28"),),
                 tags={},
             ),
         ),
         security_groups=(
-            SecurityGroup(id="sg-lb", name="lb", vpc_id="vpc-1", rules=(rule("sgr-1", "pl-1"),), tags={}),
-            SecurityGroup(id="sg-service", name="service", vpc_id="vpc-1", rules=(rule("sgr-2", "sg-lb"),), tags={}),
+            SecurityGroup(id="sg-lb", name="lb", rules=(rule("sgr-1", "pl-1"),), tags={}),
+            SecurityGroup(id="sg-service", name="service", rules=(rule("sgr-2", "sg-lb"),), tags={}),
         ),
         load_balancers=(
             LoadBalancer(
                 arn="arn:lb",
                 name="live-lb",
                 dns_name="live-lb-1.elb.eu-west-2.amazonaws.com",
-                type="network",
-                scheme="internet-facing",
-                state="active",
                 addresses={zone: (address,) for zone, address in ADDRESSES.items()},
                 security_group_ids=("sg-lb",),
                 attributes={},
@@ -64,12 +60,9 @@ def inventory() -> Inventory:
             TargetGroup(
                 arn="arn:tg",
                 name="live-tg",
-                protocol="TCP",
-                port=443,
-                load_balancer_arns=("arn:lb",),
                 health_check={},
                 attributes={},
-                targets=tuple(Target(id=one, port=443, state="healthy", reason="") for one in INSTANCES.values()),
+                targets=tuple(Target(id=one, port=443, state="healthy") for one in INSTANCES.values()),
                 tags={},
             ),
         ),
@@ -79,9 +72,6 @@ def inventory() -> Inventory:
                 minimum=3,
                 maximum=6,
                 desired=3,
-                zones=ZONES,
-                subnet_ids=(),
-                health_check_type="ELB",
                 template_id="lt-1",
                 template_version="1",
                 target_group_arns=("arn:tg",),
@@ -90,7 +80,6 @@ def inventory() -> Inventory:
                         id=one,
                         zone=zone,
                         lifecycle="InService",
-                        health="Healthy",
                         template_id="lt-1",
                         template_version="1",
                     )
@@ -101,7 +90,7 @@ def inventory() -> Inventory:
                 tags={},
             ),
         ),
-        instances=tuple(instance(one, zone) for zone, one in INSTANCES.items()),
+        instances=tuple(instance(one) for one in INSTANCES.values()),
         launch_templates=(),
         bucket=Bucket(
             name="eps-dos-api-live-dataset",
@@ -113,7 +102,6 @@ def inventory() -> Inventory:
             tags={},
         ),
         roles=(),
-        alarms=(),
         records=(record("live-lb-1.elb.eu-west-2.amazonaws.com"),),
         log_groups=(),
     )
@@ -126,20 +114,15 @@ def listener(port: int, protocol: str = "TCP") -> Listener:
 
 def rule(rule_id: str, peer: str, port: int = 443) -> SecurityRule:
     """Return a rule that lets `peer` in."""
-    return SecurityRule(
-        id=rule_id, inbound=True, protocol="tcp", from_port=port, to_port=port, peer=peer, description=""
-    )
+    return SecurityRule(id=rule_id, inbound=True, protocol="tcp", from_port=port, to_port=port, peer=peer)
 
 
-def instance(instance_id: str, zone: str, image_name: str = "eps-dos-api-1.4.0") -> Instance:
+def instance(instance_id: str, image_name: str = "eps-dos-api-1.4.0") -> Instance:
     """Return a running instance."""
     return Instance(
         id=instance_id,
         image_id="ami-1",
         image_name=image_name,
-        type="c7g.large",
-        zone=zone,
-        state="running",
         public_ip=None,
         tokens_required=True,
         tags={},
@@ -148,4 +131,4 @@ def instance(instance_id: str, zone: str, image_name: str = "eps-dos-api-1.4.0")
 
 def record(target: str | None, type_: str = "A") -> Record:
     """Return a record of the sample's name."""
-    return Record(name="dos-live.eps.digital.nhs.uk", type=type_, alias_target=target, evaluates_health=True)
+    return Record(name="dos-live.eps.digital.nhs.uk", type=type_, alias_target=target)

@@ -41,7 +41,6 @@ NOTHING = Inventory(
     launch_templates=(),
     bucket=None,
     roles=(),
-    alarms=(),
     records=(),
     log_groups=(),
 )
@@ -166,24 +165,22 @@ STATE = Graph.of(
     ],
 )
 
-WAY_IN = SecurityRule(
-    id="sgr-1", inbound=True, protocol="tcp", from_port=443, to_port=443, peer="pl-1", description="Clients"
-)
-MEMBER = Member(id="i-1", zone="a", lifecycle="InService", health="Healthy", template_id="lt-1", template_version="2")
+WAY_IN = SecurityRule(id="sgr-1", inbound=True, protocol="tcp", from_port=443, to_port=443, peer="pl-1")
+MEMBER = Member(id="i-1", zone="a", lifecycle="InService", template_id="lt-1", template_version="2")
 GROUP = ScalingGroup(
-    name="nft-group", minimum=1, maximum=1, desired=1, zones=("a",), subnet_ids=(), health_check_type="ELB",
+    name="nft-group", minimum=1, maximum=1, desired=1,
     template_id="lt-1", template_version="2", target_group_arns=("arn:tg",), members=(MEMBER,),
     policies={"nft-cpu": {}}, schedules={}, tags={},
 )  # fmt: skip
 BALANCER = LoadBalancer(
-    arn="arn:lb", name="nft-lb", dns_name="", type="network", scheme="internet-facing", state="active", addresses={},
+    arn="arn:lb", name="nft-lb", dns_name="", addresses={},
     security_group_ids=("sg-1",), attributes={"a": "1", "deletion_protection.enabled": "false"},
     listeners=(Listener(arn="arn:listener", protocol="TCP", port=443, target_group_arns=("arn:tg",)),), tags={},
 )  # fmt: skip
 TARGET_GROUP = TargetGroup(
-    arn="arn:tg", name="nft-tg", protocol="TCP", port=443, load_balancer_arns=("arn:lb",),
+    arn="arn:tg", name="nft-tg",
     health_check={"HealthCheckTimeoutSeconds": 10}, attributes={"stickiness.enabled": "false"},
-    targets=(Target(id="i-1", port=443, state="healthy", reason=""),), tags={},
+    targets=(Target(id="i-1", port=443, state="healthy"),), tags={},
 )  # fmt: skip
 TEMPLATE = LaunchTemplate(
     id="lt-1",
@@ -194,14 +191,14 @@ TEMPLATE = LaunchTemplate(
     ),
     tags={},
 )
-ROLE = Role(name="nft-role", arn="arn:role", trust={}, inline={"own": {}}, attached=(), tags={})
+ROLE = Role(name="nft-role", inline={"own": {}}, attached=(), tags={})
 INSTANCE = Instance(
-    id="i-1", image_id="ami-1", image_name="", type="c7g.large", zone="a", state="running", public_ip=None,
+    id="i-1", image_id="ami-1", image_name="", public_ip=None,
     tokens_required=True, tags={},
 )  # fmt: skip
 AS_MADE = replace(
     NOTHING,
-    security_groups=(SecurityGroup(id="sg-1", name="nft", vpc_id="vpc-1", rules=(WAY_IN,), tags={}),),
+    security_groups=(SecurityGroup(id="sg-1", name="nft", rules=(WAY_IN,), tags={}),),
     load_balancers=(BALANCER,),
     target_groups=(TARGET_GROUP,),
     scaling_groups=(GROUP,),
@@ -256,8 +253,8 @@ ALL_OUT = replace(WAY_IN, id="sgr-3", inbound=False, protocol="-1", from_port=-1
                         TARGET_GROUP,
                         targets=(
                             *TARGET_GROUP.targets,
-                            Target(id="i-9", port=443, state="healthy", reason=""),
-                            Target(id="i-8", port=443, state="draining", reason=""),
+                            Target(id="i-9", port=443, state="healthy"),
+                            Target(id="i-8", port=443, state="draining"),
                         ),
                     ),
                 )

@@ -12,20 +12,18 @@ STARTED = datetime(2026, 11, 23, 9, 30, tzinfo=UTC)
 
 def instance(identifier: str, image: str) -> Instance:
     return Instance(
-        id=identifier, image_id="ami-1", image_name=image, type="c7g.large", zone="eu-west-2a", state="running",
+        id=identifier, image_id="ami-1", image_name=image,
         public_ip=None, tokens_required=True, tags={},
     )  # fmt: skip
 
 
 def member(identifier: str, lifecycle: str = "InService") -> Member:
-    return Member(
-        id=identifier, zone="eu-west-2a", lifecycle=lifecycle, health="Healthy", template_id="lt", template_version="1"
-    )
+    return Member(id=identifier, zone="eu-west-2a", lifecycle=lifecycle, template_id="lt", template_version="1")
 
 
 def group(*members: Member) -> ScalingGroup:
     return ScalingGroup(
-        name="g", minimum=1, maximum=2, desired=1, zones=(), subnet_ids=(), health_check_type="ELB", template_id="lt",
+        name="g", minimum=1, maximum=2, desired=1, template_id="lt",
         template_version="1", target_group_arns=(), members=members, policies={}, schedules={}, tags={},
     )  # fmt: skip
 

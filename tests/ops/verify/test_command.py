@@ -45,7 +45,7 @@ def sound() -> Inventory:
     policy = access.dataset_policy(ENVIRONMENT.dataset, ACCOUNT, PARTITION)
     return replace(
         found,
-        subnets=(Subnet(id="subnet-1", vpc_id="vpc-1", zone="eu-west-2a", cidr="10.20.0.0/20", tags=TAGS),),
+        subnets=(Subnet(id="subnet-1", tags=TAGS),),
         addresses=tagged(found.addresses),
         prefix_lists=tagged(found.prefix_lists),
         load_balancers=tagged(found.load_balancers),
@@ -63,7 +63,7 @@ def groups(*more: SecurityRule) -> tuple[SecurityGroup, ...]:
 
     def group(label: str, identifier: str, *rules: SecurityRule) -> SecurityGroup:
         name = f"live-{label}"
-        return SecurityGroup(id=identifier, name=name, vpc_id="vpc-1", rules=rules, tags={**TAGS, "Name": name})
+        return SecurityGroup(id=identifier, name=name, rules=rules, tags={**TAGS, "Name": name})
 
     return (
         group("load-balancer", "sg-lb", rule("1", "pl-1"), rule("2", "sg-service", inbound=False)),
@@ -80,9 +80,7 @@ def groups(*more: SecurityRule) -> tuple[SecurityGroup, ...]:
 
 
 def rule(number: str, peer: str, inbound: bool = True, **changes: Any) -> SecurityRule:
-    made = SecurityRule(
-        id=f"sgr-{number}", inbound=inbound, protocol="tcp", from_port=443, to_port=443, peer=peer, description=""
-    )
+    made = SecurityRule(id=f"sgr-{number}", inbound=inbound, protocol="tcp", from_port=443, to_port=443, peer=peer)
     return replace(made, **changes)
 
 
@@ -106,8 +104,6 @@ def role(*statements: dict[str, Any], attached: tuple[str, ...] = ()) -> Role:
     name = access.service_role_name("live")
     return Role(
         name=name,
-        arn=f"arn:aws:iam::{ACCOUNT}:role/{name}",
-        trust={},
         inline={"service": {**document, "Statement": [*document["Statement"], *statements]}},
         attached=attached,
         tags=TAGS,
@@ -192,7 +188,7 @@ SEEDED: dict[str, tuple[Callable[[], Inventory], dict[str, str]]] = {
         {"targets": "eu-west-2a has none"},
     ),
     "wrong image": (
-        lambda: with_(instances=(sample.instance("i-a", "eu-west-2a", "old"), *sound().instances[1:])),
+        lambda: with_(instances=(sample.instance("i-a", "old"), *sound().instances[1:])),
         {"release": "some instances run old"},
     ),
     "changed maximum": (
