@@ -66,36 +66,26 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         self._lock = threading.Lock()
         self._stopping = False
 
-    def Handshake(  # noqa: N802 gRPC's name
+    def Handshake(
         self, request: language_pb2.LanguageHandshakeRequest, _context: grpc.ServicerContext
     ) -> language_pb2.LanguageHandshakeResponse:
         """An engine that attaches to a running host says where it listens; one that starts a host passes it."""
         self._engine_address = request.engine_address
         return language_pb2.LanguageHandshakeResponse()
 
-    def GetPluginInfo(  # noqa: N802 gRPC's name
-        self, _request: empty_pb2.Empty, _context: grpc.ServicerContext
-    ) -> plugin_pb2.PluginInfo:
+    def GetPluginInfo(self, _request: empty_pb2.Empty, _context: grpc.ServicerContext) -> plugin_pb2.PluginInfo:
         """The version of the SDK that the host's protocol is taken from."""
         import importlib.metadata
 
         return plugin_pb2.PluginInfo(version=importlib.metadata.version("pulumi"))
 
-    def GetRequiredPackages(  # noqa: N802 gRPC's name
+    def GetRequiredPackages(
         self, _request: language_pb2.GetRequiredPackagesRequest, _context: grpc.ServicerContext
     ) -> language_pb2.GetRequiredPackagesResponse:
         """None: an engine told of a plugin beforehand downloads it, although PATH may have one; later it looks."""
         return language_pb2.GetRequiredPackagesResponse()
 
-    def GetRequiredPlugins(  # noqa: N802 gRPC's name
-        self, _request: language_pb2.GetRequiredPluginsRequest, _context: grpc.ServicerContext
-    ) -> language_pb2.GetRequiredPluginsResponse:
-        """As GetRequiredPackages, for older engines."""
-        return language_pb2.GetRequiredPluginsResponse()
-
-    def Run(  # noqa: N802 gRPC's name
-        self, request: language_pb2.RunRequest, context: grpc.ServicerContext
-    ) -> language_pb2.RunResponse:
+    def Run(self, request: language_pb2.RunRequest, context: grpc.ServicerContext) -> language_pb2.RunResponse:
         """Run the program to its end. Its output is the host's own, which the engine shows."""
         try:
             python, environment = interpreter(request.info)
@@ -136,7 +126,7 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
             return language_pb2.RunResponse(bail=True)
         return language_pb2.RunResponse(error=f"the program {_ending(code)}")
 
-    def RunPlugin(  # noqa: N802 gRPC's name
+    def RunPlugin(
         self, request: language_pb2.RunPluginRequest, context: grpc.ServicerContext
     ) -> Iterator[language_pb2.RunPluginResponse]:
         """Run a policy pack, or a plugin that is a folder with __main__.py, passing on its output as it comes."""
@@ -162,26 +152,18 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         else:
             context.abort(grpc.StatusCode.FAILED_PRECONDITION, f"the plugin in {folder} has no __main__.py to run")
 
-    def InstallDependencies(  # noqa: N802 gRPC's name
+    def InstallDependencies(
         self, _request: language_pb2.InstallDependenciesRequest, _context: grpc.ServicerContext
     ) -> Iterator[language_pb2.InstallDependenciesResponse]:
         """Nothing to do: the virtual environment is the project's to make."""
         yield language_pb2.InstallDependenciesResponse(stdout=b"Python packages are installed by the project.\n")
 
-    def RuntimeOptionsPrompts(  # noqa: N802 gRPC's name
-        self, _request: language_pb2.RuntimeOptionsRequest, _context: grpc.ServicerContext
-    ) -> language_pb2.RuntimeOptionsResponse:
-        """Nothing to ask when a project is made."""
-        return language_pb2.RuntimeOptionsResponse()
-
-    def About(  # noqa: N802 gRPC's name
-        self, request: language_pb2.AboutRequest, context: grpc.ServicerContext
-    ) -> language_pb2.AboutResponse:
+    def About(self, request: language_pb2.AboutRequest, context: grpc.ServicerContext) -> language_pb2.AboutResponse:
         """Which Python programs run on, for `pulumi about`."""
         ((executable, version),) = self._ask(request.info, _WHICH_PYTHON, context)
         return language_pb2.AboutResponse(executable=executable, version=version, metadata={"toolchain": "pip"})
 
-    def GetProgramDependencies(  # noqa: N802 gRPC's name
+    def GetProgramDependencies(
         self, request: language_pb2.GetProgramDependenciesRequest, context: grpc.ServicerContext
     ) -> language_pb2.GetProgramDependenciesResponse:
         """Every package that the program's Python has, for `pulumi about`: direct ones aren't told apart."""
@@ -190,9 +172,7 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
             dependencies=[language_pb2.DependencyInfo(name=name, version=version) for name, version in found]
         )
 
-    def Cancel(  # noqa: N802 gRPC's name
-        self, _request: empty_pb2.Empty, _context: grpc.ServicerContext
-    ) -> empty_pb2.Empty:
+    def Cancel(self, _request: empty_pb2.Empty, _context: grpc.ServicerContext) -> empty_pb2.Empty:
         """Let programs end by themselves; those who don't are ended."""
         threading.Thread(target=self.stop, args=(signal.SIGINT,), daemon=True).start()
         return empty_pb2.Empty()

@@ -9,6 +9,7 @@ Source: proto/pulumi/provider.proto, as documented in the installed pulumi.runti
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -38,7 +39,23 @@ _KINDS = {
 _STATUS_DETAILS = "grpc-status-details-bin"
 _INVALID = re.compile(r"[^\x20-\x7e]+")
 
+Request = TypeVar("Request")
 Answer = TypeVar("Answer")
+
+
+def _answering(
+    method: Callable[[Provider, Request, grpc.ServicerContext], Answer],
+) -> Callable[[Provider, Request, grpc.ServicerContext], Answer]:
+    """Let an error that the person is to read end the call with it."""
+
+    @functools.wraps(method)
+    def answer(provider: Provider, request: Request, context: grpc.ServicerContext) -> Answer:
+        try:
+            return method(provider, request, context)
+        except (ProviderError, UnsupportedValueError) as error:
+            _abort(context, grpc.StatusCode.UNKNOWN, error)
+
+    return answer
 
 
 class Provider(provider_pb2_grpc.ResourceProviderServicer):
@@ -53,19 +70,17 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         if self._connection is not None:
             self._connection.cancelled.set()
 
-    def Handshake(  # noqa: N802 gRPC's name
+    def Handshake(
         self, _request: provider_pb2.ProviderHandshakeRequest, _context: grpc.ServicerContext
     ) -> provider_pb2.ProviderHandshakeResponse:
         """Say what the provider understands."""
         return provider_pb2.ProviderHandshakeResponse(accept_secrets=True, supports_autonaming_configuration=True)
 
-    def GetPluginInfo(  # noqa: N802 gRPC's name
-        self, _request: empty_pb2.Empty, _context: grpc.ServicerContext
-    ) -> plugin_pb2.PluginInfo:
+    def GetPluginInfo(self, _request: empty_pb2.Empty, _context: grpc.ServicerContext) -> plugin_pb2.PluginInfo:
         """The version of the pulumi_aws that the table is held against."""
         return plugin_pb2.PluginInfo(version=self._version)
 
-    def GetSchema(  # noqa: N802 gRPC's name
+    def GetSchema(
         self, _request: provider_pb2.GetSchemaRequest, _context: grpc.ServicerContext
     ) -> provider_pb2.GetSchemaResponse:
         """A package schema of names only: what an engine asks that wants to know whether a token exists."""
@@ -77,20 +92,16 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         }
         return provider_pb2.GetSchemaResponse(schema=json.dumps(described))
 
-    def Attach(  # noqa: N802 gRPC's name
-        self, _request: plugin_pb2.PluginAttach, _context: grpc.ServicerContext
-    ) -> empty_pb2.Empty:
+    def Attach(self, _request: plugin_pb2.PluginAttach, _context: grpc.ServicerContext) -> empty_pb2.Empty:
         """An engine that found the provider running: nothing is kept of engines."""
         return empty_pb2.Empty()
 
-    def Cancel(  # noqa: N802 gRPC's name
-        self, _request: empty_pb2.Empty, _context: grpc.ServicerContext
-    ) -> empty_pb2.Empty:
+    def Cancel(self, _request: empty_pb2.Empty, _context: grpc.ServicerContext) -> empty_pb2.Empty:
         """The engine was interrupted."""
         self.cancel()
         return empty_pb2.Empty()
 
-    def CheckConfig(  # noqa: N802 gRPC's name
+    def CheckConfig(
         self, request: provider_pb2.CheckRequest, _context: grpc.ServicerContext
     ) -> provider_pb2.CheckResponse:
         """Refuse arguments that pulumi_aws doesn't have, and those that the stand-in doesn't honour."""
@@ -108,7 +119,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         ]
         return provider_pb2.CheckResponse(inputs=request.news, failures=_failures(problems))
 
-    def DiffConfig(  # noqa: N802 gRPC's name
+    def DiffConfig(
         self, request: provider_pb2.DiffRequest, _context: grpc.ServicerContext
     ) -> provider_pb2.DiffResponse:
         """Another region makes another provider, as the real one's does; anything else is a change in place."""
@@ -122,7 +133,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         replacing = [name for name in changed if name == "region" and not has_unknown(news.get(name))]
         return _diff_response(Differences([_config_change(name, olds, news) for name in changed], frozenset(replacing)))
 
-    def Configure(  # noqa: N802 gRPC's name
+    def Configure(
         self, request: provider_pb2.ConfigureRequest, context: grpc.ServicerContext
     ) -> provider_pb2.ConfigureResponse:
         """Connect, or refuse: nothing is asked of AWS by a provider that wasn't configured."""
@@ -135,135 +146,100 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
             acceptSecrets=True, supportsPreview=True, supports_autonaming_configuration=True
         )
 
-    def Check(  # noqa: N802 gRPC's name
-        self, request: provider_pb2.CheckRequest, context: grpc.ServicerContext
-    ) -> provider_pb2.CheckResponse:
+    @_answering
+    def Check(self, request: provider_pb2.CheckRequest, _context: grpc.ServicerContext) -> provider_pb2.CheckResponse:
         """Refuse what the real provider would refuse, and fill in what it would."""
+        row = _row(request.urn)
+        news, secrets = decode(request.news)
+        olds, _ = decode(request.olds)
+        checked = lifecycle.check(
+            row, _name(request.urn), news, olds, self._connected(), request.randomSeed, _autonaming(request)
+        )
+        return provider_pb2.CheckResponse(
+            inputs=encode(checked.inputs, _with_all_tags(secrets)), failures=_failures(checked.problems)
+        )
 
-        def run() -> provider_pb2.CheckResponse:
-            row = _row(request.urn)
-            news, secrets = decode(request.news)
-            olds, _ = decode(request.olds)
-            checked = lifecycle.check(
-                row, _name(request.urn), news, olds, self._connected(), request.randomSeed, _autonaming(request)
-            )
-            return provider_pb2.CheckResponse(
-                inputs=encode(checked.inputs, _with_all_tags(secrets)), failures=_failures(checked.problems)
-            )
-
-        return _answered(context, run)
-
-    def Diff(  # noqa: N802 gRPC's name
-        self, request: provider_pb2.DiffRequest, context: grpc.ServicerContext
-    ) -> provider_pb2.DiffResponse:
+    @_answering
+    def Diff(self, request: provider_pb2.DiffRequest, _context: grpc.ServicerContext) -> provider_pb2.DiffResponse:
         """What would change, and whether it takes a new resource."""
+        state, _ = decode(request.olds)
+        before, _ = decode(request.old_inputs)
+        news, _ = decode(request.news)
+        return _diff_response(
+            lifecycle.diff(_row(request.urn), before or state, state, news, list(request.ignoreChanges))
+        )
 
-        def run() -> provider_pb2.DiffResponse:
-            state, _ = decode(request.olds)
-            before, _ = decode(request.old_inputs)
-            news, _ = decode(request.news)
-            return _diff_response(
-                lifecycle.diff(_row(request.urn), before or state, state, news, list(request.ignoreChanges))
-            )
-
-        return _answered(context, run)
-
-    def Create(  # noqa: N802 gRPC's name
-        self, request: provider_pb2.CreateRequest, context: grpc.ServicerContext
-    ) -> provider_pb2.CreateResponse:
+    @_answering
+    def Create(self, request: provider_pb2.CreateRequest, context: grpc.ServicerContext) -> provider_pb2.CreateResponse:
         """Create, or in a preview say what can be known."""
+        row = _row(request.urn)
+        inputs, secrets = decode(request.properties)
+        if request.preview:
+            return provider_pb2.CreateResponse(properties=encode(lifecycle.planned_create(row, inputs), secrets))
+        try:
+            work = lifecycle.create(row, self._connected(), inputs, request.timeout)
+        except PartialError as error:
+            _abort_partial(context, error, inputs, secrets)
+        return provider_pb2.CreateResponse(id=work.id, properties=encode(work.state, secrets))
 
-        def run() -> provider_pb2.CreateResponse:
-            row = _row(request.urn)
-            inputs, secrets = decode(request.properties)
-            if request.preview:
-                return provider_pb2.CreateResponse(properties=encode(lifecycle.planned_create(row, inputs), secrets))
-            try:
-                work = lifecycle.create(row, self._connected(), inputs, request.timeout)
-            except PartialError as error:
-                _abort_partial(context, error, inputs, secrets)
-            return provider_pb2.CreateResponse(id=work.id, properties=encode(work.state, secrets))
-
-        return _answered(context, run)
-
-    def Read(  # noqa: N802 gRPC's name
-        self, request: provider_pb2.ReadRequest, context: grpc.ServicerContext
-    ) -> provider_pb2.ReadResponse:
+    @_answering
+    def Read(self, request: provider_pb2.ReadRequest, _context: grpc.ServicerContext) -> provider_pb2.ReadResponse:
         """What AWS has now; an empty id says that it has nothing."""
+        state, secrets = decode(request.properties)
+        before, input_secrets = decode(request.inputs)
+        found = lifecycle.read(_row(request.urn), self._connected(), request.id, before, state)
+        if found is None:
+            return provider_pb2.ReadResponse()
+        outputs, inputs = found
+        return provider_pb2.ReadResponse(
+            id=request.id,
+            properties=encode(outputs, secrets | input_secrets),
+            inputs=encode(inputs, input_secrets),
+        )
 
-        def run() -> provider_pb2.ReadResponse:
-            state, secrets = decode(request.properties)
-            before, input_secrets = decode(request.inputs)
-            found = lifecycle.read(_row(request.urn), self._connected(), request.id, before, state)
-            if found is None:
-                return provider_pb2.ReadResponse()
-            outputs, inputs = found
-            return provider_pb2.ReadResponse(
-                id=request.id,
-                properties=encode(outputs, secrets | input_secrets),
-                inputs=encode(inputs, input_secrets),
-            )
-
-        return _answered(context, run)
-
-    def Update(  # noqa: N802 gRPC's name
-        self, request: provider_pb2.UpdateRequest, context: grpc.ServicerContext
-    ) -> provider_pb2.UpdateResponse:
+    @_answering
+    def Update(self, request: provider_pb2.UpdateRequest, context: grpc.ServicerContext) -> provider_pb2.UpdateResponse:
         """Change what differs, or in a preview say what can be known."""
+        row = _row(request.urn)
+        state, _ = decode(request.olds)
+        before, _ = decode(request.old_inputs)
+        news, secrets = decode(request.news)
+        before = before or state
+        ignored = list(request.ignoreChanges)
+        if request.preview:
+            changes = lifecycle.diff(row, before, state, news, ignored).changes
+            planned = lifecycle.planned_update(row, before, state, news, changes)
+            return provider_pb2.UpdateResponse(properties=encode(planned, secrets))
+        try:
+            work = lifecycle.update(row, self._connected(), request.id, before, state, news, ignored, request.timeout)
+        except PartialError as error:
+            _abort_partial(context, error, news, secrets)
+        return provider_pb2.UpdateResponse(properties=encode(work.state, secrets))
 
-        def run() -> provider_pb2.UpdateResponse:
-            row = _row(request.urn)
-            state, _ = decode(request.olds)
-            before, _ = decode(request.old_inputs)
-            news, secrets = decode(request.news)
-            before = before or state
-            ignored = list(request.ignoreChanges)
-            if request.preview:
-                changes = lifecycle.diff(row, before, state, news, ignored).changes
-                planned = lifecycle.planned_update(row, before, state, news, changes)
-                return provider_pb2.UpdateResponse(properties=encode(planned, secrets))
-            try:
-                work = lifecycle.update(
-                    row, self._connected(), request.id, before, state, news, ignored, request.timeout
-                )
-            except PartialError as error:
-                _abort_partial(context, error, news, secrets)
-            return provider_pb2.UpdateResponse(properties=encode(work.state, secrets))
-
-        return _answered(context, run)
-
-    def Delete(  # noqa: N802 gRPC's name
-        self, request: provider_pb2.DeleteRequest, context: grpc.ServicerContext
-    ) -> empty_pb2.Empty:
+    @_answering
+    def Delete(self, request: provider_pb2.DeleteRequest, _context: grpc.ServicerContext) -> empty_pb2.Empty:
         """Delete; what is gone already is fine."""
+        state, _ = decode(request.properties)
+        before, _ = decode(request.old_inputs)
+        lifecycle.delete(_row(request.urn), self._connected(), request.id, before, state, request.timeout)
+        return empty_pb2.Empty()
 
-        def run() -> empty_pb2.Empty:
-            state, _ = decode(request.properties)
-            before, _ = decode(request.old_inputs)
-            lifecycle.delete(_row(request.urn), self._connected(), request.id, before, state, request.timeout)
-            return empty_pb2.Empty()
-
-        return _answered(context, run)
-
-    def Invoke(  # noqa: N802 gRPC's name
-        self, request: provider_pb2.InvokeRequest, context: grpc.ServicerContext
+    @_answering
+    def Invoke(
+        self, request: provider_pb2.InvokeRequest, _context: grpc.ServicerContext
     ) -> provider_pb2.InvokeResponse:
         """Look something up."""
-
-        def run() -> provider_pb2.InvokeResponse:
-            function = FUNCTIONS.get(request.tok)
-            if function is None:
-                raise ProviderError(f"the lab's stand-in for AWS doesn't implement the function {request.tok}")
-            arguments, secrets = decode(request.args)
-            coerced, problems = functions.check(function, arguments)
-            if problems:
-                return provider_pb2.InvokeResponse(failures=_failures(problems))
-            response = provider_pb2.InvokeResponse()
-            result = functions.invoke(function, self._connected(), coerced)
-            getattr(response, "return").CopyFrom(encode(result, secrets))
-            return response
-
-        return _answered(context, run)
+        function = FUNCTIONS.get(request.tok)
+        if function is None:
+            raise ProviderError(f"the lab's stand-in for AWS doesn't implement the function {request.tok}")
+        arguments, secrets = decode(request.args)
+        coerced, problems = functions.check(function, arguments)
+        if problems:
+            return provider_pb2.InvokeResponse(failures=_failures(problems))
+        response = provider_pb2.InvokeResponse()
+        result = functions.invoke(function, self._connected(), coerced)
+        getattr(response, "return").CopyFrom(encode(result, secrets))
+        return response
 
     def _connected(self) -> Connection:
         if self._connection is None:
@@ -287,11 +263,8 @@ def _name(urn: str) -> str:
 def _autonaming(request: provider_pb2.CheckRequest) -> Autonaming:
     if not request.HasField("autonaming"):
         return Autonaming()
-    options = provider_pb2.CheckRequest.AutonamingOptions
-    return Autonaming(
-        proposed=request.autonaming.proposed_name,
-        disabled=request.autonaming.mode == options.DISABLE,
-    )
+    disabled = request.autonaming.mode == provider_pb2.CheckRequest.AutonamingOptions.DISABLE
+    return Autonaming(proposed=request.autonaming.proposed_name, disabled=disabled)
 
 
 def _with_all_tags(secrets: frozenset[Path]) -> frozenset[Path]:
@@ -328,13 +301,6 @@ def _diff_response(found: Differences) -> provider_pb2.DiffResponse:
         in_place, replacing = _KINDS[change.kind]
         response.detailedDiff[change.path].kind = replacing if change.path in found.replacing else in_place
     return response
-
-
-def _answered(context: grpc.ServicerContext, run: Callable[[], Answer]) -> Answer:
-    try:
-        return run()
-    except (ProviderError, UnsupportedValueError) as error:
-        _abort(context, grpc.StatusCode.UNKNOWN, error)
 
 
 def _abort(context: grpc.ServicerContext, code: grpc.StatusCode, error: Exception) -> NoReturn:
