@@ -1,4 +1,3 @@
-# ruff: noqa: ANN401  # moto's objects: their types say less than their names
 """Auto Scaling groups as AWS keeps them: members in all zones, that need time to start and are replaced when they fail.
 
 Rules: EC2 Auto Scaling User Guide (instance lifecycle; distribution across Availability Zones; health checks for
@@ -16,7 +15,6 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -36,7 +34,7 @@ from moto.elbv2.models import elbv2_backends
 from lab.emulator import clock, faults
 from lab.emulator.extensions.autoscaling_schedules import AlreadyExists, Schedules
 from lab.emulator.extensions.elbv2_target_groups import INITIAL_SECONDS, TargetGroups
-from lab.emulator.extensions.hooks import add_actions, extend_backend
+from lab.emulator.extensions.hooks import adds_to, each, extends
 from lab.emulator.target_tracking import PERIOD_SECONDS, Fleet, Tracking
 
 BOOT_SECONDS = 30.0
@@ -323,9 +321,8 @@ class Group(FakeAutoScalingGroup):
             if self.quiet():
                 self.looked_at = until
             self.looked_at = min(self.looked_at + STEP_SECONDS, until)
-            for _, _, backend in elbv2_backends.iter_backends():
-                if isinstance(backend, TargetGroups):
-                    backend.advance(self.looked_at)
+            for backend in each(elbv2_backends, TargetGroups):
+                backend.advance(self.looked_at)
             self._step(self.looked_at, last=self.looked_at >= until)
             if before // PERIOD_SECONDS < self.looked_at // PERIOD_SECONDS:
                 self._track()
@@ -436,6 +433,7 @@ class Group(FakeAutoScalingGroup):
         return any((arn, member.instance_id) in checked for arn in self.target_group_arns)
 
 
+@extends(autoscaling_backends)
 class Groups(Schedules):
     """moto's backend, whose groups have members that live."""
 
@@ -500,6 +498,7 @@ _create = AutoScalingResponse.create_auto_scaling_group
 _update = AutoScalingResponse.update_auto_scaling_group
 
 
+@adds_to(AutoScalingResponse)
 class GroupActions(AutoScalingResponse):
     """What moto's answers leave out."""
 
@@ -578,23 +577,14 @@ def _keep_as_sent(response: Any, group: Group) -> None:
             setattr(group, attribute, value)
 
 
-def install() -> None:
-    """Put these rules into moto."""
-    # moto makes groups by this name.
-    setattr(models, "FakeAutoScalingGroup", Group)  # noqa: B010 - to a type checker it is a type, not a variable
-    # ScalingPolicy (EC2 Auto Scaling API): a policy is enabled unless it was made otherwise.
-    setattr(models.FakeScalingPolicy, "enabled", True)  # noqa: B010 - an attribute moto's class lacks
-    extend_backend(autoscaling_backends, Groups)
-    add_actions(AutoScalingResponse, GroupActions)
-    clock.at_each_request(_advance)
+def advance(now: float) -> None:
+    """Move every group on to `now`."""
+    for backend in each(autoscaling_backends, Groups):
+        for name in list(backend.autoscaling_groups):
+            backend.known(name).advance(now)
 
 
-def _advance(now: float) -> None:
-    for group in _groups():
-        group.advance(now)
-
-
-def _groups() -> Iterator[Group]:
-    for _, _, backend in autoscaling_backends.iter_backends():
-        if isinstance(backend, Groups):
-            yield from [backend.known(name) for name in backend.autoscaling_groups]
+# moto makes groups by this name.
+setattr(models, "FakeAutoScalingGroup", Group)  # noqa: B010 - to a type checker it is a type, not a variable
+# ScalingPolicy (EC2 Auto Scaling API): a policy is enabled unless it was made otherwise.
+setattr(models.FakeScalingPolicy, "enabled", True)  # noqa: B010 - an attribute moto's class lacks

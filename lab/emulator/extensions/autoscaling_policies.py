@@ -10,18 +10,13 @@ from typing import Any
 
 from moto.autoscaling.models import AutoScalingBackend, autoscaling_backends
 
-from lab.emulator.extensions.hooks import extend_backend
+from lab.emulator.extensions.hooks import extends
 
 
+@extends(autoscaling_backends)
 class Policies(AutoScalingBackend):
     """moto's backend, without that."""
 
-    def put_scaling_policy(self, *args: Any, **settings: Any) -> Any:  # noqa: ANN401  # moto's policy
-        """PutScalingPolicy."""
+    def put_scaling_policy(self, *args: Any, **settings: Any) -> Any:
         settings["predictive_scaling_configuration"] = settings.get("predictive_scaling_configuration") or None
         return super().put_scaling_policy(*args, **settings)
-
-
-def install() -> None:
-    """Put this into moto."""
-    extend_backend(autoscaling_backends, Policies)

@@ -25,7 +25,7 @@ from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult
 
 from lab.emulator.extensions.autoscaling_groups import Group, Groups, Member
-from lab.emulator.extensions.hooks import add_actions, extend_backend
+from lab.emulator.extensions.hooks import adds_to, extends
 
 HEALTH_LIMIT_SECONDS = 600.0
 ACTIVE = frozenset({"Pending", "InProgress", "Baking", "Cancelling", "RollbackInProgress"})
@@ -225,6 +225,7 @@ class Refresh:
         return {**shown, **{key: value for key, value in optional.items() if value is not None}}
 
 
+@extends(autoscaling_backends)
 class Refreshes(Groups):
     """The backend, with the refreshes of its groups; the newest first."""
 
@@ -235,7 +236,6 @@ class Refreshes(Groups):
     def start_instance_refresh(
         self, group_name: str, strategy: str, desired: dict[str, Any] | None, asked: dict[str, Any]
     ) -> Refresh:
-        """StartInstanceRefresh."""
         group = self.known(group_name)
         if group.refresh is not None and group.refresh.active:
             raise InstanceRefreshInProgress
@@ -287,11 +287,11 @@ class Refreshes(Groups):
         self.refreshes.pop(group_name, None)
 
 
+@adds_to(AutoScalingResponse)
 class RefreshActions(AutoScalingResponse):
     """The four actions."""
 
     def start_instance_refresh(self) -> ActionResult:
-        """StartInstanceRefresh."""
         refresh = _backend(self).start_instance_refresh(
             self._get_param("AutoScalingGroupName"),
             self._get_param("Strategy", "Rolling"),
@@ -326,13 +326,7 @@ class RefreshActions(AutoScalingResponse):
         return ActionResult({"InstanceRefreshId": refresh.refresh_id})
 
 
-def install() -> None:
-    """Put these rules into moto."""
-    extend_backend(autoscaling_backends, Refreshes)
-    add_actions(AutoScalingResponse, RefreshActions)
-
-
-def _backend(response: AutoScalingResponse) -> Any:  # noqa: ANN401 - moto's object
+def _backend(response: AutoScalingResponse) -> Any:
     return response.autoscaling_backend
 
 

@@ -1,4 +1,3 @@
-# ruff: noqa: ANN401  # moto's objects: their types say less than their names
 """Scheduled actions as EC2 Auto Scaling keeps them: with a start time that it works out, and fired when that has come.
 
 Rules: EC2 Auto Scaling API reference (PutScheduledUpdateGroupAction: a start in the past is refused;

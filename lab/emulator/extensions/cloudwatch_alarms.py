@@ -1,4 +1,3 @@
-# ruff: noqa: ANN401  # moto's objects: their types say less than their names
 """Alarms as CloudWatch keeps them: composite ones, states, what may be deleted, and refusals.
 
 Rules: CloudWatch API reference (PutMetricAlarm, PutCompositeAlarm, DeleteAlarms, DescribeAlarms, SetAlarmState,
@@ -23,7 +22,7 @@ from moto.core.utils import utcnow
 
 from lab.emulator import clock
 from lab.emulator.extensions.cloudwatch_alarm_rule import AlarmRule, AlarmRuleError, parse
-from lab.emulator.extensions.hooks import add_actions, extend_backend
+from lab.emulator.extensions.hooks import adds_to, each, extends
 
 SETTLING_SECONDS = 60.0
 ALARMS_PER_PAGE = 50
@@ -38,6 +37,7 @@ STATE_WITHOUT_DATA = {
 }
 
 
+@extends(cloudwatch_backends)
 class Alarms(CloudWatchBackend):
     """moto's backend, with composite alarms and with states that survive."""
 
@@ -101,7 +101,6 @@ class Alarms(CloudWatchBackend):
         super().delete_alarms(known)
 
     def set_alarm_state(self, alarm_name: str, reason: str, reason_data: str, state_value: str) -> None:
-        """SetAlarmState."""
         super().set_alarm_state(alarm_name, reason, reason_data, state_value)
         self.settles_at.pop(alarm_name, None)
 
@@ -111,14 +110,12 @@ class Alarms(CloudWatchBackend):
         return super().list_tags_for_resource(arn)
 
     def tag_resource(self, arn: str, tags: dict[str, str]) -> None:
-        """TagResource."""
         self._check_exists(arn)
         if len({**self.tagger.get_tag_dict_for_resource(arn), **tags}) > TAGS_PER_ALARM:
             raise ValidationError(f"The maximum number of tags is {TAGS_PER_ALARM}")
         super().tag_resource(arn, tags)
 
     def untag_resource(self, arn: str, tag_keys: list[str]) -> None:
-        """UntagResource."""
         self._check_exists(arn)
         self.tagger.untag_resource_using_names(arn, tag_keys)
 
@@ -167,11 +164,11 @@ class Alarms(CloudWatchBackend):
             raise ResourceNotFoundException(f"The specified resource does not exist: {arn}")
 
 
+@adds_to(CloudWatchResponse)
 class AlarmActions(CloudWatchResponse):
     """The actions that moto lacks, or answers too simply."""
 
     def put_composite_alarm(self) -> ActionResult:
-        """PutCompositeAlarm."""
         self.cloudwatch_backend.put_composite_alarm(  # type: ignore[attr-defined]  # ours
             self._get_param("AlarmName"),
             self._get_param("AlarmRule"),
@@ -209,17 +206,10 @@ class AlarmActions(CloudWatchResponse):
         )
 
 
-def install() -> None:
-    """Put this into moto."""
-    extend_backend(cloudwatch_backends, Alarms)
-    add_actions(CloudWatchResponse, AlarmActions)
-    clock.at_each_request(_advance)
-
-
-def _advance(now: float) -> None:
-    for _, _, backend in cloudwatch_backends.iter_backends():
-        if isinstance(backend, Alarms):
-            backend.advance(now)
+def advance(now: float) -> None:
+    """Move every account's alarms on to `now`."""
+    for backend in each(cloudwatch_backends, Alarms):
+        backend.advance(now)
 
 
 def _fits(alarm: Alarm, asked: Any) -> bool:

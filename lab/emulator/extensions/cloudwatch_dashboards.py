@@ -14,7 +14,7 @@ from typing import Any
 from moto.cloudwatch.exceptions import DashboardInvalidInputError
 from moto.cloudwatch.models import CloudWatchBackend, Dashboard, cloudwatch_backends
 
-from lab.emulator.extensions.hooks import extend_backend
+from lab.emulator.extensions.hooks import extends
 
 NAME = re.compile(r"[A-Za-z0-9_-]{1,255}")
 WIDGET_TYPES = ("metric", "text", "log", "alarm", "explorer", "custom")
@@ -22,11 +22,11 @@ WIDGET_TYPES = ("metric", "text", "log", "alarm", "explorer", "custom")
 GRID = {"x": (0, 23), "y": (0, 2**31), "width": (1, 24), "height": (1, 1000)}
 
 
+@extends(cloudwatch_backends)
 class Dashboards(CloudWatchBackend):
     """moto's backend, with these checks."""
 
     def put_dashboard(self, name: str, body: str) -> Dashboard:
-        """PutDashboard."""
         if not NAME.fullmatch(name):
             raise DashboardInvalidInputError(
                 f"The value {name} for field DashboardName contains invalid characters. "
@@ -41,12 +41,7 @@ class Dashboards(CloudWatchBackend):
         return super().put_dashboard(name, body)
 
 
-def install() -> None:
-    """Put this into moto."""
-    extend_backend(cloudwatch_backends, Dashboards)
-
-
-def _errors(body: Any) -> Iterator[tuple[str, str]]:  # noqa: ANN401  # any JSON
+def _errors(body: Any) -> Iterator[tuple[str, str]]:
     if not isinstance(body, dict):
         yield "", "Should be object"
         return

@@ -1,4 +1,3 @@
-# ruff: noqa: ANN401  # moto's objects: their types say less than their names
 """What can't be deleted because something else needs it, and addresses.
 
 Rules: EC2 API reference (DeleteSecurityGroup, DeleteSubnet, DeleteRouteTable, DeleteVpc, DeleteVpcEndpoints,
@@ -22,13 +21,14 @@ from moto.ec2.exceptions import DependencyViolationError, EC2ClientError
 from moto.ec2.models import EC2Backend, ec2_backends
 
 from lab.emulator import addresses, quotas
-from lab.emulator.extensions.hooks import extend_backend
+from lab.emulator.extensions.hooks import extends
 
 ADDRESSES = tuple(
     str(address) for network in ("203.0.113.128/25", "198.51.100.128/25") for address in ip_network(network).hosts()
 )
 
 
+@extends(ec2_backends)
 class Dependencies(EC2Backend):
     """moto's backend, which keeps what is in use."""
 
@@ -179,8 +179,3 @@ def still_kept(account: str) -> dict[str, str]:
     """Return the addresses that are kept for somebody and that nobody has, by value of the tag Name."""
     taken = {one.public_ip for backend in ec2_backends[account].values() for one in backend.addresses}
     return {name: address for name, address in addresses.current().kept.items() if address not in taken}
-
-
-def install() -> None:
-    """Put these rules into moto."""
-    extend_backend(ec2_backends, Dependencies)

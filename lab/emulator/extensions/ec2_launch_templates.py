@@ -1,4 +1,3 @@
-# ruff: noqa: ANN401  # moto's objects: their types say less than their names
 """Launch templates whose own tags are not those of what they launch.
 
 Rule: EC2 API reference, CreateLaunchTemplate: `TagSpecifications` tags the template, `LaunchTemplateData` holds those
@@ -31,16 +30,16 @@ from moto.ec2.models.launch_templates import LaunchTemplate, LaunchTemplateVersi
 from moto.ec2.responses import EC2Response
 from moto.ec2.utils import parse_user_data
 
-from lab.emulator.extensions.hooks import add_actions, extend_backend
+from lab.emulator.extensions.hooks import adds_to, extends
 
 
+@extends(ec2_backends)
 class LaunchTemplates(EC2Backend):
     """moto's backend, with the two kinds of tags kept apart."""
 
     def create_launch_template(
         self, name: str, description: str, template_data: dict[str, Any], tag_spec: dict[str, Any]
     ) -> Any:
-        """CreateLaunchTemplate."""
         given = template_data.get("TagSpecifications") or []
         # moto has put the template's own at the end.
         launched = given[: len(given) - len(tag_spec)]
@@ -50,7 +49,6 @@ class LaunchTemplates(EC2Backend):
         return super().create_launch_template(name, description, data, tag_spec)
 
     def delete_launch_template(self, name: str, tid: str | None) -> Any:
-        """DeleteLaunchTemplate."""
         if name:
             self.get_launch_template_by_name(name)
         elif tid:
@@ -60,13 +58,17 @@ class LaunchTemplates(EC2Backend):
     def describe_launch_templates(
         self, template_names: list[str] | None = None, template_ids: list[str] | None = None, filters: Any = None
     ) -> list[Any]:
-        """DescribeLaunchTemplates."""
         for template_id in template_ids or []:
             self.get_launch_template(template_id)
         described: list[Any] = super().describe_launch_templates(template_names, template_ids, filters)
         return described
 
 
+_answer_as_moto = EC2Response.create_launch_template_version
+_make_version = LaunchTemplate.create_version
+
+
+@adds_to(EC2Response)
 class Versions(EC2Response):
     """The actions on versions."""
 
@@ -112,43 +114,33 @@ def _named(request: EC2Response) -> LaunchTemplate:
     return found
 
 
-_answer_as_moto = EC2Response.create_launch_template_version
-_make_version = LaunchTemplate.create_version
+@adds_to(LaunchTemplate)
+class Template(LaunchTemplate):
+    """A template with its present tags, and whose versions keep their numbers."""
 
+    tags = property(LaunchTemplate.get_tags, lambda _template, _made_with: None)
 
-def _create_version(template: LaunchTemplate, data: dict[str, Any], description: str) -> LaunchTemplateVersion:
-    user_data = data.get("UserData")
-    if isinstance(user_data, str | bytes):
-        data = {**data, "UserData": parse_user_data(user_data)}
-    version = _make_version(template, data, description)
-    # One more than was ever given, and not than there are.
-    version.number = getattr(template, "numbers_given", 0) + 1
-    setattr(template, "numbers_given", version.number)  # noqa: B010 - to a type checker it is no attribute of moto's
-    return version
+    def create_version(self, data: dict[str, Any], description: str) -> LaunchTemplateVersion:
+        """Add a version, whose number is one more than was ever given, and not than there are."""
+        user_data = data.get("UserData")
+        if isinstance(user_data, str | bytes):
+            data = {**data, "UserData": parse_user_data(user_data)}
+        version = _make_version(self, data, description)
+        version.number = getattr(self, "numbers_given", 0) + 1
+        self.numbers_given = version.number
+        return version
 
+    def get_version(self, num: Any) -> LaunchTemplateVersion:
+        """Return a version by its number, which may be given as $Latest or $Default."""
+        wanted = str(num).lower()
+        if wanted == "$latest":
+            return self.versions[-1]
+        wanted = str(self.default_version_number) if wanted == "$default" else wanted
+        for version in self.versions:
+            if str(version.number) == wanted:
+                return version
+        raise InvalidLaunchTemplateVersionNotFound(template_id=self.id, version=num)
 
-def _get_version(template: LaunchTemplate, number: Any) -> LaunchTemplateVersion:
-    wanted = str(number).lower()
-    if wanted == "$latest":
-        return template.versions[-1]
-    wanted = str(template.default_version_number) if wanted == "$default" else wanted
-    for version in template.versions:
-        if str(version.number) == wanted:
-            return version
-    raise InvalidLaunchTemplateVersionNotFound(template_id=template.id, version=number)
-
-
-def _default_version(template: LaunchTemplate) -> LaunchTemplateVersion:
-    return _get_version(template, "$default")
-
-
-def install() -> None:
-    """Put these rules into moto."""
-    extend_backend(ec2_backends, LaunchTemplates)
-    add_actions(EC2Response, Versions)
-    # moto makes templates of its own class, so the class is what can be changed.
-    LaunchTemplate.create_version = _create_version  # type: ignore[method-assign, assignment]  # on purpose
-    LaunchTemplate.get_version = _get_version  # type: ignore[method-assign, assignment]  # on purpose
-    LaunchTemplate.default_version = _default_version  # type: ignore[method-assign, assignment]  # on purpose
-    current_tags = property(lambda template: template.get_tags(), lambda _template, _made_with: None)
-    setattr(LaunchTemplate, "tags", current_tags)  # noqa: B010 - to a type checker it is an attribute of instances
+    def default_version(self) -> LaunchTemplateVersion:
+        """Return the default version."""
+        return self.get_version("$default")

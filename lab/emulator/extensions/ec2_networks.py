@@ -1,4 +1,3 @@
-# ruff: noqa: ANN401  # moto's objects: their types say less than their names
 """What a VPC and an endpoint in it are made with: DHCP options that exist, security groups that exist.
 
 Rules: Amazon VPC User Guide, "DHCP option sets" (a region has a default set, and each new VPC has that one); EC2 API
@@ -19,9 +18,10 @@ from moto.ec2.models import EC2Backend, ec2_backends
 from moto.ec2.models.dhcp_options import DHCPOptionsSet
 from moto.ec2.utils import random_private_ip
 
-from lab.emulator.extensions.hooks import extend_backend
+from lab.emulator.extensions.hooks import extends
 
 
+@extends(ec2_backends)
 class Networks(EC2Backend):
     """moto's backend, which looks at what it is handed."""
 
@@ -80,8 +80,3 @@ class Networks(EC2Backend):
     def _let_interfaces_have(self, endpoint: Any, groups: list[Any]) -> None:
         for interface_id in endpoint.network_interface_ids or []:
             self.enis[interface_id]._group_set = groups
-
-
-def install() -> None:
-    """Put these rules into moto."""
-    extend_backend(ec2_backends, Networks)

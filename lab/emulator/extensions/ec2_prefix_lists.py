@@ -1,4 +1,3 @@
-# ruff: noqa: ANN401  # moto's objects: their types say less than their names
 """Prefix lists as AWS keeps them: within their size, one version after the other, and not deleted while referred to.
 
 Rules: EC2 API reference (CreateManagedPrefixList, ModifyManagedPrefixList, DeleteManagedPrefixList, ManagedPrefixList),
@@ -18,11 +17,12 @@ from moto.ec2.models import EC2Backend, ec2_backends
 from moto.ec2.responses.vpcs import VPCs
 
 from lab.emulator import quotas
-from lab.emulator.extensions.hooks import add_actions, extend_backend
+from lab.emulator.extensions.hooks import adds_to, extends
 
 MOST_ENTRIES_PER_REQUEST = 100
 
 
+@extends(ec2_backends)
 class PrefixLists(EC2Backend):
     """moto's backend, with lists that refuse what AWS refuses."""
 
@@ -114,6 +114,7 @@ class PrefixLists(EC2Backend):
             )
 
 
+@adds_to(VPCs)
 class PrefixListActions(VPCs):
     """What moto's answer leaves out."""
 
@@ -130,12 +131,6 @@ class PrefixListActions(VPCs):
             self._get_param("RemoveEntries", []),
         )
         return ActionResult({"PrefixList": changed})
-
-
-def install() -> None:
-    """Put these rules into moto."""
-    extend_backend(ec2_backends, PrefixLists)
-    add_actions(VPCs, PrefixListActions)
 
 
 def _changed(

@@ -1,4 +1,3 @@
-# ruff: noqa: ANN401  # moto's objects: their types say less than their names
 """Network load balancers as AWS keeps them: names, zones with addresses, security groups, protection, listeners.
 
 Rules: Elastic Load Balancing API reference (CreateLoadBalancer, SetSubnets, SetSecurityGroups, DeleteLoadBalancer,
@@ -35,7 +34,7 @@ from moto.elbv2.responses import ELBV2Response
 from moto.moto_api._internal import mock_random
 
 from lab.emulator import clock
-from lab.emulator.extensions.hooks import add_actions, extend_backend
+from lab.emulator.extensions.hooks import adds_to, extends
 
 NAME_LENGTH = 32
 PROVISIONING_SECONDS = 60.0  # AWS takes a few minutes; a preview of the wait is enough
@@ -162,6 +161,7 @@ class NetworkLoadBalancer(FakeLoadBalancer):
         return {zone.subnet_id: zone.allocation_id for zone in self.zones.values()}
 
 
+@extends(elbv2_backends)
 class LoadBalancers(ELBv2Backend):
     """moto's backend, with AWS's rules for network load balancers and their listeners."""
 
@@ -332,7 +332,6 @@ class LoadBalancers(ELBv2Backend):
         return modified
 
     def delete_listener(self, listener_arn: str) -> FakeListener:
-        """DeleteListener."""
         listener = super().delete_listener(listener_arn)
         self.tagging_service.delete_all_tags_for_resource(listener_arn)
         self._relate_target_groups()
@@ -492,6 +491,7 @@ class LoadBalancers(ELBv2Backend):
             ]
 
 
+@adds_to(ELBV2Response)
 class LoadBalancerActions(ELBV2Response):
     """What moto's answers leave out."""
 
@@ -511,12 +511,6 @@ class LoadBalancerActions(ELBV2Response):
                 "EnforceSecurityGroupInboundRulesOnPrivateLinkTraffic": getattr(balancer, attribute, None),
             }
         )
-
-
-def install() -> None:
-    """Put these rules into moto."""
-    extend_backend(elbv2_backends, LoadBalancers)
-    add_actions(ELBV2Response, LoadBalancerActions)
 
 
 def _check_name(name: str) -> None:

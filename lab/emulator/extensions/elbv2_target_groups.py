@@ -1,4 +1,3 @@
-# ruff: noqa: ANN401  # moto's objects: their types say less than their names
 """Target groups as AWS keeps them: health that takes time, draining, attributes, limits.
 
 Rules: Elastic Load Balancing API reference (CreateTargetGroup, ModifyTargetGroup, RegisterTargets, DeregisterTargets,
@@ -12,7 +11,7 @@ thresholds (a first verdict takes INITIAL_SECONDS whatever the interval).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from moto.core.responses import ActionResult
@@ -27,7 +26,7 @@ from moto.elbv2.models import ELBv2Backend, FakeHealthStatus, FakeTargetGroup, e
 from moto.elbv2.responses import ELBV2Response
 
 from lab.emulator import clock, faults
-from lab.emulator.extensions.hooks import add_actions, extend_backend
+from lab.emulator.extensions.hooks import adds_to, each, extends
 
 INITIAL_SECONDS = 30.0
 NETWORK_PROTOCOLS = ("TCP", "TLS", "UDP", "TCP_UDP")
@@ -77,6 +76,7 @@ UNHEALTHY = ("unhealthy", "Target.FailedHealthChecks", "Health checks failed")
 HEALTHY = ("healthy", None, None)
 
 
+@extends(elbv2_backends)
 class TargetGroups(ELBv2Backend):
     """moto's backend, with time between registration and health, and between deregistration and absence."""
 
@@ -311,6 +311,7 @@ class TargetGroups(ELBv2Backend):
         return group
 
 
+@adds_to(ELBV2Response)
 class TargetGroupActions(ELBV2Response):
     """What moto's answers leave out."""
 
@@ -338,22 +339,10 @@ class TargetGroupActions(ELBV2Response):
         return ActionResult({"TargetGroups": [group]})
 
 
-def install() -> None:
-    """Put these rules into moto."""
-    extend_backend(elbv2_backends, TargetGroups)
-    add_actions(ELBV2Response, TargetGroupActions)
-    clock.at_each_request(_advance)
-
-
-def _advance(now: float) -> None:
-    for backend in _backends():
+def advance(now: float) -> None:
+    """Move every account's targets on to `now`."""
+    for backend in each(elbv2_backends, TargetGroups):
         backend.advance(now)
-
-
-def _backends() -> Iterator[TargetGroups]:
-    for _, _, backend in elbv2_backends.iter_backends():
-        if isinstance(backend, TargetGroups):
-            yield backend
 
 
 def _checked_port(group: FakeTargetGroup, port: Any) -> str:

@@ -1,4 +1,3 @@
-# ruff: noqa: ANN401  # moto's objects: their types say less than their names
 """Who asks, and which policies are theirs: shared by what simulates policies and what enforces them.
 
 Any access key that the lab didn't hand out itself is the root of the account, as are the lab's own (`test`). Those of

@@ -1,4 +1,3 @@
-# ruff: noqa: ANN401  # moto's objects: their types say less than their names
 """What IAM refuses and moto takes: long names, trust policies that aren't any, policies over the quota.
 
 Rules: IAM API reference (CreateRole, CreateInstanceProfile, PutRolePolicy) and IAM User Guide, "IAM and AWS STS
@@ -18,7 +17,7 @@ from moto.iam.models import AWSManagedPolicy, IAMBackend, ManagedPolicy, iam_bac
 from moto.iam.policy_validation import IAMTrustPolicyDocumentValidator
 from moto.moto_api._internal import mock_random
 
-from lab.emulator.extensions.hooks import extend_backend
+from lab.emulator.extensions.hooks import extends
 
 ROLE_NAME_LENGTH = 64
 INSTANCE_PROFILE_NAME_LENGTH = 128
@@ -30,6 +29,7 @@ ID_CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 AWS_POLICIES = ("AmazonSSMManagedInstanceCore", "CloudWatchAgentServerPolicy")
 
 
+@extends(iam_backends)
 class Identities(IAMBackend):
     """moto's backend, with these refusals."""
 
@@ -40,7 +40,6 @@ class Identities(IAMBackend):
         ]
 
     def create_role(self, role_name: str, assume_role_policy_document: str, *rest: Any, **named: Any) -> Any:
-        """CreateRole."""
         _check_length("roleName", role_name, ROLE_NAME_LENGTH)
         if any(role.name.lower() == role_name.lower() for role in self.get_roles()):
             raise EntityAlreadyExists(f"Role with name {role_name} already exists.")
@@ -48,7 +47,6 @@ class Identities(IAMBackend):
         return super().create_role(role_name, assume_role_policy_document, *rest, **named)
 
     def put_role_policy(self, role_name: str, policy_name: str, policy_json: str) -> None:
-        """PutRolePolicy."""
         role = self.get_role(role_name)
         documents = {**role.policies, policy_name: policy_json}
         if sum(len("".join(str(document).split())) for document in documents.values()) > INLINE_POLICIES_LENGTH:
@@ -58,18 +56,12 @@ class Identities(IAMBackend):
         super().put_role_policy(role_name, policy_name, policy_json)
 
     def create_instance_profile(self, name: str, *rest: Any, **named: Any) -> Any:
-        """CreateInstanceProfile."""
         _check_length("instanceProfileName", name, INSTANCE_PROFILE_NAME_LENGTH)
         if any(existing.lower() == name.lower() for existing in self.instance_profiles):
             raise EntityAlreadyExists(f"Instance Profile {name} already exists.")
         profile = super().create_instance_profile(name, *rest, **named)
         profile.id = "AIPA" + "".join(mock_random.choices(ID_CHARACTERS, k=17))
         return profile
-
-
-def install() -> None:
-    """Put these rules into moto."""
-    extend_backend(iam_backends, Identities)
 
 
 @lru_cache(maxsize=1)

@@ -14,7 +14,7 @@ from moto.core.responses import ActionResult
 from moto.iam.exceptions import IAMException, NotFoundException
 from moto.iam.responses import IamResponse
 
-from lab.emulator.extensions.hooks import add_actions
+from lab.emulator.extensions.hooks import adds_to
 from lab.emulator.extensions.iam_identities import identity_statements
 from lab.emulator.policy_evaluation import (
     Principal,
@@ -27,11 +27,11 @@ from lab.emulator.policy_evaluation import (
 )
 
 
+@adds_to(IamResponse)
 class SimulationActions(IamResponse):
     """The API's action."""
 
     def simulate_principal_policy(self) -> ActionResult:
-        """SimulatePrincipalPolicy."""
         parameters = self._get_params()
         source = Principal(parameters["PolicySourceArn"])
         try:
@@ -59,11 +59,6 @@ class SimulationActions(IamResponse):
             for arn in parameters.get("ResourceArns") or ["*"]
         ]
         return ActionResult({"EvaluationResults": results, "IsTruncated": False})
-
-
-def install() -> None:
-    """Put these actions into moto."""
-    add_actions(IamResponse, SimulationActions)
 
 
 def _simulate(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from moto.logs.exceptions import InvalidParameterException, ResourceNotFoundException
 from moto.logs.models import LogsBackend, logs_backends
 
-from lab.emulator.extensions.hooks import extend_backend
+from lab.emulator.extensions.hooks import extends
 
 RETENTION_DAYS = (
     *(1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731),
@@ -17,11 +17,11 @@ RETENTION_DAYS = (
 )
 
 
+@extends(logs_backends)
 class LogGroups(LogsBackend):
     """moto's backend, with these rules."""
 
     def put_retention_policy(self, log_group_name: str, retention_in_days: str) -> None:
-        """PutRetentionPolicy."""
         if int(retention_in_days) not in RETENTION_DAYS:
             raise InvalidParameterException(
                 msg=(
@@ -39,17 +39,14 @@ class LogGroups(LogsBackend):
             self.tagger.delete_all_tags_for_resource(group.arn)
 
     def list_tags_for_resource(self, resource_arn: str) -> dict[str, str]:
-        """ListTagsForResource."""
         self._check_exists(resource_arn)
         return super().list_tags_for_resource(resource_arn)
 
     def tag_resource(self, arn: str, tags: dict[str, str]) -> None:
-        """TagResource."""
         self._check_exists(arn)
         super().tag_resource(arn, tags or {})
 
     def untag_resource(self, arn: str, tag_keys: list[str]) -> None:
-        """UntagResource."""
         self._check_exists(arn)
         super().untag_resource(arn, tag_keys)
 
@@ -57,8 +54,3 @@ class LogGroups(LogsBackend):
         # The ARN of a log group ends with its name; with :* behind it is that of its streams.
         if ":log-group:" in arn and arn not in {group.arn for group in self.groups.values()}:
             raise ResourceNotFoundException
-
-
-def install() -> None:
-    """Put these rules into moto."""
-    extend_backend(logs_backends, LogGroups)

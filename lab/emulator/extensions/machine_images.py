@@ -1,4 +1,3 @@
-# ruff: noqa: ANN401  # moto's objects: their types say less than their names
 """Images that are registered keep what they are registered with.
 
 Rules: EC2 API reference, RegisterImage and DescribeImages; "Error codes" (InvalidAMIName.Duplicate,
@@ -17,7 +16,7 @@ from moto.ec2.models.amis import Ami
 from moto.ec2.responses.amis import AmisResponse
 from moto.ec2.utils import random_ami_id
 
-from lab.emulator.extensions.hooks import add_actions
+from lab.emulator.extensions.hooks import adds_to
 
 NAME = re.compile(r"[A-Za-z0-9()\[\] ./\-'@_]{3,128}")
 
@@ -67,6 +66,7 @@ class RegisteredImage(Ami):
         ]
 
 
+@adds_to(AmisResponse)
 class ImageActions(AmisResponse):
     """The API's action."""
 
@@ -93,8 +93,3 @@ class ImageActions(AmisResponse):
         image = RegisteredImage(self.ec2_backend, asked, tags)
         self.ec2_backend.amis[image.id] = image
         return ActionResult({"ImageId": image.id})
-
-
-def install() -> None:
-    """Put this into moto."""
-    add_actions(AmisResponse, ImageActions)

@@ -1,4 +1,3 @@
-# moto's objects: their types say less than their names
 """GetResources: what the program makes is found by its tags, under the ARNs that AWS gives it.
 
 Rules: Resource Groups Tagging API reference (GetResources) with "Services that support the Resource Groups Tagging
@@ -18,9 +17,10 @@ from moto.core.resource_tagging import TaggedResource
 from moto.ec2.models import EC2Backend, ec2_backends
 from moto.elbv2.models import ELBv2Backend, elbv2_backends
 
-from lab.emulator.extensions.hooks import extend_backend
+from lab.emulator.extensions.hooks import extends
 
 
+@extends(ec2_backends)
 class TaggedNetworks(EC2Backend):
     """moto's backend, with all that has tags of one's own."""
 
@@ -61,6 +61,7 @@ class TaggedNetworks(EC2Backend):
                 )
 
 
+@extends(elbv2_backends)
 class TaggedLoadBalancers(ELBv2Backend):
     """moto's backend, with listeners, and without what was never tagged."""
 
@@ -78,9 +79,3 @@ class TaggedLoadBalancers(ELBv2Backend):
                     tags=self.tagging_service.get_tag_dict_for_resource(arn),
                     resource_type=f"elasticloadbalancing:{kind}",
                 )
-
-
-def install() -> None:
-    """Put this into moto."""
-    extend_backend(ec2_backends, TaggedNetworks)
-    extend_backend(elbv2_backends, TaggedLoadBalancers)

@@ -1,4 +1,3 @@
-# ruff: noqa: ANN401  # moto's objects: their types say less than their names
 """Records as Route 53 keeps them: in lower case, one per name and type, changed all together or not at all.
 
 Rules: Route 53 API reference (ChangeResourceRecordSets, AliasTarget) and Developer Guide ("DNS domain name format":
@@ -18,13 +17,14 @@ from moto.route53.exceptions import InvalidInput, Route53ClientError
 from moto.route53.models import FakeZone, RecordSet, Route53Backend, route53_backends
 
 from lab.emulator.extensions.elbv2_load_balancers import HOSTED_ZONES
-from lab.emulator.extensions.hooks import extend_backend
+from lab.emulator.extensions.hooks import extends
 
 Key = tuple[str, str, str | None]  # name, type, set identifier
 
 LOAD_BALANCER_DOMAINS = {zone: f".elb.{region}.amazonaws.com." for region, zone in HOSTED_ZONES.items()}
 
 
+@extends(route53_backends)
 class Records(Route53Backend):
     """moto's backend, with these rules."""
 
@@ -81,11 +81,6 @@ class Records(Route53Backend):
                 raise _refused(f"{shown}, but that target was not found")
         elif not name.endswith(LOAD_BALANCER_DOMAINS.get(zone_id, ".")) or zone_id not in LOAD_BALANCER_DOMAINS:
             raise _refused(f"{shown}, but the alias target name does not lie within the target zone")
-
-
-def install() -> None:
-    """Put these rules into moto."""
-    extend_backend(route53_backends, Records)
 
 
 def _full_name(name: str) -> str:

@@ -16,7 +16,7 @@ import flask
 from moto.s3.exceptions import InvalidBucketName, S3ClientError
 from moto.s3.models import FakeBucket, PublicAccessBlock, S3Backend, s3_backends
 
-from lab.emulator.extensions.hooks import extend_backend
+from lab.emulator.extensions.hooks import extends
 
 NAME = re.compile(r"(?!.*\.\.)(?!xn--)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](?<!-s3alias)")
 OWNER_ENFORCED = "BucketOwnerEnforced"
@@ -24,11 +24,11 @@ ACLS_FOR_THE_OWNER = ("private", "bucket-owner-full-control")
 """S3 User Guide, "Canned ACL": the one is the default, the other is ignored for a bucket."""
 
 
+@extends(s3_backends)
 class Buckets(S3Backend):
     """moto's backend, with today's defaults."""
 
     def create_bucket(self, bucket_name: str, region_name: str, bucket_namespace: str | None = None) -> FakeBucket:
-        """CreateBucket."""
         if not NAME.fullmatch(bucket_name):
             raise InvalidBucketName
         headers = flask.request.headers
@@ -54,7 +54,7 @@ class Buckets(S3Backend):
         """DeleteBucketEncryption: back to the default, not to none."""
         self.get_bucket(bucket_name).encryption = _default_encryption()
 
-    def put_bucket_acl(self, bucket_name: str, acl: Any) -> None:  # noqa: ANN401  # moto's ACL
+    def put_bucket_acl(self, bucket_name: str, acl: Any) -> None:
         """PutBucketAcl: refused where ACLs are disabled."""
         ownership: object = self.get_bucket(bucket_name).ownership_rule
         if ownership == OWNER_ENFORCED:
@@ -62,11 +62,6 @@ class Buckets(S3Backend):
                 return  # CreateBucket, with an ACL that was let through there
             raise S3ClientError("AccessControlListNotSupported", "The bucket does not allow ACLs")
         super().put_bucket_acl(bucket_name, acl)
-
-
-def install() -> None:
-    """Put this into moto."""
-    extend_backend(s3_backends, Buckets)
 
 
 def _default_encryption() -> dict[str, Any]:

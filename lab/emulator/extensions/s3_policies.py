@@ -24,7 +24,7 @@ from moto.s3.models import FakeBucket, S3Backend, s3_backends
 from moto.s3.responses import S3Response
 from werkzeug.wrappers import Request as WSGIRequest
 
-from lab.emulator.extensions.hooks import extend_backend
+from lab.emulator.extensions.hooks import adds_to, extends
 from lab.emulator.extensions.iam_identities import caller, identity_statements
 from lab.emulator.policy_evaluation import (
     Decision,
@@ -82,8 +82,9 @@ NARROWING_OPERATORS = frozenset({"StringEquals", "StringLike", "ArnEquals", "Arn
 WIDEST_NETWORKS = ("0.0.0.0/0", "::/0")
 
 
+@adds_to(S3Response)
 class PolicyEnforcement(S3Response):
-    """What S3Response is given: the one place that every action passes."""
+    """The one place that every action passes."""
 
     def _authenticate_and_authorize_s3_action(
         self, bucket_name: str | None = None, key_name: str | None = None
@@ -93,7 +94,7 @@ class PolicyEnforcement(S3Response):
         query = set(self.normalized_request.args)
         action = f"s3:{_action(str(self.data.get('Action', '')), self.method, query)}"
         if action == "s3:DeleteObject" and key_name is None:
-            return  # of many objects, each by itself: see _permission
+            return  # of many objects, each by itself: see Bucket
         bucket = self.backend.buckets[bucket_name]
         resource = f"arn:aws:s3:::{bucket_name}" + (f"/{key_name}" if key_name else "")
         principal = _caller(self.normalized_request, bucket)
@@ -105,11 +106,26 @@ class PolicyEnforcement(S3Response):
             raise access_denied(principal, action, resource)
 
 
+@adds_to(FakeBucket)
+class Bucket(FakeBucket):
+    """A bucket whose policy's conditions count."""
+
+    def get_permission(self, action: str, resource: str) -> PermissionResult:
+        """Tell moto: of each object of many to delete, and before it looks at an object's ACL for someone anonymous."""
+        http = flask.request
+        if http.method == "POST" and action == "s3:DeleteObject":
+            allowed = is_allowed(self, action, resource, http)
+            return PermissionResult.PERMITTED if allowed else PermissionResult.DENIED
+        if _caller(http, self) is None and is_allowed(self, action.replace("Head", "Get"), resource, http):
+            return PermissionResult.PERMITTED
+        return PermissionResult.NEUTRAL
+
+
+@extends(s3_backends)
 class BucketPolicies(S3Backend):
     """moto's backend, with a check of policies before they are taken."""
 
     def put_bucket_policy(self, bucket_name: str, policy: bytes) -> None:
-        """PutBucketPolicy."""
         bucket = self.get_bucket(bucket_name)
         statements = _checked_statements(policy, bucket_name, self.account_id)
         block = bucket.public_access_block
@@ -122,14 +138,6 @@ class BucketPolicies(S3Backend):
                 "S3 Block Public Access.",
             )
         super().put_bucket_policy(bucket_name, policy)
-
-
-def install() -> None:
-    """Put this into moto."""
-    extend_backend(s3_backends, BucketPolicies)
-    name = "_authenticate_and_authorize_s3_action"
-    setattr(S3Response, name, vars(PolicyEnforcement)[name])
-    FakeBucket.get_permission = _permission  # type: ignore[method-assign,assignment]  # moto's knows no conditions
 
 
 def is_allowed(bucket: FakeBucket, action: str, resource: str, http: WSGIRequest) -> bool:
@@ -209,17 +217,6 @@ def _caller(http: WSGIRequest, bucket: FakeBucket) -> Principal | None:
     if signed or "Signature" in http.args:
         return caller(signed, bucket.account_id)
     return None
-
-
-def _permission(bucket: FakeBucket, action: str, resource: str) -> PermissionResult:
-    # moto asks for each object of many to delete, and before it looks at the ACL for somebody anonymous.
-    http = flask.request
-    if http.method == "POST" and action == "s3:DeleteObject":
-        allowed = is_allowed(bucket, action, resource, http)
-        return PermissionResult.PERMITTED if allowed else PermissionResult.DENIED
-    if _caller(http, bucket) is None and is_allowed(bucket, action.replace("Head", "Get"), resource, http):
-        return PermissionResult.PERMITTED
-    return PermissionResult.NEUTRAL
 
 
 def _is_on(value: object) -> bool:

@@ -16,7 +16,7 @@ from moto.servicequotas.exceptions import NoSuchResource
 from moto.servicequotas.responses import ServiceQuotasResponse
 
 from lab.emulator import quotas
-from lab.emulator.extensions.hooks import add_actions
+from lab.emulator.extensions.hooks import adds_to
 
 SERVICE_NAMES = {
     "ec2": "Amazon Elastic Compute Cloud (Amazon EC2)",
@@ -24,6 +24,7 @@ SERVICE_NAMES = {
 }
 
 
+@adds_to(ServiceQuotasResponse)
 class QuotaActions(ServiceQuotasResponse):
     """The API's actions."""
 
@@ -55,7 +56,6 @@ class QuotaActions(ServiceQuotasResponse):
         return json.dumps({"RequestedQuota": request})
 
     def list_service_quotas(self) -> str:
-        """ListServiceQuotas."""
         service = json.loads(self.body).get("ServiceCode")
         if service not in SERVICE_NAMES:
             raise NoSuchResource
@@ -69,19 +69,13 @@ class QuotaActions(ServiceQuotasResponse):
             }
         )
 
-    def _quota(self, value: Any) -> dict[str, Any]:  # noqa: ANN401  # a function of the code
+    def _quota(self, value: Any) -> dict[str, Any]:
         asked = json.loads(self.body)
         code = asked.get("QuotaCode")
         quota = quotas.QUOTAS.get(code)
         if quota is None or quota.service != asked.get("ServiceCode"):
             raise NoSuchResource
         return _shown(code, quota, value(code), self.region, self.current_account)
-
-
-def install() -> None:
-    """Put these actions into moto."""
-    add_actions(ServiceQuotasResponse, QuotaActions)
-    setattr(ServiceQuotasResponse, "_quota", vars(QuotaActions)["_quota"])  # noqa: B010  # add_actions gives actions
 
 
 def _shown(code: str, quota: quotas.Quota, value: float, region: str, account: str) -> dict[str, Any]:

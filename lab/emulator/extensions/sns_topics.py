@@ -16,7 +16,7 @@ from moto.sns.exceptions import SNSInvalidParameter
 from moto.sns.models import SNSBackend, Subscription, Topic, sns_backends
 from moto.sns.responses import SNSResponse
 
-from lab.emulator.extensions.hooks import add_actions, extend_backend
+from lab.emulator.extensions.hooks import adds_to, extends
 
 CONFIRMED_BY_HAND = ("email", "email-json", "http", "https")
 ATTRIBUTES = (
@@ -34,6 +34,7 @@ FEEDBACK = re.compile(r"(HTTP|Firehose|Lambda|Application|SQS)(Success|Failure)F
 EMAIL_ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 
 
+@extends(sns_backends)
 class Topics(SNSBackend):
     """moto's backend, with these rules."""
 
@@ -76,6 +77,13 @@ class Topics(SNSBackend):
         super().unsubscribe(subscription_arn)
 
 
+_moto_set_topic_attributes = SNSResponse.set_topic_attributes
+_moto_subscribe = SNSResponse.subscribe
+_moto_list_by_topic = SNSResponse.list_subscriptions_by_topic
+_moto_list = SNSResponse.list_subscriptions
+
+
+@adds_to(SNSResponse)
 class TopicActions(SNSResponse):
     """What moto's answers leave out."""
 
@@ -104,24 +112,12 @@ class TopicActions(SNSResponse):
         return _listed(_moto_list(self))
 
 
-_moto_set_topic_attributes = SNSResponse.set_topic_attributes
-_moto_subscribe = SNSResponse.subscribe
-_moto_list_by_topic = SNSResponse.list_subscriptions_by_topic
-_moto_list = SNSResponse.list_subscriptions
-
-
-def install() -> None:
-    """Put this into moto."""
-    extend_backend(sns_backends, Topics)
-    add_actions(SNSResponse, TopicActions)
-
-
 def is_pending(subscription: Subscription) -> bool:
     """Tell whether the subscription waits to be confirmed."""
     return str(subscription.attributes.get("PendingConfirmation")).lower() == "true" and not subscription.confirmed
 
 
-def _listed(answer: Any) -> ActionResult:  # noqa: ANN401  # moto's answer
+def _listed(answer: Any) -> ActionResult:
     subscriptions = [
         {
             "SubscriptionArn": "PendingConfirmation" if is_pending(subscription) else subscription.arn,

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from moto.sts.models import STSBackend, sts_backends
 
-from lab.emulator.extensions.hooks import extend_backend
+from lab.emulator.extensions.hooks import extends
 
 
+@extends(sts_backends)
 class Callers(STSBackend):
     """moto's backend, with the account's root for every key that nobody else has."""
 
@@ -20,8 +21,3 @@ class Callers(STSBackend):
         if arn.endswith(":user/moto"):
             return account, f"arn:{self.partition}:iam::{account}:root", account
         return user_id, arn, account
-
-
-def install() -> None:
-    """Put this into moto."""
-    extend_backend(sts_backends, Callers)
