@@ -134,3 +134,15 @@ def test_imports_stand_at_the_top_of_the_commands() -> None:
         for statement in statements(function)
     }
     assert late == set()
+
+
+def test_what_contributing_names_is_there() -> None:
+    """Its lists are followed by who doesn't know the project yet."""
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    tests = "\n".join(file.read_text(encoding="utf-8") for file in (ROOT / "tests").rglob("test_*.py"))
+    named = re.findall(r"`(test_\w+)`", text)
+    assert named
+    assert [name for name in named if f"def {name}(" not in tests] == []
+    paths = [path for path in re.findall(r"`([\w./]+)`", text) if "/" in path and "NAME" not in path]
+    assert paths
+    assert [path for path in paths if not (ROOT / path).exists()] == []
