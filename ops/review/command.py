@@ -223,11 +223,11 @@ def _reviewed(stack: str, preview: _Preview, context: Context, tell: Callable[[s
         if preview.at.in_lab:
             handle.create()
         found = handle.preview(lambda now: tell(f"{stack}, {now}"), refresh=preview.refresh, plan=path)
-        plan = read_plan(stack, found.document, preview.told(found.events))
+        plan = read_plan(stack, preview.told(found.events))
     except PulumiError as error:
-        plan = read_plan(stack, None, preview.told(error.events), preview.told(error.messages) or [str(error)])
+        plan = read_plan(stack, preview.told(error.events), preview.told(error.messages) or [str(error)])
     except NoSuchStackError as error:
-        plan = read_plan(stack, None, (), [str(error)])
+        plan = read_plan(stack, (), [str(error)])
     if path is not None and path.exists():
         kept = keep(path, context.redactor)
         if kept:

@@ -345,9 +345,9 @@ def _error_lines(plan: Plan, redactor: Redactor, safe: _Safe) -> Iterator[str]:
 
 
 def _warnings(plan: Plan, safe: _Safe) -> Iterator[str]:
-    for one in plan.diagnostics:
-        if one.severity == "warning" and not one.message.startswith(ENGINES_NOTE):
-            yield safe(one.message.strip())
+    for warning in plan.warnings:
+        if not warning.startswith(ENGINES_NOTE):
+            yield safe(warning.strip())
     if plan.unknown_events:
         kinds = ", ".join(plan.unknown_events)
         yield safe(f"the engine told of what this version doesn't know: {kinds}")

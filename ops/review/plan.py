@@ -1,18 +1,17 @@
-"""A plan: what an operation would do to one stack, read from what the engine wrote.
+"""A plan: what an operation would do to one stack, read from the engine's log of events.
 
-Two sources say the same in different words: the document that `pulumi preview --json` prints, and the log of events,
-which also has what policies said and is there when a preview fails. Whatever a newer engine writes is kept: an
-operation that isn't known here is one that is not known, never none. Nothing is judged here, and nothing hidden: what
-may be shown is `ops.review.values`' business.
+The log says more than the document that `pulumi preview --json` prints: the order of a replacement, what a refresh
+found, what policies said, and how far a preview came that failed. Whatever a newer engine writes is kept: an operation
+that isn't known here is one that is not known, never none. Nothing is judged here, and nothing hidden: what may be
+shown is `ops.review.values`' business.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
 from infra import types
 from infra.graph import Value, plain_properties
@@ -23,9 +22,7 @@ Json: TypeAlias = Mapping[str, Any]
 Operation = Literal["unknown", "replace", "delete", "create", "update", "import", "forget", "refresh", "read", "same"]
 """What happens to a resource; earlier ones say more, and win where a resource has several steps."""
 
-RANKED: tuple[Operation, ...] = (
-    "unknown", "replace", "delete", "create", "update", "import", "forget", "refresh", "read", "same",
-)  # fmt: skip
+RANKED: tuple[Operation, ...] = get_args(Operation)
 
 ENGINE_OPERATIONS: Mapping[str, Operation] = {
     "same": "same",
@@ -113,33 +110,21 @@ class Step:
     detailed_diff: Mapping[str, str] = field(default_factory=dict)
     """Path -> kind (`update`, `add-replace`, ...), as the provider sees it."""
     replace_reasons: tuple[str, ...] = ()
-    diff_reasons: tuple[str, ...] = ()
-
-    @classmethod
-    def from_document(cls, step: object) -> Step:
-        """Return a step of `pulumi preview --json`."""
-        written = mapping(step)
-        return cls._of(written, ("oldState", "newState"), ("replaceReasons", "diffReasons"), "kind")
 
     @classmethod
     def from_event(cls, metadata: object) -> Step:
         """Return the step that an event tells of."""
-        return cls._of(mapping(metadata), ("old", "new"), ("keys", "diffs"), "diffKind")
-
-    @classmethod
-    def _of(cls, written: Json, states: tuple[str, str], reasons: tuple[str, str], kind: str) -> Step:
-        old, new = (State(mapping(written.get(key))) if mapping(written.get(key)) else None for key in states)
-        replace_reasons, diff_reasons = (tuple(str(one) for one in sequence(written.get(key))) for key in reasons)
+        written = mapping(metadata)
+        old, new = (State(mapping(written.get(key))) if mapping(written.get(key)) else None for key in ("old", "new"))
+        named = written.get("urn") or next((state.raw.get("urn") for state in (new, old) if state), "")
         diff = mapping(written.get("detailedDiff"))
-        named = written.get("urn") or next((one.raw.get("urn") for one in (new, old) if one), "")
         return cls(
             operation=str(written.get("op", "")),
             urn=str(named),
             old=old,
             new=new,
-            detailed_diff={str(path): str(mapping(one).get(kind, "")) for path, one in diff.items()},
-            replace_reasons=replace_reasons,
-            diff_reasons=diff_reasons,
+            detailed_diff={str(path): str(mapping(entry).get("diffKind", "")) for path, entry in diff.items()},
+            replace_reasons=tuple(str(reason) for reason in sequence(written.get("keys"))),
         )
 
 
@@ -155,7 +140,6 @@ class Change:
     new: State | None
     detailed_diff: Mapping[str, str]
     replace_reasons: tuple[str, ...]
-    diff_reasons: tuple[str, ...]
 
     @cached_property
     def type(self) -> str:
@@ -198,15 +182,6 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Diagnostic:
-    """What the engine, the program or a provider said."""
-
-    severity: str
-    message: str
-    urn: str = ""
-
-
-@dataclass(frozen=True)
 class PolicyFinding:
     """What a policy found."""
 
@@ -232,7 +207,8 @@ class Plan:
     """One for each resource, in the engine's order; without the providers that the engine makes for itself."""
     drift: tuple[Change, ...] = ()
     """What a refresh found to be otherwise than the state says: `update`, or `delete` for what is gone."""
-    diagnostics: tuple[Diagnostic, ...] = ()
+    warnings: tuple[str, ...] = ()
+    """Of the engine, the program and the providers."""
     policies: tuple[PolicyFinding, ...] = ()
     packs: tuple[str, ...] = ()
     """Policy packs that ran, with their versions."""
@@ -255,25 +231,19 @@ class Plan:
         return tuple(one for one in self.changes if one.type == type_)
 
 
-def read_plan(stack: str, document: Json | None, events: Sequence[Json], errors: Iterable[str] = ()) -> Plan:
-    """Return the plan in what a preview wrote: its events, and its document where there are no steps in these.
+def read_plan(stack: str, events: Sequence[Json], errors: Iterable[str] = ()) -> Plan:
+    """Return the plan in a preview's events. `errors` tell that the preview failed.
 
-    The events say more: the order of a replacement, and what a refresh found. `errors` tell that the preview failed.
     Never raises for what is in them, however odd.
     """
-    written = mapping(document)
     log = [mapping(event) for event in events]
     planned, refreshed = _steps_in(log)
-    if not planned:
-        steps = [Step.from_document(step) for step in sequence(written.get("steps"))]
-        planned = [one for one in steps if one.operation != "refresh"]
-        refreshed = [one for one in steps if one.operation == "refresh"]
-    summary = _last(log, "summaryEvent")
+    summary = next(reversed(_of_kind(log, "summaryEvent")), {})
     return Plan(
         stack=stack,
         changes=tuple(one for one in _merged(planned) if not _engines_own(one)),
         drift=tuple(change for step in refreshed if (change := _drifted(step)) is not None),
-        diagnostics=_diagnostics(written, log),
+        warnings=tuple(_warnings(log)),
         policies=_policies(log),
         # A local pack's name has its folder behind it.
         packs=tuple(
@@ -281,8 +251,8 @@ def read_plan(stack: str, document: Json | None, events: Sequence[Json], errors:
         ),
         policies_passed=_passed(log),
         errors=tuple(str(one) for one in errors),
-        duration_seconds=_seconds(written, summary),
-        uncounted=_uncounted(planned, mapping(summary.get("resourceChanges") or written.get("changeSummary"))),
+        duration_seconds=seconds if isinstance(seconds := summary.get("durationSeconds"), int) else None,
+        uncounted=_uncounted(planned, mapping(summary.get("resourceChanges"))),
         unknown_events=tuple(sorted({str(key) for event in log for key in event} - KNOWN_EVENTS)),
     )
 
@@ -322,14 +292,6 @@ def _engines_own(change: Change) -> bool:
     )
 
 
-def _seconds(document: Json, summary: Json) -> float | None:
-    nanoseconds, seconds = document.get("duration"), summary.get("durationSeconds")
-    if isinstance(nanoseconds, int | float) and not isinstance(nanoseconds, bool):
-        # Go's own unit; the event has whole seconds only.
-        return nanoseconds / 1e9
-    return float(seconds) if isinstance(seconds, int) else None
-
-
 def _merged(steps: Sequence[Step]) -> tuple[Change, ...]:
     by_urn: dict[str, list[Step]] = {}
     for step in steps:
@@ -352,31 +314,29 @@ def _change(urn: str, steps: Sequence[Step]) -> Change:
         new=next((one.new for one in telling if one.new), None),
         detailed_diff={path: kind for one in current for path, kind in one.detailed_diff.items()},
         replace_reasons=tuple(dict.fromkeys(reason for one in current for reason in one.replace_reasons)),
-        diff_reasons=tuple(dict.fromkeys(reason for one in current for reason in one.diff_reasons)),
     )
 
 
-def _diagnostics(document: Json, events: Sequence[Json]) -> tuple[Diagnostic, ...]:
-    written = [mapping(event)["diagnosticEvent"] for event in events if "diagnosticEvent" in mapping(event)]
-    found = [mapping(one) for one in (written or sequence(document.get("diagnostics")))]
-    return tuple(
-        Diagnostic(str(one.get("severity", "")), str(one.get("message", "")), str(one.get("urn", "")))
-        for one in found
-        if not one.get("ephemeral") and one.get("severity") != "debug"
-    )
+def _of_kind(events: Sequence[Json], kind: str) -> list[Json]:
+    return [mapping(event[kind]) for event in events if kind in event]
+
+
+def _warnings(events: Sequence[Json]) -> Iterator[str]:
+    for diagnostic in _of_kind(events, "diagnosticEvent"):
+        if diagnostic.get("severity") == "warning" and not diagnostic.get("ephemeral"):
+            yield str(diagnostic.get("message", ""))
 
 
 def _policies(events: Sequence[Json]) -> tuple[PolicyFinding, ...]:
-    found = [mapping(mapping(event).get("policyEvent")) for event in events if "policyEvent" in mapping(event)]
     findings = [
         PolicyFinding(
-            policy=str(one.get("policyName", "")),
-            pack=str(one.get("policyPackName", "")),
-            enforcement=str(one.get("enforcementLevel", "")),
-            message=str(one.get("message", "")),
-            urn=str(one.get("resourceUrn", "")),
+            policy=str(event.get("policyName", "")),
+            pack=str(event.get("policyPackName", "")),
+            enforcement=str(event.get("enforcementLevel", "")),
+            message=str(event.get("message", "")),
+            urn=str(event.get("resourceUrn", "")),
         )
-        for one in found
+        for event in _of_kind(events, "policyEvent")
     ]
     return tuple(dict.fromkeys(findings))
 
@@ -385,30 +345,20 @@ def _passed(events: Sequence[Json]) -> int:
     """Return how many policies found nothing anywhere."""
     held: set[tuple[str, str]] = set()
     broken: set[tuple[str, str]] = set()
-    for event in events:
-        for kind in ("policyAnalyzeSummaryEvent", "policyAnalyzeStackSummaryEvent"):
-            summary = mapping(event.get(kind))
-            pack = str(summary.get("policyPackName"))
-            held |= {(pack, str(name)) for name in sequence(summary.get("passed"))}
-            broken |= {(pack, str(name)) for name in sequence(summary.get("failed"))}
+    of_resources, of_stack = "policyAnalyzeSummaryEvent", "policyAnalyzeStackSummaryEvent"
+    for summary in (*_of_kind(events, of_resources), *_of_kind(events, of_stack)):
+        pack = str(summary.get("policyPackName"))
+        held |= {(pack, str(name)) for name in sequence(summary.get("passed"))}
+        broken |= {(pack, str(name)) for name in sequence(summary.get("failed"))}
     return len(held - broken)
 
 
-def _uncounted(steps: Sequence[Step], summary: Json) -> Mapping[str, int]:
-    there = Counter(step.operation for step in steps)
+def _uncounted(steps: Sequence[Step], counts: Json) -> Mapping[str, int]:
+    shown = {step.operation for step in steps} | ENGINE_OPERATIONS.keys()
+    # Not isinstance: what isn't a number, as True isn't, counts nothing.
     return {
-        str(operation): count
-        for operation, count in summary.items()
-        if isinstance(count, int)
-        and not isinstance(count, bool)
-        and count > 0
-        and operation not in there
-        and operation not in ENGINE_OPERATIONS
+        str(name): count for name, count in counts.items() if type(count) is int and count > 0 and name not in shown
     }
-
-
-def _last(events: Sequence[Json], kind: str) -> Json:
-    return next((mapping(event[kind]) for event in reversed(events) if kind in mapping(event)), {})
 
 
 def _read(properties: object) -> Mapping[str, Value]:

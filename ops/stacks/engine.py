@@ -14,7 +14,6 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -24,6 +23,7 @@ from pulumi.automation import CommandError, CommandResult, PulumiCommand, StackN
 from infra.errors import ConfigError, Problem, ReportedError
 from infra.graph import Graph
 from infra.naming import check_stack_name
+from infra.values import mapping
 from ops.output.progress import Tell
 from ops.stacks import locks as backend
 from ops.stacks.place import Place
@@ -70,53 +70,17 @@ class NoSuchStackError(ConfigError):
         )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Preview:
-    """What an operation would do."""
-
-    document: Json
-    """What `pulumi preview --json --show-sames` prints: steps, diagnostics, changeSummary."""
-    events: tuple[Json, ...]
-
-    @property
-    def changes(self) -> Mapping[str, int]:
-        """Counts of resources by operation (`create`, `update`, `same`, ...)."""
-        return dict(self.document.get("changeSummary") or {})
-
-    @property
-    def graph(self) -> Graph:
-        """The resources as they would be."""
-        return Graph.from_preview(self.document)
-
-
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Outcome:
-    """What an operation did."""
+    """What an operation did, or would do."""
 
-    changes: Mapping[str, int]
-    """Counts of resources by operation."""
-    duration_seconds: float
     events: tuple[Json, ...]
 
-
-@dataclass(frozen=True, kw_only=True)
-class Update:
-    """One entry of a stack's history, as the backend keeps it. Times are UTC."""
-
-    version: int | None
-    """Counted by Pulumi Cloud; a folder or a bucket gives 0."""
-    kind: str
-    """`update`, `preview`, `refresh`, `destroy`, `import`, ..."""
-    result: str
-    """`succeeded`, `failed`, `in-progress`."""
-    started: datetime
-    ended: datetime | None
-    message: str
-    config: Mapping[str, str]
-    """As it was set then; secrets are left out."""
-    environment: Mapping[str, str]
-    """What Pulumi knew of its surroundings: `git.head`, `git.author`, `ci.build.id`, ..."""
-    changes: Mapping[str, int]
+    @property
+    def changes(self) -> Json:
+        """Counts of resources by operation (`create`, `update`, `same`, ...)."""
+        summaries = [event["summaryEvent"] for event in self.events if "summaryEvent" in event]
+        return mapping(summaries[-1].get("resourceChanges")) if summaries else {}
 
 
 class StackHandle:
@@ -132,7 +96,7 @@ class StackHandle:
     def exists(self) -> bool:
         """Whether the backend has it."""
         try:
-            self.history(limit=1)
+            self._run(["stack", "history", "--stack", self.name, "--page-size", "1", "--page", "1"])
         except NoSuchStackError:
             return False
         return True
@@ -150,33 +114,26 @@ class StackHandle:
         named = ["--secrets-provider", secrets_provider] if secrets_provider else []
         self._run(["stack", "init", self.name, "--no-select", *named])
 
-    def preview(self, tell: Tell, *, refresh: bool = False, plan: Path | None = None) -> Preview:
+    def preview(self, tell: Tell, *, refresh: bool = False, plan: Path | None = None) -> Outcome:
         """Return what `up` would do; with `refresh`, seen from what AWS really has.
 
         `plan` is where to save it so that `up` does this and nothing else.
         """
-        options = ["--json", "--show-sames", *(["--refresh"] if refresh else [])]
-        options += ["--save-plan", str(plan)] if plan else []
-        result, events = self._operate("preview", options, tell)
-        return Preview(document=_json_object(result.stdout), events=events)
+        saved = ["--save-plan", str(plan)] if plan else []
+        return self._operate("preview", ["--json", *(["--refresh"] if refresh else []), *saved], tell)
 
-    def preview_refresh(self, tell: Tell) -> Preview:
+    def preview_refresh(self, tell: Tell) -> Outcome:
         """Return what AWS has otherwise than the state says, without changing either."""
-        result, events = self._operate("refresh", ["--preview-only", "--json"], tell)
-        return Preview(document=_json_object(result.stdout), events=events)
+        return self._operate("refresh", ["--preview-only", "--json"], tell)
 
     def up(self, tell: Tell, *, plan: Path | None = None, message: str = "") -> Outcome:
         """Make AWS what the program says; with `plan`, only in the way that it was previewed."""
         options = ["--yes", *(["--plan", str(plan)] if plan else [])]
-        return self._change("up", [*options, *_message(message)], tell)
-
-    def refresh(self, tell: Tell, *, message: str = "") -> Outcome:
-        """Make the state say what AWS has."""
-        return self._change("refresh", ["--yes", "--skip-preview", *_message(message)], tell)
+        return self._operate("up", [*options, *_message(message)], tell)
 
     def destroy(self, tell: Tell, *, message: str = "") -> Outcome:
         """Delete everything that the stack has made. The stack itself stays."""
-        return self._change("destroy", ["--yes", "--skip-preview", *_message(message)], tell)
+        return self._operate("destroy", ["--yes", "--skip-preview", *_message(message)], tell)
 
     def remove(self) -> None:
         """Delete the stack with its history from the backend; it must be empty. Its file stays."""
@@ -204,12 +161,6 @@ class StackHandle:
         """Return the stack's outputs (docs/outputs.md), secret ones as `[secret]`; empty before the first `up`."""
         return _json_object(self._run(["stack", "output", "--json", "--stack", self.name]).stdout)
 
-    def history(self, limit: int | None = None) -> tuple[Update, ...]:
-        """Return what was done to it, the newest first; at most `limit` entries."""
-        paging = [] if limit is None else ["--page-size", str(limit), "--page", "1"]
-        printed = self._run(["stack", "history", "--json", "--stack", self.name, *paging]).stdout
-        return tuple(_update(entry) for entry in json.loads(printed or "[]"))
-
     def tags(self) -> Mapping[str, str]:
         """Return the tags that the backend keeps of it."""
         return dict(_json_object(self._run(["stack", "tag", "ls", "--json", "--stack", self.name]).stdout))
@@ -234,19 +185,10 @@ class StackHandle:
     def _project(self) -> str:
         return backend.project_name(self.place.folder)
 
-    def _change(self, operation: str, options: list[str], tell: Tell) -> Outcome:
-        _, events = self._operate(operation, options, tell)
-        summary: Json = next((one["summaryEvent"] for one in reversed(events) if "summaryEvent" in one), {})
-        return Outcome(
-            changes=dict(summary.get("resourceChanges") or {}),
-            duration_seconds=float(summary.get("durationSeconds", 0)),
-            events=events,
-        )
-
-    def _operate(self, operation: str, options: list[str], tell: Tell) -> tuple[CommandResult, tuple[Json, ...]]:
+    def _operate(self, operation: str, options: list[str], tell: Tell) -> Outcome:
         with _event_log(tell) as log:
             try:
-                result = _pulumi().run(
+                _pulumi().run(
                     [operation, "--stack", self.name, *options, "--event-log", str(log.path)],
                     str(self.place.folder),
                     # Without it the engine has no --event-log.
@@ -257,7 +199,7 @@ class StackHandle:
             except CommandError as error:
                 events = log.read()
                 raise PulumiError(self.name, operation, _errors(events) or _said(error), events) from error
-            return result, log.read()
+            return Outcome(log.read())
 
     def _run(self, arguments: list[str]) -> CommandResult:
         try:
@@ -380,19 +322,3 @@ def _message(text: str) -> list[str]:
 def _json_object(printed: str) -> Json:
     document = json.loads(printed or "{}")
     return document if isinstance(document, dict) else {}
-
-
-def _update(entry: Json) -> Update:
-    config = {key: one["value"] for key, one in (entry.get("config") or {}).items() if not one.get("secret")}
-    ended = entry.get("endTime")
-    return Update(
-        version=entry.get("version"),
-        kind=str(entry["kind"]),
-        result=str(entry["result"]),
-        started=datetime.fromisoformat(entry["startTime"]),
-        ended=datetime.fromisoformat(ended) if ended else None,
-        message=str(entry.get("message", "")),
-        config={key: str(value) for key, value in config.items() if value is not None},
-        environment=dict(entry.get("environment") or {}),
-        changes=dict(entry.get("resourceChanges") or {}),
-    )

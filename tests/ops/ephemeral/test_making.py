@@ -17,7 +17,7 @@ from ops.stacks.engine import Outcome, PulumiError, StackHandle
 
 EMPTY = StackFacts(name="twin")
 MADE = StackFacts(name="twin", resources=72)
-DONE = Outcome(changes={"create": 72}, duration_seconds=1.0, events=())
+DONE = Outcome(events=())
 LOCKED = PulumiError("twin", "up", ["the stack is currently locked by 1 lock(s). Either wait ..."])
 BROKEN = PulumiError("twin", "up", ["error: no such image"])
 

@@ -62,7 +62,7 @@ def replacement(type_: str, name: str, old: Json, new: Json, *, delete_first: bo
 
 def plan(*events: Json, stack: str = "live", errors: Sequence[str] = ()) -> Plan:
     """Return the plan in `events`."""
-    return read_plan(stack, None, events, errors)
+    return read_plan(stack, events, errors)
 
 
 def large_plan(steps: int) -> Plan:
@@ -160,16 +160,8 @@ class Malice:
         """Return a plan as an engine of ill will would write it."""
         pick = self._random
         events: list[Any] = [self._event() for _ in range(pick.randrange(12))]
-        document = None
-        if pick.random() < 0.3:
-            document = {
-                "steps": [self._document_step() for _ in range(pick.randrange(6))],
-                "changeSummary": pick.choice([{"frobnicate": 3}, {"same": 1}, {"update": True}, None, 7]),
-                "duration": pick.choice([1_000_000, None, "x", -1, float("nan")]),
-                "diagnostics": pick.choice([None, [None, {"message": self._text(), "severity": "warning"}]]),
-            }
         errors = [self._text() for _ in range(pick.randrange(3))] if pick.random() < 0.3 else []
-        return read_plan("live", document, events, errors)
+        return read_plan("live", events, errors)
 
     def texts(self, count: int) -> list[str]:
         """Return texts to name suppliers, addresses and reasons with."""
@@ -208,11 +200,6 @@ class Malice:
                  {"a[0].b": {"diffKind": "add"}}]
             ),
         }  # fmt: skip
-
-    def _document_step(self) -> Any:
-        metadata = self._metadata()
-        renamed = {"old": "oldState", "new": "newState", "keys": "replaceReasons", "diffs": "diffReasons"}
-        return {renamed.get(key, key): value for key, value in metadata.items()}
 
     def _urn(self) -> Any:
         pick = self._random

@@ -159,7 +159,7 @@ class Recorded:
             label="the lab, not AWS: main deployed on this machine, then this change previewed over it",
             command=f"eps-dos review {self.stack} --base main",
         )
-        plan = read_plan(self.stack, None, self.events, self.errors)
+        plan = read_plan(self.stack, self.events, self.errors)
         suppliers = {IPv4Network(cidr): names for cidr, names in self.suppliers.items()}
         known = Known(published=self.published, suppliers=suppliers)
         clients = tuple(dict.fromkeys(name for names in self.suppliers.values() for name in names))

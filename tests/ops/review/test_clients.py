@@ -66,7 +66,7 @@ def plan(after: Graph, *replaced_first: str) -> Plan:
         {"resourcePreEvent": {"metadata": {"op": operation, "urn": urn, "old": old, "new": new}}}
         for operation, urn, old, new in steps()
     ]
-    return read_plan("live", None, events)
+    return read_plan("live", events)
 
 
 def cut(made: Plan) -> list[tuple[str, str]]:
