@@ -5,24 +5,16 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
-import re
-from collections.abc import Mapping
 from dataclasses import replace
 
-from pydantic import TypeAdapter
+from pydantic import ConfigDict, TypeAdapter
+from pydantic.alias_generators import to_camel
 
 from infra.times import stamp
 from ops.output.redaction import Redactor
 from ops.output.shown import visible
-from ops.review.model import (
-    Review,
-    Source,
-    StackReview,
-    headline,
-    verdict,
-)
+from ops.review.model import Review, Source, StackReview, headline, verdict
 
 FORMAT = 1
 
@@ -35,7 +27,10 @@ def as_json(review: Review) -> str:
         "passed": review.gate.passed,
         "commit": review.commit,
         "madeAt": stamp(review.made_at),
-        "stacks": [{"headline": headline(one), **_plain_object(one)} for one in review.stacks],
+        "stacks": [
+            {"headline": headline(stack), **document}
+            for stack, document in zip(review.stacks, _STACKS.dump_python(review.stacks, by_alias=True), strict=True)
+        ],
         "acknowledgements": {"stale": list(review.gate.stale), "unused": list(review.gate.unused)},
     }
     return json.dumps(document, indent=2, ensure_ascii=False)
@@ -60,15 +55,15 @@ def from_json(text: str, redactor: Redactor) -> tuple[StackReview, ...]:
         stacks = document["stacks"]
         if document["format"] != FORMAT or not isinstance(stacks, list):
             raise UntrustedReviewError(f"the document is no review of format {FORMAT}")
-        found = _STACKS.validate_python([_harmless(one, redactor) for one in stacks])
+        read = _STACKS.validate_python(_harmless(stacks, redactor))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         # Pydantic quotes what it was given.
         raise UntrustedReviewError(f"the document is no review: {type(error).__name__}") from None
     unjudged = [
-        replace(one, dangers=tuple(replace(danger, acknowledged="") for danger in one.dangers), source=UNTRUSTED)
-        for one in found
+        replace(stack, dangers=tuple(replace(danger, acknowledged="") for danger in stack.dangers), source=UNTRUSTED)
+        for stack in read
     ]
-    return tuple(replace(one, verdict=verdict(one)) for one in unjudged)
+    return tuple(replace(stack, verdict=verdict(stack)) for stack in unjudged)
 
 
 LARGEST_DOCUMENT = 20_000_000
@@ -80,36 +75,12 @@ UNTRUSTED = Source(
     command="eps-dos review --base COMMIT",
 )
 
-_STACKS: TypeAdapter[tuple[StackReview, ...]] = TypeAdapter(tuple[StackReview, ...])
+_STACKS = TypeAdapter(tuple[StackReview, ...], config=ConfigDict(alias_generator=to_camel))
 
 
 def _harmless(value: object, redactor: Redactor) -> object:
     if isinstance(value, dict):
-        return {_snake_case(str(key)): _harmless(item, redactor) for key, item in value.items() if key != "headline"}
+        return {key: _harmless(item, redactor) for key, item in value.items()}
     if isinstance(value, list):
         return [_harmless(item, redactor) for item in value]
     return visible(redactor.text(value))[:LONGEST_TEXT] if isinstance(value, str) else value
-
-
-def _snake_case(name: str) -> str:
-    return re.sub(r"([A-Z])", lambda match: f"_{match[1].lower()}", name)
-
-
-def camel_case(name: str) -> str:
-    """Return the name that a field has in JSON: `tag_changes` is `tagChanges`."""
-    return re.sub(r"_(.)", lambda match: match[1].upper(), name)
-
-
-def _plain_object(value: object) -> dict[str, object]:
-    # Not dataclasses.asdict, which copies every text of a large plan.
-    if not dataclasses.is_dataclass(value):
-        raise AssertionError(f"{value!r} is no part of a review")
-    return {camel_case(field.name): _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
-
-
-def _plain(value: object) -> object:
-    if dataclasses.is_dataclass(value):
-        return _plain_object(value)
-    if isinstance(value, tuple):
-        return [_plain(item) for item in value]
-    return dict(value) if isinstance(value, Mapping) else value

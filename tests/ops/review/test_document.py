@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic.alias_generators import to_camel
 
 from ops.output.redaction import Redactor
 from ops.output.shown import Shown
 from ops.review import values as review_values
 from ops.review.dangers import Address, Danger
-from ops.review.document import FORMAT, UntrustedReviewError, as_json, camel_case, from_json
+from ops.review.document import FORMAT, UntrustedReviewError, as_json, from_json
 from ops.review.markdown import as_markdown
 from ops.review.model import (
     Component,
@@ -58,7 +59,7 @@ def keys(value: Any) -> set[str]:
 def test_every_field_is_in_the_documentation() -> None:
     text = DOCUMENTATION.read_text(encoding="utf-8")
     documented = set(re.findall(r"`([a-zA-Z]+)`", text))
-    fields = {camel_case(field.name) for part in PARTS for field in dataclasses.fields(part)}
+    fields = {to_camel(field.name) for part in PARTS for field in dataclasses.fields(part)}
     assert fields - documented == set()
     assert f"`format` | {FORMAT}" in text
 
@@ -66,7 +67,7 @@ def test_every_field_is_in_the_documentation() -> None:
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_the_document_holds_the_documented_fields_and_no_other(name: str) -> None:
     document = json.loads(as_json(Recorded.read(name).review()))
-    fields = {camel_case(field.name) for part in PARTS for field in dataclasses.fields(part)}
+    fields = {to_camel(field.name) for part in PARTS for field in dataclasses.fields(part)}
     top = {
         "format",
         "verdict",
