@@ -6,7 +6,9 @@ for two weeks, nobody remembers the reason of. Left out: what is dangerous, and 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -24,7 +26,8 @@ LONGEST_LIFE = timedelta(days=14)
 SHORTEST_REASON = 10
 """Characters; a shorter one gives none."""
 
-KEYS = ("stack", "urn", "action", "reason", "expires")
+TEXTS = ("stack", "urn", "action", "reason")
+KEYS = (*TEXTS, "expires")
 ACTIONS: tuple[str, ...] = get_args(Action)
 
 
@@ -38,6 +41,11 @@ class Acknowledgement:
     reason: str
     expires: date
     """The last day on which it counts."""
+
+    @property
+    def danger(self) -> tuple[str, str, str]:
+        """What it acknowledges: stack, URN, action."""
+        return self.stack, self.urn, self.action
 
 
 def read_acknowledgements(folder: Path, today: date) -> tuple[Acknowledgement, ...]:
@@ -55,13 +63,19 @@ def read_acknowledgements(folder: Path, today: date) -> tuple[Acknowledgement, .
     ]
     entries = content.get("acknowledgements") or []
     if not isinstance(entries, list):
-        problems.append(_problem("acknowledgements", "is no list"))
-        entries = []
-    found = [_entry(index, entry, today, problems) for index, entry in enumerate(entries, start=1)]
-    read = [one for one in found if one is not None]
-    for index, one in enumerate(read):
-        if any((one.stack, one.urn, one.action) == (other.stack, other.urn, other.action) for other in read[:index]):
-            problems.append(_problem(f"{one.action} of {one.urn}", "stands twice; allowed: once"))
+        raise ConfigError([*problems, _problem("acknowledgements", "is no list")])
+    read = []
+    for index, entry in enumerate(entries, start=1):
+        wrong = [_problem(f"entry {index}{key and f', {key}'}", message) for key, message in _wrong(entry, today)]
+        problems += wrong
+        if not wrong:
+            read.append(Acknowledgement(**{**entry, "reason": entry["reason"].strip(), "expires": _day(entry)}))
+    times = Counter(acknowledgement.danger for acknowledgement in read)
+    problems += [
+        _problem(f"{action} of {urn}", "stands twice; allowed: once")
+        for (_, urn, action), count in times.items()
+        if count > 1
+    ]
     if problems:
         raise ConfigError(problems)
     return tuple(read)
@@ -75,21 +89,20 @@ def gate(
     def safe(text: str) -> str:
         return visible(redactor.text(text))
 
-    valid = [one for one in acknowledgements if one.expires >= today]
-    used: set[Acknowledgement] = set()
-    judged = tuple(_judged(review, valid, used, safe) for review in reviews)
+    valid = {one.danger: safe(one.reason) for one in acknowledgements if one.expires >= today}
     stacks = {review.stack for review in reviews}
+    needed = {(review.stack, danger.urn, danger.action) for review in reviews for danger in review.dangers}
     return Gate(
-        reviews=judged,
+        reviews=tuple(_judged(review, valid) for review in reviews),
         stale=tuple(
             safe(f"{one.action} of {one.urn} expired on {one.expires}: remove it, or give it a new reason and day")
             for one in acknowledgements
             if one.expires < today
         ),
         unused=tuple(
-            safe(f"{one.action} of {one.urn}: nothing in this change needs it")
-            for one in valid
-            if one.stack in stacks and one not in used
+            safe(f"{action} of {urn}: nothing in this change needs it")
+            for stack, urn, action in valid
+            if stack in stacks and (stack, urn, action) not in needed
         ),
     )
 
@@ -101,7 +114,7 @@ def example(review: StackReview, today: date) -> str:
         if not danger.acknowledged:
             lines += [
                 f"  - stack: {review.stack}",
-                f"    urn: {_quoted(danger.urn)}",
+                f"    urn: {json.dumps(danger.urn, ensure_ascii=False)}",
                 f"    action: {danger.action}",
                 "    reason: ...",
                 f"    expires: {today + LONGEST_LIFE}",
@@ -109,92 +122,56 @@ def example(review: StackReview, today: date) -> str:
     return "\n".join(lines)
 
 
-def _judged(
-    review: StackReview,
-    acknowledgements: Collection[Acknowledgement],
-    used: set[Acknowledgement],
-    safe: Callable[[str], str],
-) -> StackReview:
-    dangers = []
-    for danger in review.dangers:
-        match = next(
-            (
-                one
-                for one in acknowledgements
-                if (one.stack, one.urn, one.action) == (review.stack, danger.urn, danger.action)
-            ),
-            None,
-        )
-        if match is None:
-            dangers.append(danger)
-        else:
-            used.add(match)
-            dangers.append(replace(danger, acknowledged=safe(match.reason)))
+def _judged(review: StackReview, reasons: Mapping[tuple[str, str, str], str]) -> StackReview:
+    """Return `review` with the reason beside every danger that has one."""
+    dangers = (
+        replace(danger, acknowledged=reasons.get((review.stack, danger.urn, danger.action), ""))
+        for danger in review.dangers
+    )
     judged = replace(review, dangers=tuple(dangers))
     return replace(judged, verdict=verdict(judged))
 
 
-def _entry(index: int, entry: object, today: date, problems: list[Problem]) -> Acknowledgement | None:
-    where = f"entry {index}"
+def _wrong(entry: object, today: date) -> Iterator[tuple[str, str]]:
+    """Yield what is wrong with an entry: its key, empty for the whole of it, and what is wrong there."""
     if not isinstance(entry, dict):
-        problems.append(_problem(where, f"is no mapping; allowed: {', '.join(KEYS)}"))
-        return None
-    before = len(problems)
+        yield "", f"is no mapping; allowed: {', '.join(KEYS)}"
+        return
     for key in sorted(entry.keys() - set(KEYS)):
-        problems.append(_problem(f"{where}, {key}", f"is not known here; allowed: {', '.join(KEYS)}"))
-    texts = {key: _text(where, key, entry, problems) for key in ("stack", "urn", "action", "reason")}
-    if texts["action"] and texts["action"] not in ACTIONS:
-        problems.append(_problem(f"{where}, action", f"is {texts['action']}; allowed: {', '.join(ACTIONS)}"))
-    if texts["reason"] and len(texts["reason"].strip(" .")) < SHORTEST_REASON:
-        problems.append(
-            _problem(f"{where}, reason", f"is {texts['reason']!r}; allowed: a sentence that says why it may be")
-        )
-    if texts["urn"] and texts["stack"] and not texts["urn"].startswith(f"urn:pulumi:{texts['stack']}::"):
-        problems.append(_problem(f"{where}, urn", f"is {texts['urn']}, which is none of stack {texts['stack']}"))
-    expires = _day(where, entry, today, problems)
-    if len(problems) > before or expires is None:
-        return None
-    action: Any = texts["action"]
-    return Acknowledgement(
-        stack=texts["stack"], urn=texts["urn"], action=action, reason=texts["reason"].strip(), expires=expires
-    )
+        yield str(key), f"is not known here; allowed: {', '.join(KEYS)}"
+    stack, urn, action, reason = (_text(entry.get(key)) for key in TEXTS)
+    for key in TEXTS:
+        value = entry.get(key)
+        if not _text(value):
+            yield key, "is missing or no text" if value in (None, "") else f"is {value!r}, no text"
+    if action and action not in ACTIONS:
+        yield "action", f"is {action}; allowed: {', '.join(ACTIONS)}"
+    if reason and len(reason.strip(" .")) < SHORTEST_REASON:
+        yield "reason", f"is {reason!r}; allowed: a sentence that says why it may be"
+    if urn and stack and not urn.startswith(f"urn:pulumi:{stack}::"):
+        yield "urn", f"is {urn}, which is none of stack {stack}"
+    expires, latest = _day(entry), today + LONGEST_LIFE
+    if expires is None:
+        yield "expires", f"is {entry.get('expires')!r}; allowed: a day such as {today}"
+    elif expires > latest:
+        yield "expires", f"is {expires}; allowed: at most {LONGEST_LIFE.days} days ahead, {latest}"
 
 
-def _text(where: str, key: str, entry: dict[str, Any], problems: list[Problem]) -> str:
-    value = entry.get(key)
-    if isinstance(value, str) and value.strip():
-        return value
-    problems.append(
-        _problem(f"{where}, {key}", "is missing or no text" if value in (None, "") else f"is {value!r}, no text")
-    )
-    return ""
+def _text(value: object) -> str:
+    return value if isinstance(value, str) and value.strip() else ""
 
 
-def _day(where: str, entry: dict[str, Any], today: date, problems: list[Problem]) -> date | None:
+def _day(entry: Mapping[str, Any]) -> date | None:
+    """Return the last day on which an entry counts; None if it says none."""
     value = entry.get("expires")
     # YAML reads 2026-12-01 as a day; a day with a time, or in quotes, as something else.
     if isinstance(value, str):
         try:
-            value = date.fromisoformat(value)
+            return date.fromisoformat(value)
         except ValueError:
-            value = None
-    if type(value) is not date:
-        problems.append(_problem(f"{where}, expires", f"is {entry.get('expires')!r}; allowed: a day such as {today}"))
-        return None
-    if value - today > LONGEST_LIFE:
-        problems.append(
-            _problem(
-                f"{where}, expires",
-                f"is {value}; allowed: at most {LONGEST_LIFE.days} days ahead, {today + LONGEST_LIFE}",
-            )
-        )
-        return None
-    return value
+            return None
+    return value if type(value) is date else None
 
 
 def _problem(where: str, message: str) -> Problem:
     return Problem(where=f"{FILE}: {where}", message=message, fix=f"edit {FILE}; docs/reviewing.md explains it")
-
-
-def _quoted(text: str) -> str:
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
