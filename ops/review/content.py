@@ -232,11 +232,10 @@ def _at(properties: Value, path: str, otherwise: Value) -> Value:
 
 
 def _note(change: Change) -> str:
-    retained = bool(change.old and change.old.retained)
     if change.operation == "replace":
         order = "the old one goes first" if change.deletes_first else "the new one comes first"
-        return f"{order}; the old one stays in AWS" if retained else order
-    if change.operation == "delete" and retained:
+        return f"{order}; the old one stays in AWS" if change.retained else order
+    if change.operation == "delete" and change.retained:
         return "stays in AWS, but belongs to no stack"
     if change.operation == "forget":
         return "leaves the state; nothing happens in AWS but the end of an earlier replacement"

@@ -98,17 +98,15 @@ def dangers(plan: Plan, known: Known) -> tuple[Danger, ...]:
     situation = _Situation(plan, known)
     found = [danger for change in plan.changes for danger in _of(change, situation)]
     found += [danger for change in plan.drift for danger in _gone(change, situation)]
-    found += _cut_off(plan, known, situation)
-    found += _certificate(plan, situation)
+    found += _cut_off(situation)
+    found += _certificate(situation)
     if plan.failed:
-        found += _taken_out(plan, known, situation, {one for danger in found for one in danger.addresses})
-    found += _contradicted(plan, known, situation)
+        found += _taken_out(situation, {address for danger in found for address in danger.addresses})
+    found += _contradicted(situation)
     if plan.uncounted:
         counts = ", ".join(f"{operation} ({count})" for operation, count in plan.uncounted.items())
-        found.append(
-            Danger(action="unknown", urn=_stack_urn(plan), what=f"stack {plan.stack}",
-                   message=f"has operations that the engine counts and doesn't show: {counts}")
-        )  # fmt: skip
+        message = f"has operations that the engine counts and doesn't show: {counts}"
+        found.append(situation.of_stack("unknown", message))
     return tuple(sorted(found, key=_rank))
 
 
@@ -133,14 +131,16 @@ class _Situation:
             allocation, address = outputs.get("allocationId") or outputs.get("id"), outputs.get("publicIp")
             if isinstance(allocation, str) and isinstance(address, str):
                 self._by_allocation[allocation] = address
-        self._zones: dict[str, str] = {}
-        stack = next((one for one in plan.changes if is_stack(one) and one.old), None)
-        outputs = stack.old.outputs if stack and stack.old else {}
+        self.stack = next((change for change in plan.changes if is_stack(change)), None)
+        outputs = self.stack.old.outputs if self.stack and self.stack.old else {}
         self._zones = _zones(outputs.get("virtualIps"))
         self._by_allocation |= self._brought()
         # An address stays published when a change takes it out of the stack file: firewalls don't read that.
-        self.published_before = _zones(_settings_of(outputs))
-        self.clients_before = _clients(outputs.get("clients"))
+        written = mapping(outputs.get("settings")).get(f"{NAMESPACE}:virtualIps")
+        self.published_before = _zones(json_document(written) if isinstance(written, str) else written)
+        # As the stack was last deployed: also those who stand in no file any more.
+        could_connect = {network_of(cidr): [str(who)] for cidr, who in mapping(outputs.get("clients")).items()}
+        self.clients = {network: names for network, names in could_connect.items() if network} | {**known.suppliers}
         self._published = {**self.published_before, **_zones(known.published)}
 
     def _brought(self) -> dict[str, str]:
@@ -164,6 +164,17 @@ class _Situation:
     def replaced(self, type_: str) -> bool:
         return any(one.operation in {"replace", "delete"} for one in self.plan.of_type(type_))
 
+    def of_stack(self, action: Action, message: str, what: str = "", addresses: tuple[Address, ...] = ()) -> Danger:
+        """Return a danger that no single resource is the cause of."""
+        urn = self.stack.urn if self.stack else f"urn:pulumi:{self.plan.stack}"
+        what = what or f"stack {self.plan.stack}"
+        return Danger(action=action, urn=urn, what=what, message=message, addresses=addresses)
+
+    def address_of(self, change: Change) -> tuple[Address, ...]:
+        """Return the address that a virtual IP had."""
+        address = change.old.outputs.get("publicIp") if change.old else None
+        return (self.address(address),) if isinstance(address, str) else ()
+
     def address(self, address: str) -> Address:
         return Address(
             address=address,
@@ -181,25 +192,9 @@ class _Situation:
         return tuple(sorted((self.address(one) for one in found), key=lambda one: (one.zone, one.address)))
 
 
-def _clients(names: Value) -> dict[IPv4Network, Collection[str]]:
-    """Return who could connect by range, as the stack was last deployed: also those who stand in no file any more."""
-    return (
-        {network: [str(who)] for cidr, who in names.items() if (network := network_of(cidr))}
-        if isinstance(names, Mapping)
-        else {}
-    )
-
-
 def _zones(by_zone: Value) -> dict[str, str]:
     """Return zones by address, of addresses by zone."""
-    return {str(address): str(zone) for zone, address in by_zone.items()} if isinstance(by_zone, Mapping) else {}
-
-
-def _settings_of(outputs: Mapping[str, Value]) -> Value:
-    """Return the published addresses by zone that the stack was last deployed with."""
-    settings = outputs.get("settings")
-    written = settings.get(f"{NAMESPACE}:virtualIps") if isinstance(settings, Mapping) else None
-    return json_document(written) if isinstance(written, str) else written
+    return {str(address): str(zone) for zone, address in mapping(by_zone).items()}
 
 
 def _noun(change: Change) -> str:
@@ -230,93 +225,68 @@ def _of(change: Change, situation: _Situation) -> Iterator[Danger]:
 def _gone(change: Change, situation: _Situation) -> Iterator[Danger]:
     """Yield what was deleted by hand: a plan that makes it anew looks harmless, and brings back neither."""
     if change.operation == "delete" and change.type in VITAL:
-        address = change.old.outputs.get("publicIp") if change.old else None
         yield Danger(
             action="replace",
             urn=change.urn,
             what=f"{VITAL[change.type]} {change.name}",
             message="was deleted outside Pulumi; what is made now is another one",
-            addresses=(situation.address(address),) if isinstance(address, str) else (),
+            addresses=situation.address_of(change),
         )
 
 
-def _cut_off(plan: Plan, known: Known, situation: _Situation) -> Iterator[Danger]:
+def _cut_off(situation: _Situation) -> Iterator[Danger]:
     """Yield whom the plan cuts off: for each cause one, however many resources and clients it takes."""
-    for cut in clients.cuts(plan):
-        who = clients.named(cut.clients, {**situation.clients_before, **known.suppliers})
-        cause = next((change for change in plan.changes if change.urn == cut.urn), None)
-        yield Danger(
-            action="cut",
-            urn=cut.urn or _stack_urn(plan),
-            what=f"{_noun(cause)} {cause.name}" if cause else f"stack {plan.stack}",
-            message=f"cuts off {who}{'' if cut.for_good else ', for as long as the update is under way'}",
-        )
+    for cut in clients.cuts(situation.plan):
+        who = clients.named(cut.clients, situation.clients)
+        message = f"cuts off {who}{'' if cut.for_good else ', for as long as the update is under way'}"
+        cause = next((change for change in situation.plan.changes if change.urn == cut.urn), None)
+        if cause:
+            yield Danger(action="cut", urn=cut.urn, what=f"{_noun(cause)} {cause.name}", message=message)
+        else:
+            yield situation.of_stack("cut", message)
 
 
-def _certificate(plan: Plan, situation: _Situation) -> Iterator[Danger]:
-    for stack in plan.changes:
-        if not is_stack(stack) or situation.is_new or plan.failed:
-            continue
-        before, after = (
-            mapping(mapping(state.outputs).get("settings")).get(f"{NAMESPACE}:certificateSecretArn") if state else None
-            for state in (stack.old, stack.new)
-        )
-        if before and after != before:
-            yield Danger(
-                action="certificate",
-                urn=stack.urn,
-                what=f"stack {plan.stack}",
-                message=f"takes its certificate from {after or 'nowhere'}, and no longer from {before}",
-            )
+def _certificate(situation: _Situation) -> Iterator[Danger]:
+    if situation.stack is None or situation.is_new or situation.plan.failed:
+        return
+    before, after = (
+        mapping(mapping(state.outputs).get("settings")).get(f"{NAMESPACE}:certificateSecretArn") if state else None
+        for state in (situation.stack.old, situation.stack.new)
+    )
+    if before and after != before:
+        message = f"takes its certificate from {after or 'nowhere'}, and no longer from {before}"
+        yield situation.of_stack("certificate", message)
 
 
-def _taken_out(plan: Plan, known: Known, situation: _Situation, told: Set[Address]) -> Iterator[Danger]:
+def _taken_out(situation: _Situation, listed: Set[Address]) -> Iterator[Danger]:
     """Yield the published addresses that a stack file no longer has, where no whole preview shows what becomes of them.
 
     A file that takes a zone out may be refused before any resource is looked at; the address is at stake all the same.
     """
-    if known.published is None:
+    if situation.known.published is None:
         return
     for address, zone in situation.published_before.items():
         lost = situation.address(address)
-        if address not in known.published.values() and lost not in told:
-            yield Danger(
-                action="delete",
-                urn=_stack_urn(plan),
-                what=f"virtual IP {address}",
-                message=f"of {zone} is published, and no longer in the stack file",
-                addresses=(lost,),
-            )
+        if address not in situation.known.published.values() and lost not in listed:
+            message = f"of {zone} is published, and no longer in the stack file"
+            yield situation.of_stack("delete", message, f"virtual IP {address}", (lost,))
 
 
-def _contradicted(plan: Plan, known: Known, situation: _Situation) -> Iterator[Danger]:
+def _contradicted(situation: _Situation) -> Iterator[Danger]:
     """Yield the addresses that the stack file calls published where the stack, which published none yet, has others."""
     before = set(situation.published_before.values())
-    for zone, published in sorted((known.published or {}).items()):
+    for zone, published in sorted((situation.known.published or {}).items()):
         has = situation.address_in(zone)
         if has and has != published and zone not in before:
-            yield Danger(
-                action="replace",
-                urn=_stack_urn(plan),
-                what=f"virtual IP {published}",
-                message=f"of {zone} is published, says the stack file; the stack has {has} there",
-                addresses=(situation.address(published),),
-            )
-
-
-def _stack_urn(plan: Plan) -> str:
-    return next((one.urn for one in plan.changes if is_stack(one)), f"urn:pulumi:{plan.stack}")
+            message = f"of {zone} is published, says the stack file; the stack has {has} there"
+            yield situation.of_stack("replace", message, f"virtual IP {published}", (situation.address(published),))
 
 
 _Make = Callable[..., Danger]
 
 
 def _options(change: Change, danger: _Make) -> Iterator[Danger]:
-    lifted = [
-        {"protect": "may be deleted or replaced from now on, also in this very update",
-         "retainOnDelete": "no longer stays in AWS when the stack gives it up"}[option]
-        for option in change.unprotected
-    ]  # fmt: skip
+    lifted = [_KEPT_BY[option] for option in change.unprotected]
     lifted += [
         sentence
         for name, before, after, sentence in _PROTECTING.get(change.type, ())
@@ -325,6 +295,11 @@ def _options(change: Change, danger: _Make) -> Iterator[Danger]:
     if lifted:
         yield danger("unprotect", f"loses its protection: {'; '.join(lifted)}")
 
+
+_KEPT_BY = {
+    "protect": "may be deleted or replaced from now on, also in this very update",
+    "retainOnDelete": "no longer stays in AWS when the stack gives it up",
+}
 
 _PROTECTING: Mapping[str, Sequence[tuple[str, Value, Value, str]]] = {
     types.LOAD_BALANCER: [("enableDeletionProtection", True, False, "AWS would let anybody delete it")],
@@ -336,9 +311,8 @@ _PROTECTING: Mapping[str, Sequence[tuple[str, Value, Value, str]]] = {
 def _address(change: Change, situation: _Situation, danger: _Make) -> Iterator[Danger]:
     if change.operation not in {"delete", "replace"}:
         return
-    address = change.old.outputs.get("publicIp") if change.old else None
-    lost = (situation.address(address),) if isinstance(address, str) else ()
-    stays = "; it stays in the account, but belongs to no stack" if change.old and change.old.retained else ""
+    lost = situation.address_of(change)
+    stays = "; it stays in the account, but belongs to no stack" if change.retained else ""
     if change.operation == "delete":
         yield danger("delete", f"is given up{stays}", addresses=lost)
     else:
@@ -397,8 +371,7 @@ def _dataset(change: Change, _situation: _Situation, danger: _Make) -> Iterator[
     if change.operation not in {"delete", "replace"}:
         return
     bucket = change.before("bucket")
-    retained = bool(change.old and change.old.retained)
-    lost = "it stays in AWS, but belongs to no stack" if retained else "the data goes, with all its versions"
+    lost = "it stays in AWS, but belongs to no stack" if change.retained else "the data goes, with all its versions"
     if change.operation == "delete":
         yield danger("delete", f"{bucket} is deleted: {lost}", "nothing is left to answer from")
     else:
@@ -468,7 +441,5 @@ _LOOKS: Mapping[str, Callable[[Change, _Situation, _Make], Iterator[Danger]]] = 
 
 
 def _allocations(mappings: Value) -> set[Value]:
-    if not isinstance(mappings, list | tuple):
-        return set()
-    found = (one.get("allocationId") for one in mappings if isinstance(one, Mapping))
-    return {one for one in found if isinstance(one, str) or one is UNKNOWN}
+    allocations = (entry.get("allocationId") for entry in objects(mappings))
+    return {one for one in allocations if isinstance(one, str) or one is UNKNOWN}

@@ -164,6 +164,11 @@ class Change:
         return order[:1] == ["delete-replaced"]
 
     @property
+    def retained(self) -> bool:
+        """Whether what it gives up or replaces stays in AWS."""
+        return self.old is not None and self.old.retained
+
+    @property
     def unprotected(self) -> tuple[str, ...]:
         """The options that kept it and no longer do: `protect`, `retainOnDelete`."""
         if self.old is None or self.new is None:
