@@ -10,7 +10,7 @@ import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from infra import types
@@ -18,19 +18,18 @@ from infra.graph import ABSENT, Value
 from infra.values import mapping
 from ops.output.redaction import Redactor
 from ops.output.shown import Shown, shown, visible
-from ops.review.dangers import Known, dangers
+from ops.review.dangers import Danger, Known, dangers
 from ops.review.model import (
     Component,
     Fact,
     Node,
     NodeState,
-    PolicyResult,
     ResourceChange,
     Source,
     StackReview,
     verdict,
 )
-from ops.review.plan import RANKED, Change, Operation, Plan, is_stack
+from ops.review.plan import RANKED, Change, Operation, Plan, PolicyResult, is_stack
 from ops.review.values import NOT_SHOWN, PropertyChange, changed_properties, readable
 from ops.review.values import change as shown_change
 
@@ -77,48 +76,45 @@ def review_stack(plan: Plan, context: Context) -> StackReview:
         hidden = redactor.text(text)
         return visible(hidden) if len(hidden) <= longest else f"{visible(hidden[:longest])}…"
 
-    found = tuple(
-        replace(
+    def safe_danger(danger: Danger) -> Danger:
+        addresses = tuple(replace(one, address=safe(one.address), zone=safe(one.zone)) for one in danger.addresses)
+        published = any(address.published for address in addresses)
+        return replace(
             danger,
             urn=safe(danger.urn),
             what=safe(danger.what),
             message=safe(danger.message),
             outage=safe(danger.outage),
-            addresses=tuple(
-                replace(lost, address=safe(lost.address), zone=safe(lost.zone)) for lost in danger.addresses
-            ),
-            concerns=tuple(map(safe, context.clients)) if any(lost.published for lost in danger.addresses) else (),
+            addresses=addresses,
+            concerns=tuple(map(safe, context.clients)) if published else (),
         )
-        for danger in dangers(plan, context.known)
-    )
-    changed = [one for change in plan.changes if (one := _resource_change(change, redactor, safe)) is not None]
-    tags_only = [one for one in changed if _tags_only(one)]
-    rest = [one for one in changed if not _tags_only(one)]
+
+    def safe_result(result: PolicyResult) -> PolicyResult:
+        # Secrets go over several lines, so before any line is left out.
+        message = safe(_without_heading(redactor.text(result.message)))
+        policy, pack, urn = safe(result.policy), safe(result.pack), safe(result.urn)
+        return replace(result, policy=policy, pack=pack, message=message, urn=urn)
+
+    changed = [
+        (described, _tags_only(described.operation, (one.path for one in described.properties)))
+        for change in plan.changes
+        if (described := _resource_change(change, redactor, safe)) is not None
+    ]
     component_of = {safe(change.urn): component_name(change) for change in plan.changes}
     made = StackReview(
         stack=plan.stack,
         verdict="calm",
         source=context.source,
         errors=tuple(_error_lines(plan, redactor, safe)),
-        dangers=found,
+        dangers=tuple(map(safe_danger, dangers(plan, context.known))),
         capacity=tuple(_facts(_capacity(plan), redactor)),
         release=tuple(_facts(_release(plan), redactor)),
-        policies=tuple(
-            PolicyResult(
-                policy=safe(one.policy),
-                pack=safe(one.pack),
-                blocks=one.blocks,
-                # Secrets go over several lines, so before any line is left out.
-                message=safe(_without_heading(redactor.text(one.message))),
-                urn=safe(one.urn),
-            )
-            for one in plan.policies
-        ),
+        policies=tuple(map(safe_result, plan.policies)),
         policies_passed=plan.policies_passed,
         policy_packs=tuple(map(safe, plan.packs)),
         counts=_counts(plan),
-        components=tuple(_by_component(rest, component_of, safe)),
-        tag_changes=tuple(tags_only),
+        components=tuple(_by_component([one for one, tags in changed if not tags], component_of, safe)),
+        tag_changes=tuple(one for one, tags in changed if tags),
         drift=tuple(_drift(plan, redactor, safe)),
         picture=tuple(_picture(plan, safe)),
         warnings=tuple(_warnings(plan, safe)),
@@ -142,15 +138,19 @@ def _resource_change(change: Change, redactor: Redactor, safe: _Safe) -> Resourc
     if change.operation in {"same", "read"} and not options:
         return None
     properties = [] if change.operation == "delete" else list(_properties(change, redactor))
+    return _described(change, [*options, *properties], _note(change), safe)
+
+
+def _described(change: Change, properties: Sequence[PropertyChange], note: str, safe: _Safe) -> ResourceChange:
     return ResourceChange(
         urn=safe(change.urn),
         name=safe(change.name),
         type=safe(change.type),
         # The engine counts a change of its own options as none.
         operation="update" if change.operation in {"same", "read"} else change.operation,
-        engine_operations=tuple(safe(one) for one in change.engine_operations),
-        properties=(*options, *properties),
-        note=_note(change),
+        engine_operations=tuple(map(safe, change.engine_operations)),
+        properties=tuple(properties),
+        note=note,
     )
 
 
@@ -244,9 +244,10 @@ def _note(change: Change) -> str:
     return ""
 
 
-def _tags_only(change: ResourceChange) -> bool:
-    paths = {re.split(r"[.\[]", one.path, maxsplit=1)[0] for one in change.properties}
-    return change.operation == "update" and bool(paths) and paths <= TAGS
+def _tags_only(operation: Operation, paths: Iterable[str]) -> bool:
+    """Whether an operation changes nothing but tags."""
+    properties = {re.split(r"[.\[]", path, maxsplit=1)[0] for path in paths}
+    return operation == "update" and bool(properties) and properties <= TAGS
 
 
 def _counts(plan: Plan) -> dict[str, int]:
@@ -286,15 +287,7 @@ def _drift(plan: Plan, redactor: Redactor, safe: _Safe) -> Iterator[ResourceChan
             properties = [shown_change(path, old, new, redactor) for path, old, new in found]
             if not properties:
                 continue
-        yield ResourceChange(
-            urn=safe(change.urn),
-            name=safe(change.name),
-            type=safe(change.type),
-            operation=change.operation,
-            engine_operations=change.engine_operations,
-            properties=tuple(properties),
-            note="is no longer there" if change.operation == "delete" else "",
-        )
+        yield _described(change, properties, "is no longer there" if change.operation == "delete" else "", safe)
 
 
 _Pair = tuple[str, Value, Value]
@@ -353,22 +346,22 @@ def _warnings(plan: Plan, safe: _Safe) -> Iterator[str]:
 
 
 def _picture(plan: Plan, safe: _Safe) -> Sequence[Node]:
-    nodes = [*_nodes(plan, safe)]
-    return nodes if any(one.state != "same" for one in nodes) else ()
+    nodes = [replace(node, label=safe(node.label, LONGEST_LABEL)) for node in _nodes(plan)]
+    return nodes if any(node.state != "same" for node in nodes) else ()
 
 
-def _nodes(plan: Plan, safe: _Safe) -> Iterator[Node]:
+def _nodes(plan: Plan) -> Iterator[Node]:
     for record in plan.of_type(types.RECORD):
         names = [str(one) for one in (record.before("name"), record.after("name")) if one is not None]
         label = " → ".join(dict.fromkeys(names))
-        yield Node(column="name", label=safe(label, LONGEST_LABEL), state=_state([record]))
-    yield from _addresses(plan, safe)
+        yield Node(column="name", label=label, state=_state([record]))
+    yield from _addresses(plan)
     balancers, listeners = plan.of_type(types.LOAD_BALANCER), plan.of_type(types.LISTENER)
     for listener in listeners:
         port = listener.after("port") or listener.before("port")
         number = int(port) if isinstance(port, float) and port.is_integer() else port
         label = f"{listener.name}, TCP {number}"
-        yield Node(column="listener", label=safe(label, LONGEST_LABEL), state=_state([*balancers, listener]))
+        yield Node(column="listener", label=label, state=_state([*balancers, listener]))
     behind = [*plan.of_type(types.TARGET_GROUP), *plan.of_type(types.ROLLOUT)]
     figures = [
         f"{name} {_arrow(before, after)}"
@@ -377,21 +370,21 @@ def _nodes(plan: Plan, safe: _Safe) -> Iterator[Node]:
     ]
     for group in plan.of_type(types.SCALING_GROUP):
         label = ", ".join((group.name, *figures[:MOST_FIGURES]))
-        yield Node(column="group", label=safe(label, LONGEST_LABEL), state=_state([*behind, group]))
+        yield Node(column="group", label=label, state=_state([*behind, group]))
     buckets = plan.of_type(types.BUCKET)
     for bucket in buckets:
         name = bucket.after("bucket") or bucket.before("bucket") or bucket.name
-        yield Node(column="dataset", label=safe(str(name), LONGEST_LABEL), state=_state([bucket]))
+        yield Node(column="dataset", label=str(name), state=_state([bucket]))
     if not buckets:
         # A mirror reads another environment's.
         read = (one.old.outputs.get("dataset") for one in plan.changes if is_stack(one) and one.old)
         for dataset in read:
             name = mapping(dataset).get("bucket")
             if isinstance(name, str):
-                yield Node(column="dataset", label=safe(f"{name}, read only", LONGEST_LABEL), state="same")
+                yield Node(column="dataset", label=f"{name}, read only", state="same")
 
 
-def _addresses(plan: Plan, safe: _Safe) -> Iterator[Node]:
+def _addresses(plan: Plan) -> Iterator[Node]:
     """Yield the addresses by zone; those allocated elsewhere, which are no resource of the stack, as they were."""
     made = {one.name.removeprefix(f"{plan.stack}-vip-"): one for one in plan.of_type(types.EIP)}
     stack = next((one.old for one in plan.changes if is_stack(one) and one.old), None)
@@ -400,7 +393,7 @@ def _addresses(plan: Plan, safe: _Safe) -> Iterator[Node]:
         change = made.get(zone)
         known = change.old.outputs.get("publicIp") if change and change.old else by_zone.get(zone)
         label = f"{known} ({zone})" if isinstance(known, str) else zone
-        yield Node(column="address", label=safe(label, LONGEST_LABEL), state=_state([change]) if change else "same")
+        yield Node(column="address", label=label, state=_state([change]) if change else "same")
 
 
 def _arrow(before: Value, after: Value) -> str:
@@ -419,11 +412,11 @@ def _state(changes: Sequence[Change]) -> NodeState:
 
 
 def _same_but_tags(change: Change) -> bool:
-    if change.operation != "update" or change.old is None or change.new is None:
+    if change.old is None or change.new is None:
         return False
-    found = changed_properties(change.old.raw_inputs, change.new.raw_inputs)
-    paths = {path.split(".")[0].split("[")[0] for path, _, _ in found}
-    return bool(paths) and paths <= TAGS
+    return _tags_only(
+        change.operation, (path for path, _, _ in changed_properties(change.old.raw_inputs, change.new.raw_inputs))
+    )
 
 
 def fingerprint(plan: Plan) -> str:

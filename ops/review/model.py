@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 from ops.review.dangers import Address, Danger
-from ops.review.plan import Operation
+from ops.review.plan import Operation, PolicyResult
 from ops.review.values import PropertyChange
 
 
@@ -79,17 +79,6 @@ class Component:
 
     name: str
     changes: tuple[ResourceChange, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class PolicyResult:
-    """What a policy said."""
-
-    policy: str
-    pack: str
-    blocks: bool
-    message: str
-    urn: str
 
 
 NodeState = Literal["same", "new", "changed", "replaced", "gone", "unknown"]

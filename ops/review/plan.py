@@ -186,21 +186,20 @@ class Change:
         return self.new.inputs.get(name) if self.new else None
 
 
-@dataclass(frozen=True)
-class PolicyFinding:
-    """What a policy found."""
+@dataclass(frozen=True, kw_only=True)
+class PolicyResult:
+    """What a policy said."""
 
     policy: str
     pack: str
-    enforcement: str
-    """`mandatory`, `advisory` (in newer engines `warning`), `remediate`, `none`."""
+    blocks: bool
+    """Whether it stops the update. What isn't known to be harmless does."""
     message: str
-    urn: str = ""
+    urn: str
 
-    @property
-    def blocks(self) -> bool:
-        """Whether it stops the update. What isn't known to be harmless does."""
-        return self.enforcement not in {"advisory", "warning", "none", "disabled", "remediate"}
+
+HARMLESS_LEVELS = frozenset({"advisory", "warning", "none", "disabled", "remediate"})
+"""Of enforcement; `warning` is what newer engines call `advisory`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -214,7 +213,7 @@ class Plan:
     """What a refresh found to be otherwise than the state says: `update`, or `delete` for what is gone."""
     warnings: tuple[str, ...] = ()
     """Of the engine, the program and the providers."""
-    policies: tuple[PolicyFinding, ...] = ()
+    policies: tuple[PolicyResult, ...] = ()
     packs: tuple[str, ...] = ()
     """Policy packs that ran, with their versions."""
     policies_passed: int = 0
@@ -332,18 +331,18 @@ def _warnings(events: Sequence[Json]) -> Iterator[str]:
             yield str(diagnostic.get("message", ""))
 
 
-def _policies(events: Sequence[Json]) -> tuple[PolicyFinding, ...]:
-    findings = [
-        PolicyFinding(
+def _policies(events: Sequence[Json]) -> tuple[PolicyResult, ...]:
+    results = [
+        PolicyResult(
             policy=str(event.get("policyName", "")),
             pack=str(event.get("policyPackName", "")),
-            enforcement=str(event.get("enforcementLevel", "")),
+            blocks=str(event.get("enforcementLevel", "")) not in HARMLESS_LEVELS,
             message=str(event.get("message", "")),
             urn=str(event.get("resourceUrn", "")),
         )
         for event in _of_kind(events, "policyEvent")
     ]
-    return tuple(dict.fromkeys(findings))
+    return tuple(dict.fromkeys(results))
 
 
 def _passed(events: Sequence[Json]) -> int:

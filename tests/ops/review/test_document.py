@@ -22,11 +22,11 @@ from ops.review.model import (
     Component,
     Fact,
     Node,
-    PolicyResult,
     ResourceChange,
     Source,
     StackReview,
 )
+from ops.review.plan import PolicyResult
 from ops.review.text import as_text, show
 from tests.ops.review.plans import plan, reviewed, state, step, whole
 from tests.ops.review.recording import SCENARIOS, Recorded
