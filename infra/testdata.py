@@ -101,13 +101,6 @@ def problems_of_content(key: str, content: bytes) -> list[Problem]:
     return [_problem(key, said) for said in of_kind[key[key.rindex(".") :]](text)]
 
 
-def changes(wanted: Mapping[str, str], there: Mapping[str, str]) -> tuple[list[str], list[str], list[str]]:
-    """Return the keys that are new, changed and surplus; both map a key to its content's SHA-256."""
-    added = sorted(wanted.keys() - there.keys())
-    changed = sorted(key for key in wanted.keys() & there.keys() if wanted[key] != there[key])
-    return added, changed, sorted(there.keys() - wanted.keys())
-
-
 def _problem(name: str, message: str, fix: str = "mend the file, or leave it out") -> Problem:
     return Problem(where=f"{shown(name)}:", message=message, fix=fix)
 

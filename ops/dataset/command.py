@@ -16,8 +16,9 @@ import typer
 from infra.naming import check_stack_name
 from infra.testdata import shown
 from ops.aws.clients import Aws
-from ops.dataset.loading import checked, explained, load
+from ops.dataset.loading import load
 from ops.dataset.record import records
+from ops.dataset.sources import checked, explained
 from ops.lab.entering import InLab, environment_of, place
 from ops.output.progress import progress
 from ops.stacks.place import project_folder

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import asdict, dataclass
+
+from botocore.exceptions import ClientError
+from pydantic import TypeAdapter, ValidationError
 
 from infra import testdata
 from infra.testdata import shown
-from ops.aws.clients import Aws
+from ops.aws.clients import Aws, listed
 from ops.output.progress import say
 
 
@@ -32,31 +36,18 @@ class Load:
     source: str
     """The files' folder, or the bucket that they were copied from."""
     who: str
-    """ARN of whoever did it."""
+    """ARN of whoever did it; like the others, empty as long as nothing was done."""
     when: str
     """UTC, by AWS's clock."""
     tool: str
-    added: Mapping[str, Stored] = field(default_factory=dict)
+    added: Mapping[str, Stored]
     """By key."""
-    changed: Mapping[str, Stored] = field(default_factory=dict)
-    adopted: Mapping[str, Stored] = field(default_factory=dict)
+    changed: Mapping[str, Stored]
+    adopted: Mapping[str, Stored]
     """Was there with the wanted content, but in no record: put by a load that was interrupted, or in another way."""
-    removed: Mapping[str, str] = field(default_factory=dict)
+    removed: Mapping[str, str]
     """The version that marks each as deleted."""
-    unchanged: int = 0
-
-    @classmethod
-    def of(cls, said: Mapping[str, Any]) -> Load:
-        """Return what a record says. Raises KeyError, TypeError or AttributeError if it is none."""
-
-        def stored(name: str) -> dict[str, Stored]:
-            return {key: Stored(version=one["version"], sha256=one["sha256"]) for key, one in said[name].items()}
-
-        return cls(
-            request=str(said["request"]), source=str(said["source"]), who=str(said["who"]), when=str(said["when"]),
-            tool=str(said["tool"]), added=stored("added"), changed=stored("changed"), adopted=stored("adopted"),
-            removed=dict(said["removed"]), unchanged=int(said["unchanged"]),
-        )  # fmt: skip
+    unchanged: int
 
     @property
     def is_empty(self) -> bool:
@@ -73,12 +64,26 @@ class Load:
         )
 
 
+_LOAD = TypeAdapter(Load)
+
+
 def records(aws: Aws, bucket: str) -> Iterator[Load]:
-    """Yield the record of each load into a dataset; what is none is told, and left out."""
-    for page in aws.s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=testdata.RECORDS):
-        for one in page.get("Contents", []):
-            text = aws.s3.get_object(Bucket=bucket, Key=one["Key"])["Body"].read()
-            try:
-                yield Load.of(json.loads(text))
-            except (ValueError, KeyError, TypeError, AttributeError):
-                say(f"s3://{bucket}/{shown(one['Key'])}: is no record of a load; left out")
+    """Yield the record of each load into a dataset; report what isn't a record, and leave it out."""
+    for key in listed(aws.s3, "list_objects_v2", "Contents[].Key", Bucket=bucket, Prefix=testdata.RECORDS):
+        try:
+            yield _LOAD.validate_json(aws.s3.get_object(Bucket=bucket, Key=key)["Body"].read())
+        except ValidationError:
+            say(f"s3://{bucket}/{shown(key)}: is no record of a load; left out")
+
+
+def write(aws: Aws, bucket: str, load: Load) -> None:
+    """Keep the record of `load` in the dataset. Raises botocore's errors."""
+    body = json.dumps(asdict(load), indent=2).encode()
+    request = re.sub(r"[^A-Za-z0-9._-]", "-", load.request)
+    key = f"{testdata.RECORDS}{load.when}-{request}-{hashlib.sha256(body).hexdigest()[:8]}.json"
+    try:
+        aws.s3.put_object(Bucket=bucket, Key=key, Body=body, ContentType="application/json", IfNoneMatch="*")
+    except ClientError as error:
+        # It is there, and by its name it is the same: the answer to a first try was lost.
+        if error.response["Error"]["Code"] != "PreconditionFailed":
+            raise

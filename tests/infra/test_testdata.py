@@ -18,7 +18,6 @@ from infra.testdata import (
     LARGEST_FILE_BYTES,
     LARGEST_LOAD_BYTES,
     LONGEST_KEY_BYTES,
-    changes,
     key_of,
     problem_of_request,
     problems_of_content,
@@ -201,18 +200,3 @@ def test_what_is_whole_is_accepted() -> None:
     assert told('\ufeff{"name": "Zürich"}'.encode(), "a.json") == []
     assert told('<?xml version="1.0" encoding="UTF-8"?>\n<a b="ü">&amp;</a>'.encode(), "a.xml") == []
     assert told(b'a,b\r\n"x\r\ny, ""z""",1\r\n', "a.csv") == []
-
-
-TREES = st.dictionaries(st.sampled_from("abcdef"), st.sampled_from(["", "1", "2"]))
-
-
-@given(wanted=TREES, there=TREES)
-def test_what_changes_makes_of_one_the_other(wanted: dict[str, str], there: dict[str, str]) -> None:
-    added, changed, surplus = changes(wanted, there)
-    assert not set(added) & there.keys()
-    after = {key: one for key, one in there.items() if key not in surplus} | {
-        key: wanted[key] for key in (*added, *changed)
-    }
-    assert after == wanted
-    assert all(there[key] != wanted[key] for key in changed)
-    assert changes(wanted, after) == ([], [], [])

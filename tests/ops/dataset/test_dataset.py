@@ -19,9 +19,10 @@ from infra.errors import ConfigError
 from ops import cli
 from ops.aws.clients import Aws
 from ops.dataset import command as dataset
-from ops.dataset import loading
-from ops.dataset.loading import checked, copy, load
+from ops.dataset import sources
+from ops.dataset.loading import copy, load
 from ops.dataset.record import Load, records
+from ops.dataset.sources import checked
 from ops.stacks.place import Place
 from tests.infra.sample import environment, mirror
 from tests.ops.aws.leftover_world import Emulator, aws_of, emulator, tags
@@ -403,8 +404,8 @@ def test_what_is_too_large_for_one_request_is_copied_in_parts(
 ) -> None:
     make_bucket(aws, TEST.bucket, tags("pr-7"), objects=0)
     # The smallest that a part may be is 5 MiB, but for the last (Amazon S3 guide, multipart upload limits).
-    monkeypatch.setattr(loading, "LARGEST_COPY_BYTES", 5 * 1024**2)
-    monkeypatch.setattr(loading, "COPIED_PART_BYTES", 5 * 1024**2)
+    monkeypatch.setattr(sources, "LARGEST_COPY_BYTES", 5 * 1024**2)
+    monkeypatch.setattr(sources, "COPIED_PART_BYTES", 5 * 1024**2)
     large = b"0" * (11 * 1024**2)
     aws.s3.put_object(Bucket=BUCKET, Key="large.json", Body=large)
     aws.s3.put_object(Bucket=BUCKET, Key="small.json", Body=b"1")
