@@ -1,8 +1,8 @@
 """The connection to AWS that a provider's configuration describes: clients, account, region, default tags.
 
 A lab command never talks to anything but a loopback endpoint, so every client is looked at before its first call,
-wherever its endpoint came from (configuration, AWS_ENDPOINT_URL, a profile). Left out: SSO, web identity, FIPS and
-dual-stack endpoints, which no emulator has.
+wherever its endpoint came from (AWS_ENDPOINT_URL, a profile). Left out: the configuration's own endpoints, SSO, web
+identity, FIPS and dual-stack endpoints.
 """
 
 from __future__ import annotations
@@ -11,9 +11,8 @@ import ipaddress
 import json
 import os
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -24,13 +23,12 @@ if TYPE_CHECKING:
 
 CONFIGURATION = frozenset(
     {
-        "accessKey", "allowedAccountIds", "assumeRoles", "defaultTags", "endpoints", "forbiddenAccountIds",
-        "ignoreTags", "maxRetries", "profile", "region", "retryMode", "s3UsePathStyle", "secretKey",
-        "sharedConfigFiles", "sharedCredentialsFiles", "skipCredentialsValidation", "skipMetadataApiCheck",
-        "skipRegionValidation", "skipRequestingAccountId", "stsRegion", "token",
+        "accessKey", "allowedAccountIds", "assumeRoles", "defaultTags", "forbiddenAccountIds", "profile", "region",
+        "s3UsePathStyle", "secretKey", "skipCredentialsValidation", "skipMetadataApiCheck", "skipRegionValidation",
+        "skipRequestingAccountId", "stsRegion", "token",
     }
 )  # fmt: skip
-"""The provider's arguments that the stand-in honours."""
+"""The provider's arguments that the stand-in honours; the check refuses others."""
 
 # The real provider retries 25 times; an emulator on this machine answers or it isn't there.
 _ATTEMPTS = 10
@@ -38,12 +36,6 @@ _FIRST_ATTEMPTS = 3
 _CONNECT_SECONDS = 5
 _READ_SECONDS = 60
 _CONNECTIONS = 32
-# Where the provider's `endpoints` have another name for a service than botocore.
-_ENDPOINT_NAMES = {
-    "elbv2": ("elbv2", "elasticloadbalancingv2"),
-    "logs": ("logs", "cloudwatchlogs", "cloudwatchlog"),
-    "s3": ("s3", "s3api"),
-}
 
 
 @dataclass(frozen=True)
@@ -87,8 +79,6 @@ class Connection:
     region: str
     account: str = ""
     default_tags: Mapping[str, str] = field(default_factory=dict)
-    ignored_tags: Sequence[str] = ()
-    ignored_tag_prefixes: Sequence[str] = ()
     cancelled: threading.Event = field(default_factory=threading.Event)
     _clients: dict[tuple[str, str], Any] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -114,18 +104,13 @@ class Connection:
     def _new_client(self, service: str, region: str, attempts: int) -> Any:
         from botocore.config import Config
 
-        retries: Any = {
-            "mode": self.configuration.text("retryMode") or "standard",
-            "max_attempts": int(self.configuration.values.get("maxRetries") or attempts),
-        }
         # The stubs know each service by its literal name.
         new_client: Any = self.session.client
         client = new_client(
             service,
             region_name=region,
-            endpoint_url=_configured_endpoint(self.configuration, service),
             config=Config(
-                retries=retries,
+                retries={"mode": "standard", "max_attempts": attempts},
                 connect_timeout=_CONNECT_SECONDS,
                 read_timeout=_READ_SECONDS,
                 max_pool_connections=_CONNECTIONS,
@@ -145,16 +130,14 @@ def connect(configuration: Configuration) -> Connection:
 
     Raises RefusedError if an endpoint isn't loopback, no region or credentials are given, or the account isn't allowed.
     """
-    _refuse_endpoints(configuration)
+    for variable, url in sorted(os.environ.items()):
+        if variable.startswith("AWS_ENDPOINT_URL") and url:
+            refuse_unless_loopback(url, variable)
     # boto3 takes 0.3 s to import, which the engine needn't wait for when it starts the provider.
     import boto3
     from botocore.exceptions import BotoCoreError, ClientError
 
     region = configuration.text("region") or os.environ.get("AWS_REGION") or None
-    environment = {"sharedConfigFiles": "AWS_CONFIG_FILE", "sharedCredentialsFiles": "AWS_SHARED_CREDENTIALS_FILE"}
-    for name, variable in environment.items():
-        if files := configuration.items(name):
-            os.environ[variable] = str(Path(files[0]).expanduser())
     try:
         session = boto3.Session(
             region_name=region,
@@ -182,9 +165,6 @@ def connect(configuration: Configuration) -> Connection:
         raise RefusedError(f"the provider's credentials or endpoint can't be used: {error}") from None
     _refuse_account(connection)
     connection.default_tags = dict((configuration.values.get("defaultTags") or {}).get("tags") or {})
-    ignored = configuration.values.get("ignoreTags") or {}
-    connection.ignored_tags = tuple(ignored.get("keys") or ())
-    connection.ignored_tag_prefixes = tuple(ignored.get("keyPrefixes") or ())
     return connection
 
 
@@ -204,25 +184,6 @@ def refuse_unless_loopback(url: str, what: str) -> None:
 
 def _refuse_request(request: Any, **_kwargs: Any) -> None:
     refuse_unless_loopback(request.url, "a request's host")
-
-
-def _refuse_endpoints(configuration: Configuration) -> None:
-    for entry in configuration.items("endpoints"):
-        for service, url in entry.items():
-            if url:
-                refuse_unless_loopback(str(url), f"the provider's endpoint of {service}")
-    for variable, url in sorted(os.environ.items()):
-        if variable.startswith("AWS_ENDPOINT_URL") and url:
-            refuse_unless_loopback(url, variable)
-
-
-def _configured_endpoint(configuration: Configuration, service: str) -> str | None:
-    names = _ENDPOINT_NAMES.get(service, (service,))
-    for entry in configuration.items("endpoints"):
-        for name in names:
-            if entry.get(name):
-                return str(entry[name])
-    return None
 
 
 def _assume(connection: Connection, role: Mapping[str, Any]) -> Connection:
@@ -250,10 +211,8 @@ def _assume(connection: Connection, role: Mapping[str, Any]) -> Connection:
 def _refuse_account(connection: Connection) -> None:
     # The words are the real provider's (internal/conns/config.go and aws-sdk-go-base's ValidateAccountID).
     configuration = connection.configuration
-    if connection.account in configuration.items("forbiddenAccountIds"):
-        raise RefusedError(f"AWS account ID not allowed: {connection.account}")
-    allowed = configuration.items("allowedAccountIds")
-    if allowed and connection.account not in allowed:
+    allowed = configuration.items("allowedAccountIds") or [connection.account]
+    if connection.account not in allowed or connection.account in configuration.items("forbiddenAccountIds"):
         raise RefusedError(f"AWS account ID not allowed: {connection.account}")
 
 

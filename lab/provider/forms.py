@@ -73,8 +73,12 @@ class Form:
                     yield from PLAIN.changes(key_path(path, key), new.get(key), old.get(key), said.get(key))
         elif isinstance(new, list) and isinstance(old, list):
             yield from _by_position(PLAIN, path, new, old, before)
-        elif new != old:
+        elif self._meaning(new) != self._meaning(old):
             yield Change(path, Kind.UPDATE)
+
+    def _meaning(self, value: Any) -> Any:
+        """Return what two values have in common that are the same to AWS."""
+        return value
 
 
 PLAIN = Form()
@@ -84,11 +88,9 @@ class TextFlag(Form):
     """A flag that Pulumi's schema has as a text ("true"), and AWS as a boolean."""
 
     def send(self, value: Any) -> Any:
-        """Return the boolean."""
         return str(value).lower() == "true"
 
     def receive(self, value: Any) -> Any:
-        """Return the text."""
         return None if value is None else str(value).lower()
 
 
@@ -96,11 +98,9 @@ class FlagText(Form):
     """A flag that AWS has as a text ("true"), as load balancer attributes do."""
 
     def send(self, value: Any) -> Any:
-        """Return the text."""
         return str(value).lower()
 
     def receive(self, value: Any) -> Any:
-        """Return the boolean."""
         return None if value is None else str(value).lower() == "true"
 
 
@@ -108,11 +108,9 @@ class NumberText(Form):
     """A number that AWS has as a text."""
 
     def send(self, value: Any) -> Any:
-        """Return the text."""
         return str(value)
 
     def receive(self, value: Any) -> Any:
-        """Return the number."""
         return None if value in (None, "") else int(value)
 
 
@@ -120,24 +118,21 @@ class DomainName(Form):
     """A DNS name: its case, and a dot at its end, mean nothing; `\\052` is the asterisk that Route 53 escapes."""
 
     def receive(self, value: Any) -> Any:
-        """Return the name without the dot."""
         return None if value is None else _plain_name(value)
 
     def keep(self, wanted: Any, actual: Any) -> Any:  # noqa: ARG002 as in Form
-        """Return the name as Route 53 has it, as the real provider's state does."""
+        # As the real provider's state does.
         return self.receive(actual)
 
-    def _differences(self, path: str, new: Any, old: Any, before: Any) -> Iterator[Change]:  # noqa: ARG002 as in Form
-        if _plain_name(new) != _plain_name(old):
-            yield Change(path, Kind.UPDATE)
+    def _meaning(self, value: Any) -> Any:
+        return _plain_name(value)
 
 
 class Caseless(Form):
     """A word whose case means nothing: a protocol."""
 
-    def _differences(self, path: str, new: Any, old: Any, before: Any) -> Iterator[Change]:  # noqa: ARG002 as in Form
-        if str(new).lower() != str(old).lower():
-            yield Change(path, Kind.UPDATE)
+    def _meaning(self, value: Any) -> Any:
+        return str(value).lower()
 
 
 @dataclass(frozen=True)
@@ -147,11 +142,9 @@ class Renamed(Form):
     words: Mapping[Any, Any]
 
     def send(self, value: Any) -> Any:
-        """Return AWS's word."""
         return self.words.get(value, value)
 
     def receive(self, value: Any) -> Any:
-        """Return Pulumi's word."""
         return next((ours for ours, theirs in self.words.items() if theirs == value), value)
 
 
@@ -161,11 +154,7 @@ class Synonyms(Form):
 
     words: Mapping[str, str]
 
-    def _differences(self, path: str, new: Any, old: Any, before: Any) -> Iterator[Change]:  # noqa: ARG002 as in Form
-        if self._word(new) != self._word(old):
-            yield Change(path, Kind.UPDATE)
-
-    def _word(self, value: Any) -> str:
+    def _meaning(self, value: Any) -> Any:
         lower = str(value).lower()
         return self.words.get(lower, lower)
 
@@ -174,18 +163,13 @@ class Document(Form):
     """A JSON document as a text: layout and the order of keys mean nothing."""
 
     def receive(self, value: Any) -> Any:
-        """Return the document as a text; botocore has parsed some of them."""
         return json.dumps(value, separators=(",", ":")) if isinstance(value, dict | list) else value
 
-    def _differences(self, path: str, new: Any, old: Any, before: Any) -> Iterator[Change]:  # noqa: ARG002 as in Form
-        if self._meaning(new) != self._meaning(old):
-            yield Change(path, Kind.UPDATE)
-
-    def _meaning(self, text: str) -> Any:
+    def _meaning(self, value: Any) -> Any:
         try:
-            return self._normalised(json.loads(text))
+            return self._normalised(json.loads(value))
         except ValueError:
-            return text
+            return value
 
     def _normalised(self, parsed: Any) -> Any:
         return parsed
@@ -219,27 +203,13 @@ class Joined(Form):
     """A set of texts that AWS has as one text with commas."""
 
     def send(self, value: Any) -> Any:
-        """Return the text."""
         return ",".join(value)
 
     def receive(self, value: Any) -> Any:
-        """Return the list."""
         return [word for word in value.split(",") if word] or None if value else None
 
     def _differences(self, path: str, new: Any, old: Any, before: Any) -> Iterator[Change]:
         return SetOf().changes(path, new, old, before)
-
-
-class TagMap(Form):
-    """A map that AWS has as a list of Key and Value."""
-
-    def send(self, value: Any) -> Any:
-        """Return the list, in the order of its keys."""
-        return [{"Key": key, "Value": item} for key, item in sorted(value.items())]
-
-    def receive(self, value: Any) -> Any:
-        """Return the map; None for an empty one."""
-        return {item["Key"]: item.get("Value", "") for item in value or ()} or None
 
 
 @dataclass(frozen=True)
@@ -250,19 +220,26 @@ class Pairs(Form):
     value: str = "Value"
 
     def send(self, value: Any) -> Any:
-        """Return the list, in the order of its keys."""
         return [{self.key: key, self.value: item} for key, item in sorted(value.items())]
 
     def receive(self, value: Any) -> Any:
-        """Return the map; None for an empty one."""
-        return {item[self.key]: item[self.value] for item in value or ()} or None
+        return {item[self.key]: item.get(self.value, "") for item in value or ()} or None
+
+
+@dataclass(frozen=True)
+class TagMap(Pairs):
+    """A map that AWS has as a list of Key and Value."""
+
+    key: str = "Key"
+
+
+TAGS = TagMap()
 
 
 class Moment(Form):
     """A point in time, as a text in UTC: `2026-01-31T09:00:00Z`."""
 
     def receive(self, value: Any) -> Any:
-        """Return the text for botocore's datetime."""
         return value.strftime("%Y-%m-%dT%H:%M:%SZ") if hasattr(value, "strftime") else value
 
 
@@ -270,69 +247,10 @@ class Unchanged(Form):
     """A number of which -1 means "leave it as it is", and is not sent."""
 
     def send(self, value: Any) -> Any:
-        """Return the number, None for -1."""
         return None if value == -1 else value
 
     def receive(self, value: Any) -> Any:
-        """Return the number, -1 for none."""
         return -1 if value is None else value
-
-
-@dataclass(frozen=True)
-class Only(Form):
-    """A list of one item at most, which AWS has as the item itself."""
-
-    item: Form = PLAIN
-
-    def send(self, value: Any) -> Any:
-        """Return the item."""
-        return self.item.send(value[0]) if value else None
-
-    def receive(self, value: Any) -> Any:
-        """Return the list."""
-        received = self.item.receive(value)
-        return None if received is None else [received]
-
-    def completed(self, value: Any) -> Any:
-        """Return the list with its item completed."""
-        return ListOf(self.item).completed(value)
-
-    def as_input(self, said: Any, actual: Any) -> Any:
-        """Return the actual item in what was said of it."""
-        return ListOf(self.item).as_input(said, actual)
-
-    def unimplemented(self, path: str, value: Any) -> Iterator[str]:
-        """Yield what the item has too much."""
-        return ListOf(self.item).unimplemented(path, value)
-
-    def _differences(self, path: str, new: Any, old: Any, before: Any) -> Iterator[Change]:
-        return ListOf(self.item).changes(path, new, old, before)
-
-
-@dataclass(frozen=True)
-class Single(Form):
-    """An object that AWS has as a list of one."""
-
-    item: Nested
-
-    def send(self, value: Any) -> Any:
-        """Return the list."""
-        return [self.item.send(value)]
-
-    def receive(self, value: Any) -> Any:
-        """Return the object."""
-        return self.item.receive(value[0]) if value else None
-
-    def completed(self, value: Any) -> Any:
-        """Return the object, completed."""
-        return self.item.completed(value)
-
-    def unimplemented(self, path: str, value: Any) -> Iterator[str]:
-        """Yield what the object has too much."""
-        return self.item.unimplemented(path, value)
-
-    def _differences(self, path: str, new: Any, old: Any, before: Any) -> Iterator[Change]:
-        return self.item.changes(path, new, old, before)
 
 
 @dataclass(frozen=True)
@@ -352,7 +270,6 @@ class Nested(Form):
     parts: Mapping[str, Part]
 
     def send(self, value: Any) -> Any:
-        """Return AWS's object, without what isn't set."""
         return {
             part.sends or capital(name): part.form.send(value[name])
             for name, part in self.parts.items()
@@ -360,7 +277,6 @@ class Nested(Form):
         }
 
     def receive(self, value: Any) -> Any:
-        """Return Pulumi's object, without what isn't there; None for an empty one."""
         if not isinstance(value, dict):
             return None
         received = {
@@ -369,7 +285,6 @@ class Nested(Form):
         return {name: item for name, item in received.items() if item is not None} or None
 
     def keep(self, wanted: Any, actual: Any) -> Any:
-        """Return the actual object, each property in the wanted one's words."""
         if not isinstance(wanted, dict) or not isinstance(actual, dict):
             return super().keep(wanted, actual)
         kept = {
@@ -380,7 +295,6 @@ class Nested(Form):
         return {name: item for name, item in kept.items() if item is not None}
 
     def completed(self, value: Any) -> Any:
-        """Return the object with its parts' defaults, and the list of those."""
         if not isinstance(value, dict):
             return value
         given = {name: self.parts[name].form.completed(item) for name, item in value.items() if name in self.parts}
@@ -392,7 +306,6 @@ class Nested(Form):
         return {**given, **assumed, DEFAULTS: sorted(assumed)}
 
     def as_input(self, said: Any, actual: Any) -> Any:
-        """Return the actual object with the properties that were said before."""
         if not isinstance(said, dict) or not isinstance(actual, dict):
             return actual
         refreshed = {
@@ -403,7 +316,6 @@ class Nested(Form):
         return {**refreshed, DEFAULTS: said[DEFAULTS]} if DEFAULTS in said else refreshed
 
     def unimplemented(self, path: str, value: Any) -> Iterator[str]:
-        """Yield the set properties that aren't among the parts."""
         if isinstance(value, dict):
             for name, item in value.items():
                 if name in self.parts:
@@ -421,6 +333,16 @@ class Nested(Form):
                 yield from part.form.changes(place, None, old.get(name), said.get(name))
 
 
+class Single(Nested):
+    """An object that AWS has as a list of one."""
+
+    def send(self, value: Any) -> Any:
+        return [super().send(value)]
+
+    def receive(self, value: Any) -> Any:
+        return super().receive(value[0]) if value else None
+
+
 @dataclass(frozen=True)
 class ListOf(Form):
     """A list whose order matters."""
@@ -428,19 +350,15 @@ class ListOf(Form):
     item: Form = PLAIN
 
     def send(self, value: Any) -> Any:
-        """Return AWS's list."""
         return [self.item.send(item) for item in value]
 
     def receive(self, value: Any) -> Any:
-        """Return Pulumi's list; None for an empty one."""
         return [self.item.receive(item) for item in value] or None if value else None
 
     def completed(self, value: Any) -> Any:
-        """Return the list with each item completed."""
         return [self.item.completed(item) for item in value] if isinstance(value, list) else value
 
     def as_input(self, said: Any, actual: Any) -> Any:
-        """Return the actual items, each in what was said of its partner before."""
         if not isinstance(said, list) or not isinstance(actual, list):
             return actual
         return [self.item.as_input(self._said_of(item, index, said), item) for index, item in enumerate(actual)]
@@ -449,13 +367,23 @@ class ListOf(Form):
         return said[index] if index < len(said) else None
 
     def unimplemented(self, path: str, value: Any) -> Iterator[str]:
-        """Yield what the items have too much."""
         if isinstance(value, list):
             for index, item in enumerate(value):
                 yield from self.item.unimplemented(f"{path}[{index}]", item)
 
     def _differences(self, path: str, new: Any, old: Any, before: Any) -> Iterator[Change]:
         yield from _by_position(self.item, path, new, old, before)
+
+
+class Only(ListOf):
+    """A list of one item at most, which AWS has as the item itself."""
+
+    def send(self, value: Any) -> Any:
+        return self.item.send(value[0]) if value else None
+
+    def receive(self, value: Any) -> Any:
+        received = self.item.receive(value)
+        return None if received is None else [received]
 
 
 @dataclass(frozen=True)
@@ -483,8 +411,7 @@ class SetOf(ListOf):
                 continue
             left.remove(partner)
             earlier = next((one for one in said if self._is_partner(item, one)), None)
-            found = list(self.item.changes(place, item, partner[1], earlier))
-            yield from found or [Change(place, Kind.UPDATE)]
+            yield from list(self.item.changes(place, item, partner[1], earlier)) or [Change(place, Kind.UPDATE)]
         deleted = {index for index, _item in left}
         # A path can be named once: one item for another in the same place is an update.
         for kind, indexes in (

@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from lab.provider import schema
 from lab.provider.connection import Connection
 from lab.provider.errors import ProviderError
@@ -45,8 +47,6 @@ def check(function: Function, arguments: Mapping[str, Any]) -> tuple[dict[str, A
 
 def invoke(function: Function, connection: Connection, arguments: Arguments) -> dict[str, Any]:
     """Run a function. Raises ProviderError with AWS's words, or if nothing or too much was found."""
-    from botocore.exceptions import BotoCoreError, ClientError
-
     what = function.token.rsplit(":", 1)[-1]
     try:
         result = function.run(connection, arguments)

@@ -21,13 +21,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import jmespath  # type: ignore[import-untyped]  # it ships no types
+from botocore.exceptions import BotoCoreError, ClientError
 
 from lab.provider import schema
 from lab.provider.changes import Change
 from lab.provider.connection import Connection
 from lab.provider.errors import PartialError, ProviderError
-from lab.provider.forms import DEFAULTS, PLAIN
-from lab.provider.model import NOT_SENT, SPREAD, Call, Look, Name, Property, Resource, Step, Tagging, Update
+from lab.provider.forms import DEFAULTS, PLAIN, TAGS, capital
+from lab.provider.model import NOT_SENT, SPREAD, Call, Look, Name, Property, Resource, Step, Tagging
 from lab.provider.schema import Problem
 from lab.provider.wire import UNKNOWN, has_unknown
 from lab.provider.work import Work, code_of, has_placeholders
@@ -35,6 +36,7 @@ from lab.provider.work import Work, code_of, has_placeholders
 _RANDOM_CHARACTERS = 7
 _SERVICE_TAG = "aws:"
 _SUFFIX_LENGTH = 26
+_FAILURES = (BotoCoreError, ClientError, ProviderError)
 
 
 @dataclass(frozen=True)
@@ -177,15 +179,7 @@ def _name(
 def _all_tags(tags: Any, connection: Connection) -> Any:
     if has_unknown(tags):
         return UNKNOWN
-    return _without_ignored({**connection.default_tags, **(tags or {})}, connection)
-
-
-def _without_ignored(tags: Mapping[str, str], connection: Connection) -> dict[str, str]:
-    return {
-        key: value
-        for key, value in tags.items()
-        if key not in connection.ignored_tags and not key.startswith(tuple(connection.ignored_tag_prefixes) or "\0")
-    }
+    return {**connection.default_tags, **(tags or {})}
 
 
 # --- diff
@@ -211,9 +205,7 @@ def diff(
         replacing |= {change.path for change in changes if change.property == "region"}
     if row.replaced_by:
         replacing |= set(row.replaced_by(changes, state, news))
-    return Differences(
-        changes, frozenset(replacing), bool(replacing) and (row.delete_before_replace or _keeps_name(row, before, news))
-    )
+    return Differences(changes, frozenset(replacing), bool(replacing) and _keeps_name(row, before, news))
 
 
 def _property_names(row: Resource) -> list[str]:
@@ -224,15 +216,11 @@ def _changes(
     row: Resource, name: str, before: Mapping[str, Any], state: Mapping[str, Any], news: Mapping[str, Any]
 ) -> Iterable[Change]:
     known = row.properties.get(name, Property())
-    new, old = news.get(name), _actual(known, name, before, state)
+    new, old = news.get(name), (before if known.reads == NOT_SENT else state).get(name)
     if new is None and (known.computed or before.get(name) is None):
         # Left to AWS, or never said: whatever it is, it stays.
         return ()
     return known.form.changes(name, new, old, before.get(name))
-
-
-def _actual(known: Property, name: str, before: Mapping[str, Any], state: Mapping[str, Any]) -> Any:
-    return before.get(name) if known.reads == NOT_SENT else state.get(name)
 
 
 def _ignoring(path: str) -> re.Pattern[str]:
@@ -293,8 +281,6 @@ def create(row: Resource, connection: Connection, inputs: Mapping[str, Any], pat
 
     Raises ProviderError if nothing was made, PartialError if something was.
     """
-    from botocore.exceptions import BotoCoreError, ClientError
-
     inputs = _with_prefixed_name(row, inputs)
     work = Work(row, connection, "creating", inputs=inputs, patience_seconds=patience_seconds)
     try:
@@ -309,11 +295,11 @@ def create(row: Resource, connection: Connection, inputs: Mapping[str, Any], pat
         )
         updates = [update for update in row.updates if update.after_create and work.changed.intersection(update.on)]
         for update in updates:
-            _update(work, update)
+            _perform(work, update.do, everything=update.everything)
         if updates:
             _wait(work)
         _finish(work)
-    except (BotoCoreError, ClientError, ProviderError) as error:
+    except _FAILURES as error:
         failure = work.failure(error)
         if not work.id:
             raise failure from None
@@ -335,8 +321,6 @@ def update(
 
     Raises PartialError if a part of it failed: the state must say how far it came.
     """
-    from botocore.exceptions import BotoCoreError, ClientError
-
     found = diff(row, before, state, news, ignored)
     changed = frozenset(change.property for change in found.changes)
     work = Work(
@@ -348,13 +332,13 @@ def update(
             wanted, actual = news.get("tagsAll") or {}, state.get("tagsAll") or {}
             added = {key: value for key, value in wanted.items() if actual.get(key) != value}
             _tag(work, row.tags, added, sorted(actual.keys() - wanted.keys()))
-        for one in row.updates:
-            if changed.intersection(one.on):
-                _update(work, one)
+        for step in row.updates:
+            if changed.intersection(step.on):
+                _perform(work, step.do, everything=step.everything)
         if changed:
             _wait(work)
         _finish(work)
-    except (BotoCoreError, ClientError, ProviderError) as error:
+    except _FAILURES as error:
         raise PartialError(str(work.failure(error)), resource_id, _outputs_so_far(work)) from None
     return work
 
@@ -386,8 +370,6 @@ def delete(
     patience_seconds: float = 0,
 ) -> None:
     """Delete the resource; one that is gone already is fine. Raises ProviderError."""
-    from botocore.exceptions import BotoCoreError, ClientError
-
     work = Work(
         row, connection, "deleting", resource_id, before=before, state={**before, **state},
         patience_seconds=patience_seconds,
@@ -395,7 +377,7 @@ def delete(
     try:
         for step in row.delete:
             _perform(work, step)
-    except (BotoCoreError, ClientError, ProviderError) as error:
+    except _FAILURES as error:
         if not _means_gone(row, error):
             raise work.failure(error) from None
 
@@ -414,13 +396,11 @@ def _with_prefixed_name(row: Resource, inputs: Mapping[str, Any]) -> Mapping[str
 
 
 def _perform(work: Work, step: Step, extra: Mapping[str, Any] | None = None, everything: bool = True) -> None:
-    from botocore.exceptions import ClientError
-
     if not isinstance(step, Call):
         step(work)
         return
     parameters = {**work.placed(step.parameters), **_sent(work, step, everything)}
-    known = operation_inputs(work.client().meta.service_model, step.operation)
+    known = _operation_inputs(work.client(), step.operation)
     parameters.update({name: value for name, value in (extra or {}).items() if name in known})
     answer: dict[str, Any] = {}
 
@@ -429,8 +409,6 @@ def _perform(work: Work, step: Step, extra: Mapping[str, Any] | None = None, eve
         try:
             answer = work.call(step.operation, **parameters)
         except ClientError as error:
-            if code_of(error) in step.ignores:
-                return True
             if code_of(error) not in step.retries:
                 raise
             failures.append(error)
@@ -450,7 +428,7 @@ def _perform(work: Work, step: Step, extra: Mapping[str, Any] | None = None, eve
 def _sent(work: Work, call: Call, everything: bool) -> dict[str, Any]:
     """Return the parameters that come from properties: all that are set, or those that changed."""
     parameters: dict[str, Any] = {}
-    known = operation_inputs(work.client().meta.service_model, call.operation)
+    known = _operation_inputs(work.client(), call.operation)
     for name, rule in work.row.properties.items():
         target = parameter_of(name, rule)
         if target == NOT_SENT or not (target == SPREAD or target.split(".")[0] in known):
@@ -476,10 +454,6 @@ def _put(parameters: dict[str, Any], path: str, value: Any) -> None:
     parameters[last] = value
 
 
-def _update(work: Work, step: Update) -> None:
-    _perform(work, step.do, everything=step.everything)
-
-
 def _tag_parameters(work: Work) -> dict[str, Any]:
     tagging, tags = work.row.tags, work.inputs.get("tagsAll")
     if tagging is None or not tagging.parameter or not tags:
@@ -488,9 +462,9 @@ def _tag_parameters(work: Work) -> dict[str, Any]:
 
 
 def _shaped(tagging: Tagging, tags: Mapping[str, str]) -> Any:
-    listed = [{"Key": key, "Value": value} for key, value in sorted(tags.items())]
     if tagging.shape == "map":
         return dict(tags)
+    listed = TAGS.send(tags)
     return [{"ResourceType": tagging.kind, "Tags": listed}] if tagging.shape == "specifications" else listed
 
 
@@ -500,8 +474,7 @@ def _tag(work: Work, tagging: Tagging, added: Mapping[str, str], removed: list[s
         work.facts["tag_keys_only"] = [{"Key": key} for key in removed]
         _perform(work, tagging.remove)
     if added:
-        listed = [{"Key": key, "Value": value} for key, value in sorted(added.items())]
-        work.facts["tags_added"] = dict(added) if tagging.shape == "map" else listed
+        work.facts["tags_added"] = dict(added) if tagging.shape == "map" else TAGS.send(added)
         _perform(work, tagging.add)
 
 
@@ -530,11 +503,9 @@ def _finish(work: Work) -> None:
 
 def _outputs_so_far(work: Work) -> dict[str, Any]:
     """Return what can be said of a resource that a step has failed on."""
-    from botocore.exceptions import BotoCoreError, ClientError
-
     try:
         description = described(work)
-    except (BotoCoreError, ClientError, ProviderError):
+    except _FAILURES:
         description = None
     # Properties that can't be read count as done only if nothing says otherwise.
     return dict(work.state or _outputs_from(work.inputs)) if description is None else _outputs(work, description)
@@ -550,8 +521,6 @@ def read(
 
     Raises ProviderError.
     """
-    from botocore.exceptions import BotoCoreError, ClientError
-
     work = Work(row, connection, "reading", resource_id, inputs=before, before=before, state=state)
     try:
         description = described(work)
@@ -565,8 +534,6 @@ def read(
 
 def described(work: Work) -> dict[str, Any] | None:
     """Return what AWS says of the resource, by the row's looks; None: it is gone. Raises botocore's ClientError."""
-    from botocore.exceptions import ClientError
-
     description: dict[str, Any] = {}
     for position, look in enumerate(work.row.reads):
         try:
@@ -595,15 +562,12 @@ def _means_gone(row: Resource, error: Exception) -> bool:
 
 
 def _looked(work: Work, look: Look) -> dict[str, Any]:
-    answer = work.call(look.operation, **work.placed(look.parameters))
-    # The engine reads every page: a group's hundredth rule counts as much as its first.
-    while token := answer.get("NextToken"):
-        further = work.call(look.operation, **work.placed(look.parameters), NextToken=token)
-        for name, value in further.items():
-            if isinstance(value, list):
-                value[:0] = answer.get(name, [])
-        answer = further
-    return answer
+    client, parameters = work.client(), work.placed(look.parameters)
+    if not client.can_paginate(look.operation):
+        return work.call(look.operation, **parameters)
+    # Every page: a group's hundredth rule counts as much as its first.
+    pages: dict[str, Any] = client.get_paginator(look.operation).paginate(**parameters).build_full_result()
+    return pages
 
 
 def _outputs(work: Work, description: Mapping[str, Any]) -> dict[str, Any]:
@@ -619,7 +583,7 @@ def _outputs(work: Work, description: Mapping[str, Any]) -> dict[str, Any]:
             actual = rule.form.receive(search(path, description))
             outputs[name] = rule.form.keep(said, actual)
     if row.tags:
-        outputs |= _tag_outputs(work, description)
+        outputs |= _tag_outputs(work, row.tags, description)
     if row.region:
         outputs["region"] = work.region
     work.facts.update({name: value for name, value in outputs.items() if value is not None})
@@ -630,14 +594,10 @@ def _outputs(work: Work, description: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in outputs.items() if value is not None}
 
 
-def _tag_outputs(work: Work, description: Mapping[str, Any]) -> dict[str, Any]:
-    tagging = work.row.tags
-    assert tagging is not None  # noqa: S101 the caller has looked
+def _tag_outputs(work: Work, tagging: Tagging, description: Mapping[str, Any]) -> dict[str, Any]:
     found = search(tagging.reads, description) or {}
-    actual = {tag["Key"]: tag.get("Value", "") for tag in found} if isinstance(found, list) else dict(found)
-    actual = _without_ignored(
-        {key: value for key, value in actual.items() if not key.startswith(_SERVICE_TAG)}, work.connection
-    )
+    tags = (TAGS.receive(found) or {}) if isinstance(found, list) else found
+    actual = {key: value for key, value in tags.items() if not key.startswith(_SERVICE_TAG)}
     said = work.value("tags")
     defaults = work.connection.default_tags
     own = {key: value for key, value in actual.items() if key in (said or {}) or defaults.get(key) != value}
@@ -674,21 +634,14 @@ def _refreshed_inputs(
 
 def parameter_of(name: str, rule: Property) -> str:
     """Return the parameter that takes a property: the row's word, or the name in AWS's capitals."""
-    return rule.sends if rule.sends is not None else name[:1].upper() + name[1:]
+    return capital(name) if rule.sends is None else rule.sends
 
 
 @functools.cache
-def operation_inputs(model: Any, operation: str) -> frozenset[str]:
-    """Return the names of an operation's parameters, by a botocore ServiceModel. Raises KeyError if there is none."""
-    shape = _operations(model)[operation].input_shape
+def _operation_inputs(client: Any, operation: str) -> frozenset[str]:
+    """Return the names of an operation's parameters, by botocore's model. Raises KeyError if there is none."""
+    shape = client.meta.service_model.operation_model(client.meta.method_to_api_mapping[operation]).input_shape
     return frozenset(shape.members) if shape else frozenset()
-
-
-@functools.cache
-def _operations(model: Any) -> dict[str, Any]:
-    from botocore import xform_name
-
-    return {xform_name(name): model.operation_model(name) for name in model.operation_names}
 
 
 @functools.cache

@@ -61,7 +61,6 @@ class Call:
     sends: the properties it takes; None: each one whose parameter the operation has.
     id: where the answer has the new resource's id, or a text with placeholders.
     retries: error codes of a state that passes by itself; retried for `patience_seconds` of emulated time.
-    ignores: error codes that mean there is nothing to do.
     """
 
     operation: str
@@ -70,7 +69,6 @@ class Call:
     id: str = ""
     retries: tuple[str, ...] = ()
     patience_seconds: float = 300.0
-    ignores: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,7 +170,6 @@ class Resource:
     """Rules between properties: inputs -> (property, what is wrong with it)."""
     replaced_by: Callable[[Sequence[Change], Mapping[str, Value], Mapping[str, Value]], Sequence[str]] | None = None
     """CustomizeDiff's part: (changes, old state, new inputs) -> paths among the changes that replace after all."""
-    delete_before_replace: bool = False
     unimplemented: tuple[str, ...] = ()
     """Inputs of the pulumi_aws class that the lab's stand-in refuses."""
     region: bool = True
@@ -181,8 +178,3 @@ class Resource:
     """Groups of properties of which a program may set one."""
     one_of: Sequence[tuple[str, ...]] = ()
     """Groups of properties of which a program must set exactly one."""
-
-    @property
-    def all_outputs(self) -> frozenset[str]:
-        """Every property that this row's outputs can hold."""
-        return frozenset(self.properties) | frozenset(self.computed)

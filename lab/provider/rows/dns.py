@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from lab.provider.forms import DomainName, Only, Part, SetOf, nested
 from lab.provider.model import NOT_SENT, Look, Property, Resource, Update
 from lab.provider.work import Work, code_of
@@ -110,8 +112,6 @@ def _find_record(work: Work, _description: dict[str, Any]) -> dict[str, Any] | N
 
 
 def _delete_record(work: Work) -> None:
-    from botocore.exceptions import ClientError
-
     record = _find_record(work, {})
     if record is None:
         return

@@ -11,6 +11,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from lab.provider.forms import Document, NumberText, Pairs, SetOf
 from lab.provider.forms import FlagText as Flag
 from lab.provider.forms import Policy as PolicyDocument
@@ -400,8 +402,6 @@ def _set_subscription_attributes(work: Work) -> None:
 
 
 def _unsubscribe(work: Work) -> None:
-    from botocore.exceptions import ClientError
-
     try:
         work.call("unsubscribe", SubscriptionArn=work.id)
     except ClientError as error:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import zlib
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from lab.provider.errors import ProviderError
 from lab.provider.forms import Policy as PolicyDocument
 from lab.provider.forms import SetOf
@@ -120,8 +122,6 @@ def _move_gateway(work: Work) -> None:
 def _detach_gateway(work: Work) -> None:
     if not (vpc_id := work.state.get("vpcId")):
         return
-    from botocore.exceptions import ClientError
-
     refusals: list[ClientError] = []
 
     def detached() -> bool:
@@ -524,8 +524,6 @@ FLOW_LOG = Resource(  # vpc_flow_log.go: everything but tags is ForceNew
 
 
 def _disassociate_address(work: Work) -> None:
-    from botocore.exceptions import ClientError
-
     if association := work.state.get("associationId"):
         try:
             work.call("disassociate_address", AssociationId=association)

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from lab.provider.forms import ListOf, Moment, Part, SetOf, Single, nested
 from lab.provider.forms import Policy as PolicyDocument
 from lab.provider.model import NOT_SENT, Call, Look, Name, Property, Resource, Tagging, Update, Value
@@ -32,8 +34,6 @@ def _create_bucket(work: Work) -> None:
 
 def _set_tags(work: Work) -> None:
     """S3 only takes all tags at once; what isn't the program's (aws:...) must be kept."""
-    from botocore.exceptions import ClientError
-
     try:
         present = work.call("get_bucket_tagging", Bucket=work.id)["TagSet"]
     except ClientError:
@@ -228,7 +228,7 @@ OWNERSHIP_CONTROLS = _setting(  # bucket_ownership_controls.go
         "rule": Property(
             sends="OwnershipControls.Rules",
             reads="OwnershipControls.Rules",
-            form=Single(nested("objectOwnership")),
+            form=Single({"objectOwnership": Part()}),
         )
     },
     put=Call(operation="put_bucket_ownership_controls"),

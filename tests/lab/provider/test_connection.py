@@ -46,12 +46,6 @@ def test_an_endpoint_of_the_environment_is_refused(variable: str, monkeypatch: p
         connect(decoded({}))
 
 
-def test_an_endpoint_of_the_configuration_is_refused() -> None:
-    """pulumi_aws hands everything but texts over as JSON."""
-    with pytest.raises(RefusedError, match="endpoint of ec2"):
-        connect(decoded({"endpoints": json.dumps([{"ec2": "https://example.test"}])}))
-
-
 def test_an_endpoint_of_a_profile_is_refused(tmp_path: os.PathLike[str], monkeypatch: pytest.MonkeyPatch) -> None:
     config = os.path.join(tmp_path, "config")  # noqa: PTH118
     with open(config, "w") as file:  # noqa: PTH123
