@@ -160,6 +160,11 @@ def _text(pattern: str, allowed: str) -> AfterValidator:
 
 
 Number = Annotated[int, BeforeValidator(_number)]
+Scale = Annotated[Decimal, BeforeValidator(_scale)]
+VpcRange = Annotated[str, AfterValidator(_vpc_range)]
+PublicAddress = Annotated[str, AfterValidator(_address)]
+ClientRange = Annotated[str, AfterValidator(_client)]
+Version = Annotated[str, _text(r"\d+\.\d+\.\d+", 'a version in quotes such as "1.4.0"')]
 Switch = Annotated[bool, BeforeValidator(_switch)]
 Zone = Annotated[str, AfterValidator(_region_zone)]
 DomainName = Annotated[
@@ -279,7 +284,7 @@ class EphemeralSettings(Settings):
     like: StackName
     image_id: ImageId | None = None
     """Run in place of the release's image."""
-    clients: tuple[Annotated[str, AfterValidator(_client)], ...] = ()
+    clients: tuple[ClientRange, ...] = ()
     """Who may connect, beside suppliers who list the environment."""
     dataset_bucket: BucketName | None = None
     """A mirror's own bucket of test data."""
@@ -301,261 +306,141 @@ class PromotionSettings(Settings):
     It holds for the release that it names and for no other, so it can be left behind without opening anything.
     """
 
-    release: Annotated[str, _text(r"\d+\.\d+\.\d+", 'a version in quotes such as "1.4.0"')]
+    release: Version
     without_evidence: Reason | None = None
     """Why Live took a release that its mirror hadn't run for long enough."""
-    rollback_from: Annotated[str, _text(r"\d+\.\d+\.\d+", 'a version in quotes such as "1.4.0"')] | None = None
+    rollback_from: Version | None = None
     """The later release that it takes the place of."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """What holds of a setting beside its type; stands in the setting's annotation, and nowhere else."""
+    """What holds of a setting beside its type; stands in the setting's annotation, and nowhere else.
 
-    about: str
-    """What it is, in Markdown, for docs/configuration.md."""
-    mirror: str
+    Without arguments (`AS_LIVE`): a mirror has Live's and can't set it, and an environment made for one test copies it.
+    """
+
+    mirror: str = ""
     """Why a mirror may set it; empty: it may not."""
-    inherited: bool
+    inherited: bool = True
     """Whether a mirror without a value of its own has Live's."""
-    test: Literal["copied", "own", "refused"]
+    test: Literal["copied", "own", "refused"] = "copied"
     """What an environment made for one test has: that of what it is like, one of its own if any, or none."""
     mirrors_only: bool = False
     mirror_default: str = ""
     """What a mirror has that neither sets nor inherits it."""
     sample: str = "VALUE"
-    """What a fix names; as it is here, only a person knows one."""
+    """What a fix names; as it is here, only a person knows a value."""
+
+
+AS_LIVE = Facts()
+OWN_ADDRESS = Facts(mirror="an address belongs to one environment", inherited=False, test="refused")
 
 
 class StackSettings(Settings):
-    """A whole environment: what Live, Int and Dev say, and what a mirror is after Live has been laid under it."""
+    """A whole environment: what Live, Int and Dev say, and what a mirror is after Live has been laid under it.
 
-    dns_name: Annotated[
-        DomainName,
-        Facts(
-            about="the name that clients connect to, as published",
-            mirror="a name belongs to one environment",
-            inherited=True,
-            test="own",
-        ),
-    ]
-    hosted_zone: Annotated[
-        DomainName,
-        Facts(
-            about="the Route 53 zone of the record",
-            mirror="the name may be in a zone of its own",
-            inherited=True,
-            test="copied",
-        ),
-    ]
+    The text under a setting, in Markdown, is its description in docs/configuration.md.
+    """
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    dns_name: Annotated[DomainName, Facts(mirror="a name belongs to one environment", test="own")]
+    """The name that clients connect to, as published."""
+    hosted_zone: Annotated[DomainName, Facts(mirror="the name may be in a zone of its own")]
+    """The Route 53 zone of the record."""
     cidr: Annotated[
-        str,
-        AfterValidator(_vpc_range),
-        Facts(
-            about=f"range of the VPC, RFC 1918, /{LARGEST_PREFIX} to /{SMALLEST_PREFIX}, apart from every other "
-            "stack's",
-            mirror="two VPCs that may be joined can't share a range",
-            inherited=True,
-            test="own",
-            sample="10.30.0.0/16",
+        VpcRange,
+        Field(
+            description=f"Range of the VPC, RFC 1918, /{LARGEST_PREFIX} to /{SMALLEST_PREFIX}, apart from every other "
+            "stack's."
         ),
+        Facts(mirror="two VPCs that may be joined can't share a range", test="own", sample="10.30.0.0/16"),
     ]
-    zones: Annotated[
-        tuple[Zone, ...],
-        Field(min_length=2, max_length=len(ZONE_LETTERS)),
-        Facts(about="zones in use; Live has three or more", mirror="", inherited=True, test="copied"),
-    ]
-    reserved_zones: Annotated[
-        tuple[Zone, ...],
-        Facts(
-            about="zones whose address is made and published, not yet attached",
-            mirror="",
-            inherited=True,
-            test="refused",
-        ),
-    ] = ()
-    allocation_ids: Annotated[
-        dict[Zone, AllocationId],
-        Facts(
-            about="by zone: Elastic IPs allocated elsewhere, used instead of new ones",
-            mirror="an address belongs to one environment",
-            inherited=False,
-            test="refused",
-        ),
-    ] = {}
-    virtual_ips: Annotated[
-        dict[Zone, Annotated[str, AfterValidator(_address)]],
-        Facts(
-            about="by zone: addresses as published, from then on protected and retained; written by "
-            "`eps-dos vips publish`",
-            mirror="an address belongs to one environment",
-            inherited=False,
-            test="refused",
-        ),
-    ] = {}
-    protect_addresses: Annotated[
-        Switch,
-        Facts(about="protect addresses before they are published, too", mirror="", inherited=False, test="refused"),
-    ] = False
+    zones: Annotated[tuple[Zone, ...], Field(min_length=2, max_length=len(ZONE_LETTERS)), AS_LIVE]
+    """Zones in use; Live has three or more."""
+    reserved_zones: Annotated[tuple[Zone, ...], Facts(test="refused")] = ()
+    """Zones whose address is made and published, not yet attached."""
+    allocation_ids: Annotated[dict[Zone, AllocationId], OWN_ADDRESS] = {}
+    """By zone: Elastic IPs allocated elsewhere, used instead of new ones."""
+    virtual_ips: Annotated[dict[Zone, PublicAddress], OWN_ADDRESS] = {}
+    """By zone: addresses as published, from then on protected and retained; written by `eps-dos vips publish`."""
+    protect_addresses: Annotated[Switch, Facts(inherited=False, test="refused")] = False
+    """Protect addresses before they are published, too."""
     release: Annotated[
         WantedRelease,
         Facts(
-            about="a version in quotes, `live` (Live's) or `live+1` (the next in `releases.yaml`); Live names a "
-            "version, a mirror doesn't",
             mirror="the next release is tested before Live has it",
             inherited=False,
-            test="copied",
             mirror_default="live",
             sample="live",
         ),
     ]
-    promotion: Annotated[
-        PromotionSettings | None,
-        Facts(
-            about="what a promotion to this stack stood on, where it isn't evidence; written by "
-            "`eps-dos release promote`",
-            mirror="",
-            inherited=False,
-            test="own",
-        ),
-    ] = None
-    image_owner: Annotated[
-        ImageOwner,
-        Facts(about="account that owns the machine images, or `self`", mirror="", inherited=True, test="copied"),
-    ]
-    instance_type: Annotated[InstanceType, Facts(about="such as `c7g.large`", mirror="", inherited=True, test="copied")]
-    capacity: Annotated[
-        CapacitySettings,
-        Facts(
-            about="`minimum` and `maximum` (instances), `targetCpuPercent` (of the group, 10 to 90; on Live "
-            "at most 56 with three zones, so that two carry the load of three)",
-            mirror="",
-            inherited=True,
-            test="copied",
-        ),
-    ]
-    schedules: Annotated[
-        tuple[ScheduleSettings, ...],
-        Facts(
-            about="list of `name`, `recurrence` (cron), `timeZone`, `desired`; only where the minimum is 0, where CPU "
-            "only ever adds instances; with one to 0, one that raises it",
-            mirror="",
-            inherited=True,
-            test="copied",
-        ),
-    ] = ()
-    health_check: Annotated[
-        HealthCheckSettings,
-        Facts(
-            about="`protocol` (TCP, HTTP, HTTPS), `path` (not with TCP), `intervalSeconds`, `healthyThreshold`, "
-            "`unhealthyThreshold`",
-            mirror="",
-            inherited=True,
-            test="copied",
-        ),
-    ]
-    dataset: Annotated[
-        DatasetSettings,
-        Facts(
-            about="`bucket`, and `readers`: environments or role ARNs that may read it; a mirror must be among its "
-            "original's",
-            mirror="",
-            inherited=True,
-            test="copied",
-        ),
-    ]
-    operators: Annotated[
-        tuple[RoleReference, ...],
-        Facts(
-            about="roles (ARN, or name in the account deployed to) that may write the dataset",
-            mirror="other people operate it",
-            inherited=False,
-            test="copied",
-        ),
-    ] = ()
+    """A version in quotes, `live` (Live's) or `live+1` (the next in `releases.yaml`); Live names a version, a mirror
+    doesn't."""
+    promotion: Annotated[PromotionSettings | None, Facts(inherited=False, test="own")] = None
+    """What a promotion to this stack stood on, where it isn't evidence; written by `eps-dos release promote`."""
+    image_owner: Annotated[ImageOwner, AS_LIVE]
+    """Account that owns the machine images, or `self`."""
+    instance_type: Annotated[InstanceType, AS_LIVE]
+    """Such as `c7g.large`."""
+    capacity: Annotated[CapacitySettings, AS_LIVE]
+    """`minimum` and `maximum` (instances), `targetCpuPercent` (of the group, 10 to 90; on Live at most 56 with three
+    zones, so that two carry the load of three)."""
+    schedules: Annotated[tuple[ScheduleSettings, ...], AS_LIVE] = ()
+    """List of `name`, `recurrence` (cron), `timeZone`, `desired`; only where the minimum is 0, where CPU only ever adds
+    instances; with one to 0, one that raises it."""
+    health_check: Annotated[HealthCheckSettings, AS_LIVE]
+    """`protocol` (TCP, HTTP, HTTPS), `path` (not with TCP), `intervalSeconds`, `healthyThreshold`,
+    `unhealthyThreshold`."""
+    dataset: Annotated[DatasetSettings, AS_LIVE]
+    """`bucket`, and `readers`: environments or role ARNs that may read it; a mirror must be among its original's."""
+    operators: Annotated[tuple[RoleReference, ...], Facts(mirror="other people operate it", inherited=False)] = ()
+    """Roles (ARN, or name in the account deployed to) that may write the dataset."""
     # A security group holds 60 rules by default (Amazon VPC quotas), and each entry that there may be counts.
-    client_capacity: Annotated[
-        Number,
-        Field(ge=1, le=59),
-        Facts(
-            about="entries that the prefix list of clients has room for, 1 to 59",
-            mirror="",
-            inherited=True,
-            test="copied",
-            sample="50",
-        ),
-    ] = 50
+    client_capacity: Annotated[Number, Field(ge=1, le=59), Facts(sample="50")] = 50
+    """Entries that the prefix list of clients has room for, 1 to 59."""
     certificate_secret_arn: Annotated[
-        SecretArn | None,
-        Facts(
-            about="the one secret that the instances may read; no two stacks share one",
-            mirror="no certificate or key is shared with Live",
-            inherited=False,
-            test="own",
-        ),
+        SecretArn | None, Facts(mirror="no certificate or key is shared with Live", inherited=False, test="own")
     ] = None
+    """The one secret that the instances may read; no two stacks share one."""
     alarm_subscribers: Annotated[
-        tuple[Email, ...],
-        Facts(
-            about="e-mail addresses that hear of alarms",
-            mirror="other people want to know",
-            inherited=False,
-            test="own",
-        ),
+        tuple[Email, ...], Facts(mirror="other people want to know", inherited=False, test="own")
     ] = ()
+    """E-mail addresses that hear of alarms."""
     tags: Annotated[
         dict[TagKey, TagValue],
-        Facts(
-            about=f"{', '.join(f'`{tag}`' for tag in DECIDED_TAGS)}, and others",
-            mirror="somebody else may own and pay for it",
-            inherited=True,
-            test="copied",
-        ),
+        Field(description=f"{', '.join(f'`{tag}`' for tag in DECIDED_TAGS)}, and others."),
+        Facts(mirror="somebody else may own and pay for it"),
     ]
     mirrors: Annotated[
-        str | None,
-        Facts(
-            about="the stack that this one mirrors",
-            mirror="says what it mirrors",
-            inherited=False,
-            test="copied",
-            mirrors_only=True,
-            sample=LIVE,
-        ),
+        str | None, Facts(mirror="says what it mirrors", inherited=False, mirrors_only=True, sample=LIVE)
     ] = None
+    """The stack that this one mirrors."""
     scale: Annotated[
-        Annotated[Decimal, BeforeValidator(_scale)] | None,
+        Scale | None,
+        Field(
+            description=f"Of the original's capacity, more than 0, at most {LARGEST_SCALE}; counts round up, never "
+            "under one per zone."
+        ),
         Facts(
-            about=f"of the original's capacity, more than 0, at most {LARGEST_SCALE}; counts round up, never under one "
-            "per zone",
             mirror="Live's capacity may be more than a test needs",
             inherited=False,
-            test="copied",
             mirrors_only=True,
             mirror_default="1",
             sample="0.5",
         ),
     ] = None
     load_generators: Annotated[
-        tuple[Annotated[str, AfterValidator(_client)], ...],
-        Facts(
-            about="ranges that load tests come from; admitted beside the suppliers",
-            mirror="the load has to come from somewhere",
-            inherited=False,
-            test="copied",
-            mirrors_only=True,
-        ),
+        tuple[ClientRange, ...], Facts(mirror="the load has to come from somewhere", inherited=False, mirrors_only=True)
     ] = ()
+    """Ranges that load tests come from; admitted beside the suppliers."""
     ephemeral: Annotated[
         EphemeralSettings | None,
-        Facts(
-            about="`createdAt`, `expiresAt`, `startsAt`, `owner`, `like`, `imageId`, `clients`, `datasetBucket`, "
-            "`liveData` ([what they are](ephemeral.md)): an environment made for one test; never in a permanent stack",
-            mirror="a mirror may be made for one test, and says until when",
-            inherited=False,
-            test="own",
-        ),
+        Facts(mirror="a mirror may be made for one test, and says until when", inherited=False, test="own"),
     ] = None
+    """`createdAt`, `expiresAt`, `startsAt`, `owner`, `like`, `imageId`, `clients`, `datasetBucket`, `liveData` ([what
+    they are](ephemeral.md)): an environment made for one test; never in a permanent stack."""
 
 
 KEYS: Mapping[str, str] = {field.alias or name: name for name, field in StackSettings.model_fields.items()}

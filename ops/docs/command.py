@@ -145,12 +145,17 @@ def with_settings(text: str) -> str:
         ("key", "what it is", "default", "a mirror may set it, because", "in an environment for one test"),
         ("---",) * 5,
         *(
-            (f"`{key}`", facts.about, _default(key), facts.mirror, _FOR_ONE_TEST[facts.test])
+            (f"`{key}`", _description(key), _default(key), facts.mirror, _FOR_ONE_TEST[facts.test])
             for key, facts in FACTS.items()
         ),
     ]
     table = "".join("|".join(("", *(f" {cell} " if cell else " " for cell in row), "\n")) for row in rows)
     return _SETTINGS_TABLE.sub(lambda _: table, text)
+
+
+def _description(key: str) -> str:
+    # Wrapped in the file, and one line of the table.
+    return " ".join((StackSettings.model_fields[KEYS[key]].description or "").split())
 
 
 def _default(key: str) -> str:

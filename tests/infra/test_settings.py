@@ -6,7 +6,7 @@ import dataclasses
 import pytest
 
 from infra import environment
-from infra.settings import FACTS, KEYS
+from infra.settings import FACTS, KEYS, StackSettings
 from tests.infra.stackfiles import CHECKOUT
 
 
@@ -24,9 +24,9 @@ def read_outside(module: str) -> set[str]:
 
 @pytest.mark.parametrize("key", KEYS)
 def test_every_setting_has_its_facts(key: str) -> None:
-    assert key in FACTS, f"infra/settings.py: {KEYS[key]} has no Facts(about=..., mirror=..., inherited=..., test=...)"
+    assert key in FACTS, f"infra/settings.py: {KEYS[key]} has no Facts(...), nor AS_LIVE"
     facts = FACTS[key]
-    assert facts.about
+    assert StackSettings.model_fields[KEYS[key]].description, f"infra/settings.py: {KEYS[key]} has no text under it"
     assert not (facts.mirrors_only and (facts.inherited or not facts.mirror)), "only a mirror may set it"
     assert facts.mirror or facts.test != "own" or not facts.inherited, "a mirror made for one test can't set its own"
 
