@@ -273,6 +273,14 @@ def _by_component(
         yield Component(name=name, changes=tuple(of_one))
 
 
+LEFT_TO_OTHERS: Mapping[str, frozenset[str]] = {
+    types.SCALING_GROUP: frozenset({"desiredCapacity", "launchTemplate.version"})
+}
+"""What changes after `up` without anybody's hand, and is ignored by the program: how many instances are wanted is
+scaling's, and which template version the group has is the rollout's, whose own refresh reports any other
+(rollout/server.py, Read)."""
+
+
 def _drift(plan: Plan, redactor: Redactor, safe: _Safe) -> Iterator[ResourceChange]:
     for change in plan.drift:
         properties = []
@@ -283,7 +291,8 @@ def _drift(plan: Plan, redactor: Redactor, safe: _Safe) -> Iterator[ResourceChan
                 {key: value for key, value in state.raw_outputs.items() if key in managed}
                 for state in (change.old, change.new)
             )
-            found = changed_properties(before, after)
+            others = LEFT_TO_OTHERS.get(change.type, frozenset())
+            found = [one for one in changed_properties(before, after) if one[0] not in others]
             properties = [shown_change(path, old, new, redactor) for path, old, new in found]
             if not properties:
                 continue
@@ -292,10 +301,12 @@ def _drift(plan: Plan, redactor: Redactor, safe: _Safe) -> Iterator[ResourceChan
 
 _Pair = tuple[str, Value, Value]
 
+MINIMUM, MAXIMUM = "capacity, minimum (instances)", "capacity, maximum (instances)"
+
 
 def _capacity(plan: Plan) -> Iterator[_Pair]:
     for group in plan.of_type(types.SCALING_GROUP):
-        for name, key in (("minimum", "minSize"), ("maximum", "maxSize")):
+        for name, key in ((MINIMUM, "minSize"), (MAXIMUM, "maxSize")):
             yield (name, group.before(key), group.after(key))
     for policy in plan.of_type(types.SCALING_POLICY):
         key = "targetTrackingConfiguration"
@@ -350,6 +361,10 @@ def _picture(plan: Plan, safe: _Safe) -> Sequence[Node]:
     return nodes if any(node.state != "same" for node in nodes) else ()
 
 
+_BRIEF = {MINIMUM: "minimum", MAXIMUM: "maximum", "release": "release"}
+"""What a box of the picture says of the instances, which has no room for more."""
+
+
 def _nodes(plan: Plan) -> Iterator[Node]:
     for record in plan.of_type(types.RECORD):
         names = [str(one) for one in (record.before("name"), record.after("name")) if one is not None]
@@ -364,9 +379,9 @@ def _nodes(plan: Plan) -> Iterator[Node]:
         yield Node(column="listener", label=label, state=_state([*balancers, listener]))
     behind = [*plan.of_type(types.TARGET_GROUP), *plan.of_type(types.ROLLOUT)]
     figures = [
-        f"{name} {_arrow(before, after)}"
-        for name, before, after in (*_capacity(plan), *_release(plan))
-        if name in {"minimum", "maximum", "release"}
+        f"{_BRIEF[fact]} {_arrow(before, after)}"
+        for fact, before, after in (*_capacity(plan), *_release(plan))
+        if fact in _BRIEF
     ]
     for group in plan.of_type(types.SCALING_GROUP):
         label = ", ".join((group.name, *figures[:MOST_FIGURES]))
@@ -389,11 +404,17 @@ def _addresses(plan: Plan) -> Iterator[Node]:
     made = {one.name.removeprefix(f"{plan.stack}-vip-"): one for one in plan.of_type(types.EIP)}
     stack = next((one.old for one in plan.changes if is_stack(one) and one.old), None)
     by_zone = mapping(stack.outputs.get("virtualIps")) if stack else {}
+    # A zone in use has a public subnet; a reserved one has nothing but its address.
+    used = {one.name.removeprefix(f"{plan.stack}-public-") for one in plan.of_type(types.SUBNET)}
     for zone in sorted({*made, *by_zone}):
         change = made.get(zone)
         known = change.old.outputs.get("publicIp") if change and change.old else by_zone.get(zone)
         label = f"{known} ({zone})" if isinstance(known, str) else zone
-        yield Node(column="address", label=label, state=_state([change]) if change else "same")
+        state = _state([change]) if change else "same"
+        if zone in used:
+            yield Node(column="address", label=label, state=state)
+        else:
+            yield Node(column="address", label=f"{label}, reserved", state=state, attached=False)
 
 
 def _arrow(before: Value, after: Value) -> str:

@@ -150,7 +150,7 @@ def _facts(facts: Sequence[Fact]) -> _Section:
     changed = [f"| {_text(one.name)} | {_code(one.before)} | {_code(one.after)} |" for one in facts if one.changes]
     same = [f"{_text(one.name)} {_code(one.after)}" for one in facts if not one.changes]
     table = ["| | before | after |", "|---|---|---|", *changed[:MOST_LINES], ""] if changed else []
-    stays = [f"Stays: {', '.join(same[:MOST_LINES])}.", ""] if same else []
+    stays = [f"Stays: {'; '.join(same[:MOST_LINES])}.", ""] if same else []
     return _Section(rank=4, name="capacity and release", text=NEW_LINE.join([*table, *stays]))
 
 
@@ -306,7 +306,8 @@ def _picture(nodes: Sequence[Node]) -> str:
     columns: dict[str, list[str]] = {}
     lines = ["flowchart LR"]
     for index, node in enumerate(nodes[:MOST_NODES]):
-        columns.setdefault(node.column, []).append(f"n{index}")
+        if node.attached:
+            columns.setdefault(node.column, []).append(f"n{index}")
         mark = "" if node.state == "same" else f" ({node.state})"
         lines.append(f'  n{index}["{_mermaid(node.label + mark)}"]:::{node.state}')
     present = [columns[name] for name in ("name", "address", "listener", "group", "dataset") if name in columns]

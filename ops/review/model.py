@@ -91,6 +91,8 @@ class Node:
     column: Literal["name", "address", "listener", "group", "dataset"]
     label: str
     state: NodeState
+    attached: bool = True
+    """Whether it is on the way; a reserved zone's address isn't yet."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -68,7 +68,7 @@ def _stack(stack: StackReview, review: Review) -> Iterator[Line]:
     yield from ((f"  warning: {one}", "yellow") for one in stack.warnings)
     facts = [*stack.capacity, *stack.release]
     yield from ((f"  {one.name}: {one.before} → {one.after}", "bold") for one in facts if one.changes)
-    staying = ", ".join(f"{one.name} {one.after}" for one in facts if not one.changes)
+    staying = "; ".join(f"{one.name} {one.after}" for one in facts if not one.changes)
     if staying:
         yield (f"  stays: {staying}", "dim")
     if stack.picture:
@@ -129,9 +129,10 @@ def _picture(nodes: tuple[Node, ...]) -> str:
     columns: dict[str, list[str]] = {}
     for node in nodes:
         mark = "" if node.state == "same" else f" [{node.state}]"
-        columns.setdefault(node.column, []).append(f"{node.label}{mark}")
+        columns.setdefault(node.column if node.attached else "apart", []).append(f"{node.label}{mark}")
     order = ("name", "address", "listener", "group", "dataset")
-    return "  →  ".join(" + ".join(columns[name]) for name in order if name in columns)
+    way = "  →  ".join(" + ".join(columns[name]) for name in order if name in columns)
+    return "; apart: ".join(filter(None, (way, " + ".join(columns.get("apart", ())))))
 
 
 def _encodable(text: str, encoding: str | None) -> str:

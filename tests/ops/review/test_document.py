@@ -169,4 +169,4 @@ def test_a_stream_that_has_no_arrows_gets_others() -> None:
     stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     show(Recorded.read("scale").review(), stream)
     stream.seek(0)
-    assert "minimum: 3 -> 6" in stream.read()
+    assert "capacity, minimum (instances): 3 -> 6" in stream.read()

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import pytest
 
+from ops.review.content import MAXIMUM, MINIMUM
 from ops.review.markdown import as_markdown
 from ops.review.model import StackReview, headline, lost_addresses
 from tests.ops.review.plans import plan, reviewed, state, step
@@ -67,7 +68,7 @@ def test_an_edited_mapping_has_the_outage_on_top_with_its_reason() -> None:
 def test_a_scale_change_is_calm_and_tells_the_figures() -> None:
     recorded = Recorded.read("scale")
     facts = {one.name: (one.before, one.after) for one in recorded.stack_review().capacity if one.changes}
-    assert facts == {"minimum": ("3", "6"), "maximum": ("6", "12")}
+    assert facts == {MINIMUM: ("3", "6"), MAXIMUM: ("6", "12")}
     assert recorded.review().gate.passed
 
 

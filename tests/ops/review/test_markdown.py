@@ -206,6 +206,6 @@ def test_what_is_least_important_goes_first() -> None:
 def test_a_calm_change_is_told_calmly() -> None:
     markdown = as_markdown(calm())
     assert "### 🟢 live: nothing dangerous: 1 updated" in markdown
-    assert "| minimum | `6` | `8` |" in markdown
+    assert "| capacity, minimum (instances) | `6` | `8` |" in markdown
     assert "Dangerous" not in markdown
     assert "commit `3f2a1bc` · 2026-11-23 22:10 UTC · the lab" in markdown

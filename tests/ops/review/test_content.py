@@ -1,0 +1,60 @@
+"""What a review says of a stack, and what it keeps quiet about."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from infra import types
+from ops.review.markdown import as_markdown
+from ops.review.model import headline
+from ops.review.text import as_text
+from tests.ops.review.plans import Json, plan, reviewed, state, step, whole
+
+
+def refreshed(type_: str, name: str, before: Json, **read: Any) -> list[Json]:
+    """Return the events of a refresh that reads `read` where the state says something else."""
+    after = {**before, "outputs": {**before["outputs"], **read}}
+    events = [step("refresh", type_, name, before, side) for side in (before, after)]
+    return [events[0], {"resOutputsEvent": events[1]["resourcePreEvent"]}]
+
+
+GROUP = state({"maxSize": 6, "desiredCapacity": 3, "launchTemplate": {"id": "lt-1", "version": "1"}})
+
+
+@pytest.mark.parametrize(
+    ("type_", "before", "read", "changed"),
+    [
+        (types.SCALING_GROUP, GROUP, {"launchTemplate": {"id": "lt-1", "version": "2"}}, []),
+        (types.SCALING_GROUP, GROUP, {"desiredCapacity": 5}, []),
+        (types.SCALING_GROUP, GROUP, {"launchTemplate": {"id": "lt-2", "version": "1"}}, ["launchTemplate.id"]),
+        (types.SCALING_GROUP, GROUP, {"maxSize": 9}, ["maxSize"]),
+        # The group's version again, as the rollout's own provider reads it: it is another than the rollout's.
+        (types.ROLLOUT, state({"launchTemplateVersion": "2"}), {"launchTemplateVersion": "3"},
+         ["launchTemplateVersion"]),
+    ],
+    ids=["a rollout", "scaling", "another template", "a hand edit", "a version by hand"],
+)  # fmt: skip
+def test_only_what_somebody_changed_counts_as_changed_outside_pulumi(
+    type_: str, before: Json, read: Json, changed: list[str]
+) -> None:
+    review = reviewed(plan(*refreshed(type_, "live-service", before, **read)))
+    assert [one.path for change in review.drift for one in change.properties] == changed
+    assert ("changed outside Pulumi" in headline(review)) == bool(changed)
+
+
+def test_a_reserved_zone_is_drawn_apart_until_it_is_attached() -> None:
+    def drawn(*more: Json) -> tuple[str, str]:
+        listener = step("same", types.LISTENER, "live-listener", state({"port": 443}), state({"port": 443}))
+        address = step("create", types.EIP, "live-vip-eu-west-2c", None, state({"domain": "vpc"}))
+        review = whole(reviewed(plan(listener, address, *more)))
+        return as_markdown(review), as_text(review)
+
+    markdown, text = drawn()
+    assert 'n0["eu-west-2c, reserved (new)"]:::new' in markdown
+    assert "n0 -->" not in markdown
+    assert "  live-listener, TCP 443; apart: eu-west-2c, reserved [new]\n" in text
+    markdown, text = drawn(step("create", types.SUBNET, "live-public-eu-west-2c", None, state({})))
+    assert "n0 --> n1" in markdown
+    assert "  eu-west-2c [new]  →  live-listener, TCP 443\n" in text
