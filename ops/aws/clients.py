@@ -43,6 +43,19 @@ class Aws:
     Each raises what `place.check_endpoint` raises if it would speak to somebody it may not, before its first call.
     """
 
+    ec2: cached_property[EC2Client] = cached_property(lambda self: self._client("ec2"))
+    elbv2: cached_property[ElasticLoadBalancingv2Client] = cached_property(lambda self: self._client("elbv2"))
+    autoscaling: cached_property[AutoScalingClient] = cached_property(lambda self: self._client("autoscaling"))
+    s3: cached_property[S3Client] = cached_property(lambda self: self._client("s3"))
+    iam: cached_property[IAMClient] = cached_property(lambda self: self._client("iam"))
+    route53: cached_property[Route53Client] = cached_property(lambda self: self._client("route53"))
+    cloudwatch: cached_property[CloudWatchClient] = cached_property(lambda self: self._client("cloudwatch"))
+    logs: cached_property[CloudWatchLogsClient] = cached_property(lambda self: self._client("logs"))
+    sns: cached_property[SNSClient] = cached_property(lambda self: self._client("sns"))
+    sts: cached_property[STSClient] = cached_property(lambda self: self._client("sts"))
+    secretsmanager: cached_property[SecretsManagerClient] = cached_property(lambda self: self._client("secretsmanager"))
+    service_quotas: cached_property[ServiceQuotasClient] = cached_property(lambda self: self._client("service-quotas"))
+
     def __init__(self, plan: AwsPlan, place: Place) -> None:
         self.region = plan.region
         self._plan = plan
@@ -72,65 +85,9 @@ class Aws:
         self._place.check_endpoint(client.meta.endpoint_url)
         return client
 
-    @cached_property
-    def ec2(self) -> EC2Client:
-        """Amazon EC2: networks, addresses, instances, images."""
-        return self._checked(self.session.client("ec2", config=CONFIG))
-
-    @cached_property
-    def elbv2(self) -> ElasticLoadBalancingv2Client:
-        """Elastic Load Balancing."""
-        return self._checked(self.session.client("elbv2", config=CONFIG))
-
-    @cached_property
-    def autoscaling(self) -> AutoScalingClient:
-        """EC2 Auto Scaling."""
-        return self._checked(self.session.client("autoscaling", config=CONFIG))
-
-    @cached_property
-    def s3(self) -> S3Client:
-        """Amazon S3."""
-        return self._checked(self.session.client("s3", config=CONFIG))
-
-    @cached_property
-    def iam(self) -> IAMClient:
-        """Identity and access."""
-        return self._checked(self.session.client("iam", config=CONFIG))
-
-    @cached_property
-    def route53(self) -> Route53Client:
-        """Route 53."""
-        return self._checked(self.session.client("route53", config=CONFIG))
-
-    @cached_property
-    def cloudwatch(self) -> CloudWatchClient:
-        """CloudWatch: alarms, dashboards."""
-        return self._checked(self.session.client("cloudwatch", config=CONFIG))
-
-    @cached_property
-    def logs(self) -> CloudWatchLogsClient:
-        """CloudWatch Logs."""
-        return self._checked(self.session.client("logs", config=CONFIG))
-
-    @cached_property
-    def sns(self) -> SNSClient:
-        """Amazon SNS."""
-        return self._checked(self.session.client("sns", config=CONFIG))
-
-    @cached_property
-    def sts(self) -> STSClient:
-        """Who is asking."""
-        return self._checked(self.session.client("sts", config=CONFIG))
-
-    @cached_property
-    def secretsmanager(self) -> SecretsManagerClient:
-        """AWS Secrets Manager."""
-        return self._checked(self.session.client("secretsmanager", config=CONFIG))
-
-    @cached_property
-    def service_quotas(self) -> ServiceQuotasClient:
-        """What the account may have at most."""
-        return self._checked(self.session.client("service-quotas", config=CONFIG))
+    def _client(self, service: str) -> Any:  # noqa: ANN401 - the classes of clients are made when they are asked for
+        make: Any = self.session.client
+        return self._checked(make(service, config=CONFIG))
 
 
 Item = TypeVar("Item")
