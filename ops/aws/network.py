@@ -66,6 +66,11 @@ class SecurityRule:
     peer: str
     """A range, or the id of a prefix list or security group."""
 
+    @property
+    def ports(self) -> str:
+        """As a person would write them: `443`, `1024-65535`."""
+        return str(self.from_port) if self.from_port == self.to_port else f"{self.from_port}-{self.to_port}"
+
 
 @dataclass(frozen=True, kw_only=True)
 class SecurityGroup:

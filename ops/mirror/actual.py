@@ -22,7 +22,7 @@ from ops.aws.compute import LaunchTemplate, ScalingGroup
 from ops.aws.inventory import Inventory, read
 from ops.aws.leftovers import Leftover, find
 from ops.aws.network import SecurityRule
-from ops.aws.ownership import Document, Subject
+from ops.aws.ownership import Subject
 from ops.output.progress import Tell
 from ops.output.redaction import Redactor
 from ops.stacks.engine import StackHandle
@@ -90,12 +90,13 @@ def decided(graph: Graph) -> Graph:
 
     How many instances are wanted is scaling's, and which template version a group uses is the rollout's.
     """
-    return Graph.of(graph.stack, (replace(one, inputs=_without(one.inputs, one.ignore_changes)) for one in graph))
+    return Graph.of(graph.stack, map(_decided, graph))
 
 
-def _without(inputs: Mapping[str, Value], names: Iterable[str]) -> dict[str, Value]:
-    ignored = set(names)
-    return {key: value for key, value in inputs.items() if key not in ignored}
+def _decided(resource: Resource) -> Resource:
+    return replace(
+        resource, inputs={key: value for key, value in resource.inputs.items() if key not in resource.ignore_changes}
+    )
 
 
 def compared(live: Seen, mirror: Seen, environments: tuple[Environment, Environment]) -> tuple[Found, ...]:
@@ -118,10 +119,9 @@ def compared(live: Seen, mirror: Seen, environments: tuple[Environment, Environm
 
 def alone(seen: Seen) -> tuple[Found, ...]:
     """Return all in which one environment isn't as it was deployed: on the left what was, on the right what is."""
-    changed = [Difference(key=one.key, path=one.path, left=one.deployed, right=one.actual) for one in changes(seen)]
     added = [replace(one, left=ABSENT, right=one.left if seen.side == "live" else one.right) for one in unknown(seen)]
     return (
-        *(Found(difference=one, note="changed") for one in changed),
+        *(Found(difference=one, note="changed") for one in changes(seen)),
         *(Found(difference=one, note="in no state") for one in added),
     )
 
@@ -131,27 +131,18 @@ def _as_told(difference: Difference) -> tuple[str, str, str]:
     return difference.key, told(difference.left).lower(), told(difference.right).lower()
 
 
-@dataclass(frozen=True, kw_only=True)
-class Change:
-    """A property that AWS has otherwise than it was deployed; of a resource that is gone, no path."""
-
-    key: str
-    path: str
-    deployed: Value
-    actual: Value
-
-
-def changes(seen: Seen, shared: Iterable[str] = ()) -> Iterator[Change]:
+def changes(seen: Seen, shared: Iterable[str] = ()) -> Iterator[Difference]:
     """Yield what AWS has otherwise than the state says, in what the program gave; `shared` as in `Graph.sharing`.
 
-    Values are those that the provider told, then and now: its own way to write them is the same on both sides.
+    On the left what was deployed, on the right what is; of a resource that is gone, no path. Values are
+    those that the provider reported, then and now: its own way to write them is the same on both sides.
     """
     state = seen.state.sharing(shared)
     for before in state:
         after = seen.refreshed.resources.get(before.urn)
         key = state.key(before.urn)
         if after is None:
-            yield Change(key=key, path="", deployed=key, actual=GONE)
+            yield Difference(key=key, path="", left=key, right=GONE)
             continue
         given = before.inputs.keys() - set(before.ignore_changes)
         old, new = (
@@ -161,13 +152,13 @@ def changes(seen: Seen, shared: Iterable[str] = ()) -> Iterator[Change]:
         for path, one, other in differing(named(old), named(new)):
             # `tags` has them, too.
             if not path.startswith("tagsAll"):
-                yield Change(key=key, path=path, deployed=one, actual=other)
+                yield Difference(key=key, path=path, left=one, right=other)
 
 
-def _merge(found: list[Found], change: Change, seen: Seen) -> None:
+def _merge(found: list[Found], change: Difference, seen: Seen) -> None:
     """Put a change among what was found: at the difference that it makes, or as one of its own."""
     if change.path:
-        was = "not there" if change.deployed is ABSENT else told(change.deployed, change.path)
+        was = "not there" if change.left is ABSENT else told(change.left, change.path)
         note = f"{seen.state.stack} was changed: {was} when deployed"
     else:
         note = f"gone from {seen.state.stack}"
@@ -175,18 +166,18 @@ def _merge(found: list[Found], change: Change, seen: Seen) -> None:
         difference = one.difference
         if (difference.key, difference.path) != (change.key, change.path):
             continue
-        there = change.actual if change.path else ABSENT
+        there = change.right if change.path else ABSENT
         value, other = difference.left, difference.right
         if seen.side == "mirror":
             value, other = other, value
         # An element that was taken out of a list is told by what it was, since nothing stands where it stood.
         taken_out = change.path.endswith("[]") and there is ABSENT
-        if value is AS_DEPLOYED or (other == change.deployed if taken_out else value == there):
+        if value is AS_DEPLOYED or (other == change.left if taken_out else value == there):
             left, right = (there, difference.right) if seen.side == "live" else (difference.left, there)
             both = "; ".join(filter(None, (one.note, note)))
             found[index] = Found(difference=replace(difference, left=left, right=right, allowed=None), note=both)
             return
-    found.append(Found(difference=_one_sided(seen, change.key, change.path, change.actual, AS_DEPLOYED), note=note))
+    found.append(Found(difference=_one_sided(seen, change.key, change.path, change.right, AS_DEPLOYED), note=note))
 
 
 def told(value: Value, path: str = "") -> str:
@@ -250,11 +241,7 @@ def _rules(seen: Seen) -> Iterator[_Extra]:
 
 def rule_text(rule: SecurityRule) -> str:
     """Return a rule as a person would say it: `tcp 22 from 0.0.0.0/0 (sgr-...)`."""
-    if rule.protocol == "-1":
-        what = "everything"
-    else:
-        ports = str(rule.from_port) if rule.from_port == rule.to_port else f"{rule.from_port}-{rule.to_port}"
-        what = f"{rule.protocol} {ports}"
+    what = "everything" if rule.protocol == "-1" else f"{rule.protocol} {rule.ports}"
     return f"{what} {'from' if rule.inbound else 'to'} {rule.peer} ({rule.id})"
 
 
@@ -292,14 +279,11 @@ def _later_versions(seen: Seen) -> Iterator[_Extra]:
     """Yield template versions made after the last `up`, used or not."""
     for template in seen.found.launch_templates:
         resource = _known(seen, template.id)
-        latest = _number(resource.outputs.get("latestVersion") if resource else None)
+        latest = resource.outputs.get("latestVersion") if resource else None
+        key = _key(seen, template.id, types.LAUNCH_TEMPLATE)
         for version in template.versions:
-            if version.number > latest:
-                yield (
-                    _key(seen, template.id, types.LAUNCH_TEMPLATE),
-                    "versions[]",
-                    f"{version.number}, made after the last up",
-                )
+            if version.number > (latest if isinstance(latest, int | float) else 0):
+                yield key, "versions[]", f"{version.number}, made after the last up"
 
 
 def _used_versions(seen: Seen) -> Iterator[_Extra]:
@@ -309,10 +293,6 @@ def _used_versions(seen: Seen) -> Iterator[_Extra]:
         for used in sorted(_used(seen.found.scaling_groups, template) - {deployed}):
             for path, value in _unlike_deployed(template, deployed, used):
                 yield _key(seen, template.id, types.LAUNCH_TEMPLATE), path, value
-
-
-def _number(value: Value) -> int:
-    return int(value) if isinstance(value, int | float) else 0
 
 
 def _used(groups: Iterable[ScalingGroup], template: LaunchTemplate) -> set[str]:
@@ -329,7 +309,8 @@ def _used(groups: Iterable[ScalingGroup], template: LaunchTemplate) -> set[str]:
 def _unlike_deployed(template: LaunchTemplate, deployed: str, used: str) -> Iterator[tuple[str, Value]]:
     data = {name: version.data for version in template.versions for name in _names(version.number, template)}
     yield "version", f"{used} is used, {deployed} was deployed"
-    for path, _, value in differing(_plain(data.get(deployed, {})), _plain(data.get(used, {}))):
+    before, now = (plain_properties(data.get(version, {})) for version in (deployed, used))
+    for path, _, value in differing(before, now):
         yield f"{path[:1].lower()}{path[1:]}", f"{told(value, path)} in version {used}, which is used"
 
 
@@ -339,10 +320,6 @@ def _names(number: int, template: LaunchTemplate) -> Iterator[str]:
         yield "$Latest"
     if any(one.default and one.number == number for one in template.versions):
         yield "$Default"
-
-
-def _plain(data: Document) -> Value:
-    return plain_properties(data)
 
 
 def _roles(seen: Seen) -> Iterator[_Extra]:
@@ -378,15 +355,11 @@ NOT_ALIKE = frozenset({"deletion_protection.enabled"})
 
 def unlike(live: Seen, mirror: Seen) -> Iterator[Difference]:
     """Yield attributes in which load balancers and target groups of the two differ, also those that no program sets."""
-    for key, left, right in _pairs(live, mirror):
-        for path, one, other in differing(left, right):
+    mirrored, own = _attributes(live), _attributes(mirror)
+    for key in sorted(own.keys() & mirrored.keys()):
+        for path, left, right in differing(mirrored[key], own[key]):
             if path.removeprefix("attributes.") not in NOT_ALIKE:
-                yield Difference(key=key, path=path, left=one, right=other)
-
-
-def _pairs(live: Seen, mirror: Seen) -> Iterator[tuple[str, Value, Value]]:
-    own, mirrored = _attributes(mirror), _attributes(live)
-    yield from ((key, mirrored[key], own[key]) for key in sorted(own.keys() & mirrored.keys()))
+                yield Difference(key=key, path=path, left=left, right=right)
 
 
 def _attributes(seen: Seen) -> dict[str, Value]:
@@ -398,11 +371,6 @@ def _attributes(seen: Seen) -> dict[str, Value]:
         for one in seen.found.target_groups
     }
     return {**balancers, **targets}
-
-
-def state_of(environment: Environment, at: Place) -> Graph:
-    """Return what the state of an environment's stack has. Raises NoSuchStackError and PulumiError."""
-    return StackHandle(environment.name, at).graph()
 
 
 def look(side: Side, environment: Environment, state: Graph, at: Place, tell: Tell) -> Seen:

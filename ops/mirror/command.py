@@ -22,10 +22,10 @@ from infra.mirroring import differences
 from infra.naming import check_stack_name
 from infra.recording import record
 from ops.lab.entering import InLab, environment_of, place
-from ops.mirror.actual import Side, compared, decided, look, state_of
+from ops.mirror.actual import Side, compared, decided, look
 from ops.mirror.comparison import Comparison, Level, NotChecked, as_json, as_text
 from ops.output.progress import progress, say
-from ops.stacks.engine import NoSuchStackError
+from ops.stacks.engine import NoSuchStackError, StackHandle
 from ops.stacks.place import Place, project_folder
 
 
@@ -76,7 +76,7 @@ def _results(
     deeper = (Level.state, Level.actual) if level is None else (level,)
     try:
         with progress("reading both states"):
-            graphs = (state_of(original, at), state_of(environment, at))
+            graphs = (StackHandle(original.name, at).graph(), StackHandle(environment.name, at).graph())
     except NoSuchStackError as error:
         # Asked for one level, there is no answer without it; asked for all, there still is that of the others.
         if level is not None:

@@ -6,7 +6,7 @@ Checks are made elsewhere. Left out: Markdown, which each comment and issue lays
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal, TextIO
 
@@ -33,6 +33,12 @@ class Check:
     """What the verdict is known from; of a failed one, what is so instead; of one not checked, why."""
     value: str = ""
     """What was promised, as a person would say it."""
+
+    @classmethod
+    def of(cls, name: str, value: str, wrong: str | Iterable[str], evidence: str = "") -> Check:
+        """Return a check that failed, if anything is `wrong`, which is the evidence then; or one that holds."""
+        failed = wrong if isinstance(wrong, str) else "; ".join(wrong)
+        return cls(name=name, value=value, verdict="failed" if failed else "ok", evidence=failed or evidence)
 
 
 @dataclass(frozen=True, kw_only=True)

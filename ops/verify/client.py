@@ -88,28 +88,24 @@ def _resolved(name: str, resolve: Resolve) -> Sequence[str] | Check:
     try:
         return resolve(name)
     except OSError as error:
-        evidence = f"it can't be resolved here: {error.strerror or error}"
-        return Check(name="client: name", value=name, verdict="failed", evidence=evidence)
+        return Check.of("client: name", name, f"it can't be resolved here: {error.strerror or error}")
 
 
 def _name_check(name: str, promised: Sequence[str], resolved: Sequence[str]) -> Check:
-    shown = ", ".join(resolved)
+    evidence = f"resolves to {', '.join(resolved)}"
     if promised and set(promised) != set(resolved):
-        evidence = f"resolves to {shown}; published: {', '.join(sorted(promised))}"
-        return Check(name="client: name", value=name, verdict="failed", evidence=evidence)
-    return Check(name="client: name", value=name, verdict="ok", evidence=f"resolves to {shown}")
+        return Check.of("client: name", name, f"{evidence}; published: {', '.join(sorted(promised))}")
+    return Check.of("client: name", name, "", evidence)
 
 
 def _address_check(where: str, met: Met, anybody_answered: bool) -> Check:
     if met.outcome == "spoken":
-        return Check(
-            name="client: address", value=where, verdict="ok", evidence=f"{met.detail} with a valid certificate"
-        )
+        return Check.of("client: address", where, "", f"{met.detail} with a valid certificate")
     if met.outcome == "silent" and not anybody_answered:
         evidence = f"{met.detail}; as for anyone who isn't admitted, so it may be this machine"
         return Check(name="client: address", value=where, verdict="not checked", evidence=evidence)
     also = ", and other zones answer" if met.outcome == "silent" else ""
-    return Check(name="client: address", value=where, verdict="failed", evidence=f"{met.detail}{also}")
+    return Check.of("client: address", where, f"{met.detail}{also}")
 
 
 def _certificate_check(name: str, met: Iterable[Met], now: datetime) -> Check:
@@ -121,9 +117,8 @@ def _certificate_check(name: str, met: Iterable[Met], now: datetime) -> Check:
     left = first - now
     evidence = f"until {first:%Y-%m-%d}, {left.days} days"
     if left < timedelta(days=CERTIFICATE_DAYS):
-        evidence += f"; renew it when there are {CERTIFICATE_DAYS} left"
-        return Check(name=title, value=value, verdict="failed", evidence=evidence)
-    return Check(name=title, value=value, verdict="ok", evidence=evidence)
+        return Check.of(title, value, f"{evidence}; renew it when there are {CERTIFICATE_DAYS} left")
+    return Check.of(title, value, "", evidence)
 
 
 def _reason(error: OSError) -> str:

@@ -25,7 +25,7 @@ from ops.aws.clients import Aws
 from ops.aws.inventory import Inventory, read
 from ops.aws.ownership import Subject
 from ops.lab.entering import InLab, environment_of, place
-from ops.mirror.actual import alone, look, state_of
+from ops.mirror.actual import alone, look
 from ops.mirror.comparison import STATE_SIDES, Comparison, Level
 from ops.mirror.comparison import as_json as changes_as_json
 from ops.mirror.comparison import as_text as changes_as_text
@@ -99,28 +99,26 @@ def inside(
         check_dataset_policy(owner.dataset, found, account_id, partition),
         check_service_role(environment, found, partition),
         check_firewall(planned, found),
-        Check(
-            name="rules",
-            value="all that must hold of every environment",
-            verdict="failed" if broken else "ok",
-            evidence="; ".join(f"{one.rule}: {one.urn.split('::')[-1]} {one.message}" for one in broken)
-            or "no resource breaks one",
+        Check.of(
+            "rules",
+            "all that must hold of every environment",
+            [f"{violation.rule}: {violation.urn.split('::')[-1]} {violation.message}" for violation in broken],
+            "no resource breaks one",
         ),
     )
 
 
 def check_instances(found: Inventory) -> Check:
     """No instance has a public address, and each gives metadata to requests with a token only."""
-    name, value = "instances", "no public address, metadata by token only"
     wrong = [f"{one.id} has the public address {one.public_ip}" for one in found.instances if one.public_ip]
     wrong += [f"{one.id} gives metadata without a token" for one in found.instances if not one.tokens_required]
-    evidence = "; ".join(wrong) or f"{len(found.instances)} instances"
-    return Check(name=name, value=value, verdict="failed" if wrong else "ok", evidence=evidence)
+    evidence = f"{len(found.instances)} instances"
+    return Check.of("instances", "no public address, metadata by token only", wrong, evidence)
 
 
 def _changes(environment: Environment, at: Place) -> Comparison:
     with progress(f"{environment.name}: looking at what AWS has") as tell:
-        state = state_of(environment, at)
+        state = StackHandle(environment.name, at).graph()
         changes = alone(look("mirror", environment, state, at, tell))
     return Comparison(
         level=Level.actual,

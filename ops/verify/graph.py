@@ -6,14 +6,14 @@ listeners, defaults of subnets); `UNREAD` names the types whose tags are not jud
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from infra import rules, types
 from infra.graph import Graph, Resource
 from ops.aws.compute import LaunchTemplate
 from ops.aws.inventory import Inventory
 from ops.aws.network import SecurityGroup, SecurityRule
+from ops.aws.ownership import tags_of
 from ops.aws.storage import Bucket
 
 UNREAD = frozenset({types.LISTENER, types.INGRESS, types.EGRESS})
@@ -40,13 +40,7 @@ def _resources(found: Inventory, owns_dataset: bool) -> Iterator[Resource]:
         yield _resource(types.EIP, address.allocation_id, tags=address.tags)
     for clients in found.prefix_lists:
         entries = [{"cidr": one.cidr, "description": one.description} for one in clients.entries]
-        yield _resource(
-            types.PREFIX_LIST,
-            clients.id,
-            name=clients.name,
-            entries=entries,
-            tags=clients.tags,
-        )
+        yield _resource(types.PREFIX_LIST, clients.id, name=clients.name, entries=entries, tags=clients.tags)
     for group in found.security_groups:
         yield from _security_group(group)
     for balancer in found.load_balancers:
@@ -120,38 +114,22 @@ def _launch_template(template: LaunchTemplate, in_use: set[str]) -> Iterator[Res
                 for one in data.get("BlockDeviceMappings") or []
             ],
             tagSpecifications=[
-                {"resourceType": one.get("ResourceType"), "tags": _tags(one)}
+                {"resourceType": one.get("ResourceType"), "tags": tags_of(one.get("Tags"))}
                 for one in data.get("TagSpecifications") or []
             ],
         )
 
 
-def _tags(specification: Mapping[str, Any]) -> dict[str, str]:
-    return {str(one["Key"]): str(one.get("Value", "")) for one in specification.get("Tags") or []}
-
-
 def _bucket(bucket: Bucket) -> Iterator[Resource]:
     name = bucket.name
     yield _resource(types.BUCKET, name, bucket=name, tags=bucket.tags)
-    on = bucket.public_access_blocked
-    yield _resource(
-        types.PUBLIC_ACCESS_BLOCK,
-        name,
-        bucket=name,
-        blockPublicAcls=on,
-        blockPublicPolicy=on,
-        ignorePublicAcls=on,
-        restrictPublicBuckets=on,
-    )
+    settings = ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")
+    blocked = dict.fromkeys(settings, bucket.public_access_blocked)
+    yield _resource(types.PUBLIC_ACCESS_BLOCK, name, bucket=name, **blocked)
     if bucket.versioning:
-        yield _resource(
-            types.BUCKET_VERSIONING,
-            name,
-            bucket=name,
-            versioningConfiguration={"status": bucket.versioning},
-        )
+        versioning = {"status": bucket.versioning}
+        yield _resource(types.BUCKET_VERSIONING, name, bucket=name, versioningConfiguration=versioning)
     if bucket.encryption:
-        kind = types.BUCKET_ENCRYPTION
-        yield _resource(kind, name, bucket=name)
+        yield _resource(types.BUCKET_ENCRYPTION, name, bucket=name)
     if bucket.policy is not None:
         yield _resource(types.BUCKET_POLICY, name, bucket=name, policy=bucket.policy)

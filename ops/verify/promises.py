@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from infra.environment import PORT, Environment
 from ops.aws.compute import IN_SERVICE, ScalingGroup
 from ops.aws.inventory import Inventory
-from ops.aws.load_balancing import LoadBalancer, TargetGroup
+from ops.aws.load_balancing import TargetGroup
 from ops.aws.network import SecurityRule
-from ops.output.report import Check, Report, Verdict
+from ops.output.report import Check, Report
+
+Resource = TypeVar("Resource")
 
 HEALTHY = "healthy"
 
@@ -54,17 +56,21 @@ def report(promised: Promised, found: Inventory) -> Report:
 def check_name(promised: Promised, found: Inventory) -> Check:
     """The name's one address record is an alias of the load balancer."""
     dns = promised.environment.dns
-    balancer, missing = _one_balancer(found)
+    balancer, missing = _one("load balancer", found.load_balancers)
     addressing = [record for record in found.records if record.type in ("A", "AAAA", "CNAME")]
     if balancer is None:
-        return _check("name", dns.name, missing)
+        return Check.of("name", dns.name, missing)
     if [record.type for record in addressing] != ["A"]:
         there = ", ".join(record.type for record in addressing) or "none"
-        return _check("name", dns.name, f"one A record is needed in the zone {dns.hosted_zone}, and there is: {there}")
+        return Check.of(
+            "name", dns.name, f"one A record is needed in the zone {dns.hosted_zone}, and there is: {there}"
+        )
     target = addressing[0].alias_target
     if target != balancer.dns_name.lower():
-        return _check("name", dns.name, f"its record is an alias of {target}, the load balancer is {balancer.dns_name}")
-    return _check("name", dns.name, None, f"alias of {balancer.dns_name}")
+        return Check.of(
+            "name", dns.name, f"its record is an alias of {target}, the load balancer is {balancer.dns_name}"
+        )
+    return Check.of("name", dns.name, "", f"alias of {balancer.dns_name}")
 
 
 def check_virtual_ips(promised: Promised, found: Inventory) -> Check:
@@ -73,14 +79,14 @@ def check_virtual_ips(promised: Promised, found: Inventory) -> Check:
     A reserved zone's address must exist and be nobody's. An environment without addresses of its own has AWS's.
     """
     plans = promised.environment.virtual_ips
-    balancer, missing = _one_balancer(found)
+    balancer, missing = _one("load balancer", found.load_balancers)
     outputs = promised.outputs.get("virtualIps")
     addresses: Mapping[str, str] = outputs if isinstance(outputs, Mapping) else {}
     value = _by_zone(addresses) or "assigned by AWS"
     if balancer is None:
-        return _check("virtual IPs", value, missing)
+        return Check.of("virtual IPs", value, missing)
     if not plans:
-        return _check("virtual IPs", value, None, "this environment has no addresses of its own")
+        return Check.of("virtual IPs", value, "", "this environment has no addresses of its own")
     elastic = {address.public_ip: address for address in found.addresses}
     wrong = []
     for zone, plan in sorted(plans.items()):
@@ -99,19 +105,19 @@ def check_virtual_ips(promised: Promised, found: Inventory) -> Check:
     surplus = sorted(balancer.addresses.keys() - {zone for zone, plan in plans.items() if plan.attached})
     wrong += [f"the load balancer is in {zone} too" for zone in surplus]
     reserved = "; reserved ones are free" if any(not plan.attached for plan in plans.values()) else ""
-    return _check("virtual IPs", value, "; ".join(wrong), f"Elastic IPs, one per zone, at the load balancer{reserved}")
+    return Check.of("virtual IPs", value, wrong, f"Elastic IPs, one per zone, at the load balancer{reserved}")
 
 
 def check_port(found: Inventory) -> Check:
     """The load balancer listens on one port, TCP 443, and hands it to one group."""
     value = f"TCP {PORT}"
-    balancer, missing = _one_balancer(found)
+    balancer, missing = _one("load balancer", found.load_balancers)
     if balancer is None:
-        return _check("port", value, missing)
+        return Check.of("port", value, missing)
     listening = sorted(f"{listener.protocol} {listener.port}" for listener in balancer.listeners)
     if listening != [value]:
-        return _check("port", value, f"the load balancer listens on {', '.join(listening) or 'nothing'}")
-    return _check("port", value, None, "the load balancer's only listener")
+        return Check.of("port", value, f"the load balancer listens on {', '.join(listening) or 'nothing'}")
+    return Check.of("port", value, "", "the load balancer's only listener")
 
 
 def check_dataset(promised: Promised, found: Inventory) -> Check:
@@ -120,7 +126,7 @@ def check_dataset(promised: Promised, found: Inventory) -> Check:
     value = f"{dataset.kind} ({dataset.bucket})"
     bucket = found.bucket
     if bucket is None:
-        return _check("dataset", value, f"there is no bucket {dataset.bucket}, or it is another account's")
+        return Check.of("dataset", value, f"there is no bucket {dataset.bucket}, or it is another account's")
     wrong = []
     if bucket.versioning != "Enabled":
         wrong.append(f"versioning is {bucket.versioning or 'off'}")
@@ -131,38 +137,38 @@ def check_dataset(promised: Promised, found: Inventory) -> Check:
     if bucket.ownership != "BucketOwnerEnforced":
         wrong.append(f"access lists are in force (ownership {bucket.ownership or 'not set'})")
     whose = "" if dataset.owned else f"; {promised.environment.mirrors}'s, to read"
-    return _check("dataset", value, "; ".join(wrong), f"versioned, encrypted ({bucket.encryption}), private{whose}")
+    return Check.of("dataset", value, wrong, f"versioned, encrypted ({bucket.encryption}), private{whose}")
 
 
 def check_release(promised: Promised, found: Inventory) -> Check:
     """Every instance of the group was made from the release's image."""
     service = promised.environment.service
-    group, missing = _one_group(found)
+    group, missing = _one("Auto Scaling group", found.scaling_groups)
     if group is None:
-        return _check("release", service.release, missing)
+        return Check.of("release", service.release, missing)
     if not group.members:
         return _without_instances("release", service.release, promised, group)
     images = {instance.id: instance.image_name or instance.image_id for instance in found.instances}
     others = sorted({images.get(member.id, "nothing") for member in group.members} - {service.image_name})
     if others:
-        return _check("release", service.release, f"some instances run {', '.join(others)}, not {service.image_name}")
-    return _check("release", service.release, None, f"all {len(group.members)} instances run {service.image_name}")
+        return Check.of("release", service.release, f"some instances run {', '.join(others)}, not {service.image_name}")
+    return Check.of("release", service.release, "", f"all {len(group.members)} instances run {service.image_name}")
 
 
 def check_capacity(promised: Promised, found: Inventory) -> Check:
     """The group's bounds and the target of its scaling are those decided."""
     capacity = promised.environment.service.capacity
     value = f"{capacity.minimum} to {capacity.maximum} instances, aiming at {capacity.target_cpu_percent} % CPU"
-    group, missing = _one_group(found)
+    group, missing = _one("Auto Scaling group", found.scaling_groups)
     if group is None:
-        return _check("capacity", value, missing)
+        return Check.of("capacity", value, missing)
     wrong = []
     if (group.minimum, group.maximum) != (capacity.minimum, capacity.maximum):
         wrong.append(f"the group has {group.minimum} to {group.maximum}")
     targets = [policy.get("TargetTrackingConfiguration", {}).get("TargetValue") for policy in group.policies.values()]
     if targets != [capacity.target_cpu_percent]:
         wrong.append(f"its scaling aims at {', '.join(map(str, targets)) or 'nothing'}")
-    return _check("capacity", value, "; ".join(wrong), f"{group.name}, {group.desired} wanted now")
+    return Check.of("capacity", value, wrong, f"{group.name}, {group.desired} wanted now")
 
 
 def check_targets(promised: Promised, found: Inventory) -> Check:
@@ -173,16 +179,16 @@ def check_targets(promised: Promised, found: Inventory) -> Check:
     """
     zones = sorted(promised.environment.network.zones)
     value = f"healthy in {', '.join(zones)}"
-    balancer, no_balancer = _one_balancer(found)
-    group, no_group = _one_group(found)
+    balancer, no_balancer = _one("load balancer", found.load_balancers)
+    group, no_group = _one("Auto Scaling group", found.scaling_groups)
     if balancer is None or group is None:
-        return _check("targets", value, no_balancer or no_group)
+        return Check.of("targets", value, no_balancer or no_group)
     behind = {arn for listener in balancer.listeners for arn in listener.target_group_arns}
     if len(behind) != 1 or behind != set(group.target_group_arns):
-        return _check("targets", value, "the listener's targets are not the Auto Scaling group's")
+        return Check.of("targets", value, "the listener's targets are not the Auto Scaling group's")
     targets = next((one for one in found.target_groups if one.arn in behind), None)
     if targets is None:
-        return _check("targets", value, f"{behind.pop()} isn't tagged as this environment's")
+        return Check.of("targets", value, f"{behind.pop()} isn't tagged as this environment's")
     if not group.members and not targets.targets:
         return _without_instances("targets", value, promised, group)
     return _healthy(value, zones, group, targets)
@@ -204,8 +210,8 @@ def _healthy(value: str, zones: Sequence[str], group: ScalingGroup, targets: Tar
         wrong += [f"{zone} has none" for zone in empty]
     states = sorted(f"{target.id} is {target.state}" for target in targets.targets if target.state != HEALTHY)
     if wrong:
-        return _check("targets", value, "; ".join([*wrong, *states]))
-    return _check("targets", value, None, ", ".join(f"{count} in {zone}" for zone, count in sorted(healthy.items())))
+        return Check.of("targets", value, [*wrong, *states])
+    return Check.of("targets", value, "", ", ".join(f"{count} in {zone}" for zone, count in sorted(healthy.items())))
 
 
 def check_clients(promised: Promised, found: Inventory) -> Check:
@@ -213,11 +219,11 @@ def check_clients(promised: Promised, found: Inventory) -> Check:
     plan = promised.environment.clients
     value = "; ".join(f"{entry.who} {entry.cidr}" for entry in plan.entries) or "nobody"
     name = "who may connect"
-    balancer, missing = _one_balancer(found)
+    balancer, missing = _one("load balancer", found.load_balancers)
     if balancer is None:
-        return _check(name, value, missing)
+        return Check.of(name, value, missing)
     if len(found.prefix_lists) != 1:
-        return _check(name, value, f"one prefix list is needed, and there are {len(found.prefix_lists)}")
+        return Check.of(name, value, f"one prefix list is needed, and there are {len(found.prefix_lists)}")
     (clients,) = found.prefix_lists
     decided, listed = {entry.cidr: entry.who for entry in plan.entries}, {entry.cidr for entry in clients.entries}
     wrong = [f"{cidr} may not" for cidr in sorted(listed - decided.keys())]
@@ -234,9 +240,7 @@ def check_clients(promised: Promised, found: Inventory) -> Check:
     wrong += [f"{_rule(rule)} may too" for rule in ways_in if not _is_way_in(rule, clients.id)]
     if not any(_is_way_in(rule, clients.id) for rule in ways_in):
         wrong.append(f"no rule admits {clients.id}")
-    return _check(
-        name, value, "; ".join(wrong), f"{clients.id}, the one source admitted; {len(clients.entries)} ranges"
-    )
+    return Check.of(name, value, wrong, f"{clients.id}, the one source admitted; {len(clients.entries)} ranges")
 
 
 def _is_way_in(rule: SecurityRule, prefix_list_id: str) -> bool:
@@ -244,32 +248,21 @@ def _is_way_in(rule: SecurityRule, prefix_list_id: str) -> bool:
 
 
 def _rule(rule: SecurityRule) -> str:
-    ports = str(rule.from_port) if rule.from_port == rule.to_port else f"{rule.from_port}-{rule.to_port}"
-    return f"{rule.peer} on {rule.protocol} {ports}"
-
-
-def _check(name: str, value: str, wrong: str | None, evidence: str = "") -> Check:
-    verdict: Verdict = "failed" if wrong else "ok"
-    return Check(name=name, value=value, verdict=verdict, evidence=wrong or evidence)
+    return f"{rule.peer} on {rule.protocol} {rule.ports}"
 
 
 def _without_instances(name: str, value: str, promised: Promised, group: ScalingGroup) -> Check:
     # Empty at night is a state that was asked for, and shows neither that it works nor that it doesn't.
     if promised.environment.service.capacity.may_be_empty and group.desired == 0:
         return Check(name=name, value=value, verdict="not checked", evidence="no instances are wanted at this time")
-    return _check(name, value, f"{group.name} has no instances")
+    return Check.of(name, value, f"{group.name} has no instances")
 
 
-def _one_balancer(found: Inventory) -> tuple[LoadBalancer | None, str]:
-    if len(found.load_balancers) == 1:
-        return found.load_balancers[0], ""
-    return None, f"one load balancer is needed, and there are {len(found.load_balancers)}"
-
-
-def _one_group(found: Inventory) -> tuple[ScalingGroup | None, str]:
-    if len(found.scaling_groups) == 1:
-        return found.scaling_groups[0], ""
-    return None, f"one Auto Scaling group is needed, and there are {len(found.scaling_groups)}"
+def _one(kind: str, resources: Sequence[Resource]) -> tuple[Resource | None, str]:
+    """Return the one of its kind that there must be; or None, and why not."""
+    if len(resources) == 1:
+        return resources[0], ""
+    return None, f"one {kind} is needed, and there are {len(resources)}"
 
 
 def _by_zone(addresses: Mapping[str, str]) -> str:

@@ -14,7 +14,6 @@ from typing import Any
 from infra import access, types
 from infra.environment import DatasetPlan, Environment
 from infra.graph import Graph, Resource, policy_statements
-from ops.aws.identity import Role
 from ops.aws.inventory import Inventory
 from ops.output.report import Check
 
@@ -25,16 +24,14 @@ def check_dataset_policy(dataset: DatasetPlan, found: Inventory, account_id: str
     """The bucket's policy is the one decided by the environment that owns it, given as `dataset`."""
     name, value = "dataset rights", "as decided: TLS only, named readers, named writers"
     if found.bucket is None:
-        return Check(name=name, value=value, verdict="failed", evidence=f"there is no bucket {dataset.bucket}")
+        return Check.of(name, value, f"there is no bucket {dataset.bucket}")
     decided = _statements(access.dataset_policy(dataset, account_id, partition))
     there = _statements(found.bucket.policy or {})
     wrong = [f"{_told(one)}, which isn't decided" for key, one in there.items() if key not in decided]
     wrong += [f"it lacks: {_told(one)}" for key, one in decided.items() if key not in there]
-    if wrong:
-        return Check(name=name, value=value, verdict="failed", evidence="; ".join(wrong))
     writers = [*dataset.operator_role_arns, *(area.supplier for area in dataset.supplier_areas)]
     evidence = f"the bucket's policy, {len(there)} statements; written by {', '.join(writers) or 'nobody'}"
-    return Check(name=name, value=value, verdict="ok", evidence=evidence)
+    return Check.of(name, value, wrong, evidence)
 
 
 def check_service_role(environment: Environment, found: Inventory, partition: str) -> Check:
@@ -43,7 +40,7 @@ def check_service_role(environment: Environment, found: Inventory, partition: st
     wanted = access.service_role_name(environment.name)
     role = next((one for one in found.roles if one.name == wanted), None)
     if role is None:
-        return Check(name=name, value=value, verdict="failed", evidence=f"there is no role {wanted}")
+        return Check.of(name, value, f"there is no role {wanted}")
     decided = access.service_permissions(environment.service, environment.dataset, environment.name, partition, "")
     never = next(one for key, one in _statements(decided).items() if one["Effect"] == "Deny")
     statements = [one for document in role.inline.values() for one in _statements(document).values()]
@@ -51,22 +48,18 @@ def check_service_role(environment: Environment, found: Inventory, partition: st
     wrong += [f"{role.name}: {_told(one)}" for one in statements if one["Effect"] == "Allow" and _writes(one)]
     if _key(never) not in {_key(one) for one in statements}:
         wrong.append(f"{role.name} lacks the statement that denies writing: {_told(never)}")
-    if wrong:
-        return Check(name=name, value=value, verdict="failed", evidence="; ".join(wrong))
-    evidence = f"{_policies(role)} of {role.name}: reading is allowed, everything else denied"
-    return Check(name=name, value=value, verdict="ok", evidence=evidence)
+    policies = f"{len(role.inline)} {'policy' if len(role.inline) == 1 else 'policies'}"
+    return Check.of(name, value, wrong, f"{policies} of {role.name}: reading is allowed, everything else denied")
 
 
 def check_firewall(planned: Graph, found: Inventory) -> Check:
     """The rules of the security groups are those of the program, `planned`, and no others."""
-    name, value = "firewall rules", "as decided, and no others"
     decided = set(_planned_rules(planned))
     there = set(_rules_there(found))
     wrong = [f"{rule} is not decided" for rule in sorted(there - decided)]
     wrong += [f"{rule} is missing" for rule in sorted(decided - there)]
-    if wrong:
-        return Check(name=name, value=value, verdict="failed", evidence="; ".join(wrong))
-    return Check(name=name, value=value, verdict="ok", evidence=f"{len(there)} rules, each as the program makes it")
+    evidence = f"{len(there)} rules, each as the program makes it"
+    return Check.of("firewall rules", "as decided, and no others", wrong, evidence)
 
 
 def _statements(document: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
@@ -111,10 +104,6 @@ def _writes(statement: Mapping[str, Any]) -> bool:
         action == "*" or (action.lower().startswith("s3:") and action not in READS)
         for action in _listed(statement.get("Action", []))
     )
-
-
-def _policies(role: Role) -> str:
-    return f"{len(role.inline)} {'policy' if len(role.inline) == 1 else 'policies'}"
 
 
 def _planned_rules(planned: Graph) -> Iterable[str]:
