@@ -18,7 +18,7 @@ from botocore.exceptions import ClientError
 
 from infra.environment import AwsPlan
 from infra.errors import ConfigError
-from ops.aws.clients import Aws
+from ops.aws.clients import Aws, unless
 from ops.lab.entering import InLab, place
 from ops.output.progress import say
 
@@ -89,7 +89,7 @@ def steps(s3: S3Client, bucket: str) -> tuple[Step, ...]:
     ownership: Any = OWNERSHIP
 
     def policy() -> dict[str, Any]:
-        answer = _unless(lambda: s3.get_bucket_policy(Bucket=bucket), "NoSuchBucketPolicy")
+        answer = unless(lambda: s3.get_bucket_policy(Bucket=bucket), "NoSuchBucketPolicy")
         return dict(json.loads(answer["Policy"])) if answer else {"Version": "2012-10-17", "Statement": []}
 
     def with_tls_only() -> str:
@@ -98,15 +98,15 @@ def steps(s3: S3Client, bucket: str) -> tuple[Step, ...]:
         return json.dumps({**policy(), "Statement": [statement, *others]})
 
     def blocked() -> bool:
-        answer = _unless(lambda: s3.get_public_access_block(Bucket=bucket), "NoSuchPublicAccessBlockConfiguration")
+        answer = unless(lambda: s3.get_public_access_block(Bucket=bucket), "NoSuchPublicAccessBlockConfiguration")
         return answer is not None and dict(answer["PublicAccessBlockConfiguration"]) == PRIVATE
 
     def encrypted() -> bool:
         missing = "ServerSideEncryptionConfigurationNotFoundError"
-        return _unless(lambda: s3.get_bucket_encryption(Bucket=bucket), missing) is not None
+        return unless(lambda: s3.get_bucket_encryption(Bucket=bucket), missing) is not None
 
     def owned() -> bool:
-        answer = _unless(lambda: s3.get_bucket_ownership_controls(Bucket=bucket), "OwnershipControlsNotFoundError")
+        answer = unless(lambda: s3.get_bucket_ownership_controls(Bucket=bucket), "OwnershipControlsNotFoundError")
         return answer is not None and [dict(one) for one in answer["OwnershipControls"]["Rules"]] == OWNERSHIP["Rules"]
 
     return (
@@ -171,12 +171,3 @@ def _exists(s3: S3Client, bucket: str, region: str) -> bool:
             f"eps-dos backend init --bucket {bucket} --region {there}",
         )
     return True
-
-
-def _unless(ask: Callable[[], Any], code: str) -> Any:  # noqa: ANN401 - AWS's answer
-    try:
-        return ask()
-    except ClientError as error:
-        if error.response["Error"]["Code"] == code:
-            return None
-        raise

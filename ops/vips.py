@@ -91,10 +91,12 @@ def publish(
     before = file.get(KEY)
     found = publications(deployed, before if isinstance(before, Mapping) else {})
     refused = [one for one in found if one.state == "differs"]
-    if not refused and file_changes(file, found):
-        say(f"{file.path.name} has them; protected and retained from the next: pulumi up --stack {stack}")
-        if in_lab:
-            say("these are addresses of the lab: clients never reach them, so don't commit them")
+    if not refused:
+        file.set(KEY, {one.zone: one.address for one in found})
+        if file.save():
+            say(f"{file.path.name} has them; protected and retained from the next: pulumi up --stack {stack}")
+            if in_lab:
+                say("these are addresses of the lab: clients never reach them, so don't commit them")
     for one in refused:
         say(
             f"{file.path.name}: eps-dos-api:{KEY}.{one.zone} is {one.published}, and {stack} has "
@@ -107,12 +109,6 @@ def publish(
         for one in found:
             typer.echo(f"{one.zone}  {one.address or '-':15}  {_words(one, written=not refused)}")
     raise typer.Exit(1 if refused else 0)
-
-
-def file_changes(file: StackFile, found: tuple[Publication, ...]) -> bool:
-    """Write the addresses into `file`; return whether it had to be changed."""
-    file.set(KEY, {one.zone: one.address for one in found})
-    return file.save()
 
 
 def _words(one: Publication, *, written: bool) -> str:

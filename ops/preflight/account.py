@@ -6,6 +6,7 @@ It asks and changes nothing. Left out: what comes after the first `up` (`verify`
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from ipaddress import IPv4Network
 from typing import Any
@@ -16,7 +17,8 @@ from infra import types
 from infra.environment import Environment
 from infra.graph import Graph
 from infra.naming import LIVE
-from ops.aws.clients import Aws
+from ops.aws.clients import Aws, listed
+from ops.aws.ownership import is_of, tags_of
 from ops.aws.quotas import ADDRESSES, CPUS, NETWORKS, QUOTAS, RULES
 from ops.output.report import Check
 
@@ -63,35 +65,34 @@ def check_allowed_accounts(environment: Environment, account_id: str, *, in_lab:
 def check_zone(aws: Aws, environment: Environment, resolve: Callable[[str], Sequence[str]] | None) -> tuple[Check, ...]:
     """The hosted zone is there, once, and the world's name servers lead to it; None: nobody asks the world."""
     zone = environment.dns.hosted_zone.lower()
-    listed = aws.route53.list_hosted_zones_by_name(DNSName=zone)["HostedZones"]
-    found = [
-        one for one in listed if one["Name"].rstrip(".") == zone and not one.get("Config", {}).get("PrivateZone", False)
+    zones = [
+        listed
+        for listed in aws.route53.list_hosted_zones_by_name(DNSName=zone)["HostedZones"]
+        if listed["Name"].rstrip(".") == zone and not listed.get("Config", {}).get("PrivateZone", False)
     ]
-    if not found:
+    if not zones:
         command = f'aws route53 create-hosted-zone --name {zone} --caller-reference "$(date +%s)"'
         return (lacking("hosted zone", f"the account has no public zone {zone}", command),)
-    if len(found) > 1:
-        ids = ", ".join(one["Id"] for one in found)
+    if len(zones) > 1:
+        ids = ", ".join(listed["Id"] for listed in zones)
         remedy = "delete those that the parent zone doesn't delegate to: aws route53 delete-hosted-zone --id ID"
-        return (lacking("hosted zone", f"there are {len(found)} public zones {zone}: {ids}", remedy),)
-    servers = sorted(aws.route53.get_hosted_zone(Id=found[0]["Id"])["DelegationSet"]["NameServers"])
-    there = ok("hosted zone", f"{zone} is {found[0]['Id'].split('/')[-1]}")
+        return (lacking("hosted zone", f"there are {len(zones)} public zones {zone}: {ids}", remedy),)
+    servers = sorted(aws.route53.get_hosted_zone(Id=zones[0]["Id"])["DelegationSet"]["NameServers"])
+    there = ok("hosted zone", f"{zone} is {zones[0]['Id'].split('/')[-1]}")
     if resolve is None:
-        return there, Check(
-            name="delegation", verdict="not checked", evidence="the lab's zones are not in the world's DNS"
-        )
+        evidence = "the lab's zones are not in the world's DNS"
+        return there, Check(name="delegation", verdict="not checked", evidence=evidence)
     return there, _delegation(zone, servers, resolve)
 
 
 def _delegation(zone: str, servers: Sequence[str], resolve: Callable[[str], Sequence[str]]) -> Check:
     remedy = f"have the parent zone's owner add NS records of {zone}: {', '.join(servers)}"
     try:
-        delegated = sorted(one.rstrip(".").lower() for one in resolve(zone))
+        delegated = sorted(server.rstrip(".").lower() for server in resolve(zone))
     except OSError as error:
-        return Check(
-            name="delegation", verdict="not checked", evidence=f"name servers can't be asked: {error}; {remedy}"
-        )
-    if delegated != sorted(one.rstrip(".").lower() for one in servers):
+        evidence = f"name servers can't be asked: {error}; {remedy}"
+        return Check(name="delegation", verdict="not checked", evidence=evidence)
+    if delegated != sorted(server.rstrip(".").lower() for server in servers):
         there = ", ".join(delegated) or "nobody"
         return lacking("delegation", f"the name servers of {zone} are {there}, not the zone's own", remedy)
     return ok("delegation", f"{', '.join(delegated)}")
@@ -103,7 +104,7 @@ def check_image(aws: Aws, environment: Environment) -> Check:
     images = aws.ec2.describe_images(
         Owners=[service.image_owner], Filters=[{"Name": "name", "Values": [service.image_name]}]
     )["Images"]
-    usable = [one for one in images if one.get("State", "available") == "available"]
+    usable = [image for image in images if image.get("State", "available") == "available"]
     if not usable:
         return lacking(
             "image",
@@ -111,8 +112,7 @@ def check_image(aws: Aws, environment: Environment) -> Check:
             f"build release {service.release} as {service.image_name} in {environment.aws.region}, "
             "or share it: aws ec2 modify-image-attribute --launch-permission",
         )
-    described = aws.ec2.describe_instance_types(InstanceTypes=[service.instance_type])["InstanceTypes"]  # type: ignore[list-item]  # any text: AWS refuses what it doesn't know
-    supported = described[0].get("ProcessorInfo", {}).get("SupportedArchitectures", []) if described else []
+    supported = _instance_type(aws, environment).get("ProcessorInfo", {}).get("SupportedArchitectures", [])
     architecture = usable[0].get("Architecture", "")
     if supported and architecture not in supported:
         return lacking(
@@ -142,26 +142,23 @@ def check_certificate(aws: Aws, environment: Environment) -> Check:
     except ClientError as error:
         if error.response["Error"]["Code"] not in {"ResourceNotFoundException", "AccessDeniedException"}:
             raise
-        return lacking("certificate", f"{arn}: {error.response['Error']['Message']}",
-                       f"aws secretsmanager describe-secret --secret-id {arn} --region {region}")  # fmt: skip
+        command = f"aws secretsmanager describe-secret --secret-id {arn} --region {region}"
+        return lacking("certificate", f"{arn}: {error.response['Error']['Message']}", command)
     if described.get("DeletedDate"):
-        return lacking("certificate", f"{arn} is about to be deleted",
-                       f"aws secretsmanager restore-secret --secret-id {arn} --region {region}")  # fmt: skip
+        command = f"aws secretsmanager restore-secret --secret-id {arn} --region {region}"
+        return lacking("certificate", f"{arn} is about to be deleted", command)
     return ok("certificate", f"{described['Name']}, last changed {described.get('LastChangedDate', 'never')}")
 
 
 def needs(environment: Environment, planned: Graph, vcpus_each: int) -> dict[str, int]:
     """Return what the environment takes of each quota when it is as large as it may become."""
-    rules = [one for one in planned if one.type.endswith(("SecurityGroupIngressRule", "SecurityGroupEgressRule"))]
-    by_group: dict[tuple[object, str], int] = {}
-    for one in rules:
+    own_lists = {clients.outputs.get("id") for clients in planned.of_type(types.PREFIX_LIST)}
+    by_group: Counter[tuple[object, str]] = Counter()
+    for rule in (*planned.of_type(types.INGRESS), *planned.of_type(types.EGRESS)):
         # A reference to a prefix list counts as the list's maximum (Amazon VPC guide, prefix lists and quotas). AWS's
         # own list of S3 counts as its weight, which is 1 rule.
-        own = one.inputs.get("prefixListId") in {
-            other.outputs.get("id") for other in planned.of_type(types.PREFIX_LIST)
-        }
-        key = (one.inputs.get("securityGroupId"), one.type)
-        by_group[key] = by_group.get(key, 0) + (environment.clients.max_entries if own else 1)
+        own = rule.inputs.get("prefixListId") in own_lists
+        by_group[rule.inputs.get("securityGroupId"), rule.type] += environment.clients.max_entries if own else 1
     # A rollout starts instances beside the old ones.
     largest = math.ceil(environment.service.capacity.maximum * environment.rollout.maximum_healthy_percent / 100)
     return {
@@ -174,15 +171,13 @@ def needs(environment: Environment, planned: Graph, vcpus_each: int) -> dict[str
 
 def check_quotas(aws: Aws, environment: Environment, planned: Graph) -> Iterable[Check]:
     """What the account may have suffices for what it has and what the environment takes beside it."""
-    described = aws.ec2.describe_instance_types(InstanceTypes=[environment.service.instance_type])["InstanceTypes"]  # type: ignore[list-item]  # any text: AWS refuses what it doesn't know
-    vcpus_each = described[0].get("VCpuInfo", {}).get("DefaultVCpus", 1) if described else 1
+    vcpus_each = _instance_type(aws, environment).get("VCpuInfo", {}).get("DefaultVCpus", 1)
     wanted = needs(environment, planned, vcpus_each)
     used = _used(aws, environment)
     for what, amount in wanted.items():
         quota = QUOTAS[what]
-        allowed = aws.service_quotas.get_service_quota(ServiceCode=quota.service, QuotaCode=quota.code)["Quota"][
-            "Value"
-        ]
+        answer = aws.service_quotas.get_service_quota(ServiceCode=quota.service, QuotaCode=quota.code)
+        allowed = answer["Quota"]["Value"]
         name = f"quota: {what}"
         evidence = f"{amount} needed, {used[what]} used by others, {allowed:g} allowed"
         if amount + used[what] > allowed:
@@ -197,34 +192,30 @@ def check_quotas(aws: Aws, environment: Environment, planned: Graph) -> Iterable
 
 def _used(aws: Aws, environment: Environment) -> dict[str, int]:
     """Return what others than `environment` have of each quota; of instances, all that run are of the standard kind."""
-    addresses = aws.ec2.describe_addresses()["Addresses"]
-    networks = [one for page in aws.ec2.get_paginator("describe_vpcs").paginate() for one in page["Vpcs"]]
-    pages = aws.ec2.get_paginator("describe_instances").paginate(
-        Filters=[{"Name": "instance-state-name", "Values": ["pending", "running"]}]
-    )
-    instances = [one for page in pages for reservation in page["Reservations"] for one in reservation["Instances"]]
-    cpus = sum(
-        one.get("CpuOptions", {}).get("CoreCount", 1) * one.get("CpuOptions", {}).get("ThreadsPerCore", 1)
-        for one in instances
-        if not _is_own(one.get("Tags", []), environment)
-    )
+    running = [{"Name": "instance-state-name", "Values": ["pending", "running"]}]
+    instances = listed(aws.ec2, "describe_instances", "Reservations[].Instances[]", Filters=running)
+    cpus = [instance.get("CpuOptions", {}) for instance in _of_others(instances, environment)]
     return {
-        ADDRESSES: sum(not _is_own(one.get("Tags", []), environment) for one in addresses),
-        NETWORKS: sum(not _is_own(one.get("Tags", []), environment) for one in networks),
+        ADDRESSES: len(_of_others(aws.ec2.describe_addresses()["Addresses"], environment)),
+        NETWORKS: len(_of_others(listed(aws.ec2, "describe_vpcs", "Vpcs[]"), environment)),
         RULES: 0,
-        CPUS: cpus,
+        CPUS: sum(cpu.get("CoreCount", 1) * cpu.get("ThreadsPerCore", 1) for cpu in cpus),
     }
+
+
+def _instance_type(aws: Aws, environment: Environment) -> Mapping[str, Any]:
+    described: Any = aws.ec2.describe_instance_types
+    return next(iter(described(InstanceTypes=[environment.service.instance_type])["InstanceTypes"]), {})
 
 
 def check_ranges(aws: Aws, environment: Environment) -> Check:
     """No network of the account overlaps the environment's: two that do could never be joined."""
     own = IPv4Network(environment.network.cidr)
-    networks = [one for page in aws.ec2.get_paginator("describe_vpcs").paginate() for one in page["Vpcs"]]
-    others = [one for one in networks if not _is_own(one.get("Tags", []), environment)]
+    others = _of_others(listed(aws.ec2, "describe_vpcs", "Vpcs[]"), environment)
     overlapping = [
-        f"{one['VpcId']} has {block['CidrBlock']}"
-        for one in others
-        for block in one.get("CidrBlockAssociationSet") or [{"CidrBlock": one["CidrBlock"]}]
+        f"{vpc['VpcId']} has {block['CidrBlock']}"
+        for vpc in others
+        for block in vpc.get("CidrBlockAssociationSet") or [{"CidrBlock": vpc["CidrBlock"]}]
         if IPv4Network(block["CidrBlock"]).overlaps(own)
     ]
     if overlapping:
@@ -233,6 +224,5 @@ def check_ranges(aws: Aws, environment: Environment) -> Check:
     return ok("range", f"{environment.network.cidr} overlaps none of {len(others)} other networks")
 
 
-def _is_own(tags: Iterable[Mapping[str, Any]], environment: Environment) -> bool:
-    there = {one.get("Key"): one.get("Value", "") for one in tags}
-    return there.get("Project") == environment.tags["Project"] and there.get("Environment") == environment.name
+def _of_others(resources: Iterable[Mapping[str, Any]], environment: Environment) -> list[Mapping[str, Any]]:
+    return [resource for resource in resources if not is_of(tags_of(resource.get("Tags")), environment.name)]

@@ -24,7 +24,7 @@ from infra.errors import ConfigError
 from infra.naming import check_stack_name
 from infra.recording import record
 from infra.yamlfile import read_mapping
-from ops.aws.clients import Aws
+from ops.aws.clients import Aws, listed
 from ops.backend import missing
 from ops.lab.entering import InLab, place
 from ops.output.progress import progress, say
@@ -146,8 +146,7 @@ def check_secrets_provider(
 
 def _has_key(aws: Aws) -> bool:
     # Only asked outside the lab, so that nobody has to see whom it speaks to.
-    pages = aws.session.client("kms").get_paginator("list_aliases").paginate()
-    return any(one["AliasName"] == KEY for page in pages for one in page["Aliases"])
+    return KEY in listed(aws.session.client("kms"), "list_aliases", "Aliases[].AliasName")
 
 
 def _checks(aws: Aws, environment: Environment, at: Place, resolver: tuple[str, int] | None) -> Iterator[Check]:
