@@ -1,13 +1,13 @@
 """`eps-dos ephemeral reap`: destroy what was made for one test and is over its time, and nothing else.
 
-Run every hour by a workflow, or by hand. One that can't be destroyed doesn't keep the others. What is decided is in
+Run every hour by a workflow, or by hand. One failure does not stop the rest. What is decided is in
 `infra.reaping`, how one is destroyed in `ops.ephemeral.ending`.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -86,10 +86,10 @@ def reap(
     raise typer.Exit(1 if still_there else 0)
 
 
-def overdue(found: Verdict, facts: StackFacts) -> bool:
+def overdue(judgement: Verdict, facts: StackFacts) -> bool:
     """Whether a stack should have gone, or nobody can tell when it should: somebody has to look."""
-    unreadable = found.decision == "refuse" and found.expires_at is None and bool(facts.marks)
-    return found.decision == "reap" or found.overdue or unreadable
+    unreadable = judgement.decision == "refuse" and judgement.expires_at is None and bool(facts.marks)
+    return judgement.decision == "reap" or judgement.overdue or unreadable
 
 
 def judged(stacks: Iterable[StackFacts], committed: tuple[str, ...], limits: Limits, at: Place) -> tuple[Verdict, ...]:
@@ -137,41 +137,30 @@ def ended(names: Iterable[str], folder: Path, at: Place, parallel: int) -> tuple
     ):
 
         def end(name: str) -> Ending:
-            return _ended(name, own, committed, limits, configurations, lambda line: tell(f"{name}: {line}"))
+            try:
+                # It may have been extended, or be somebody else's by now.
+                facts = fleet.read_one(own, name)
+                if facts is None:
+                    return Ending(name=name, gone=True, reason="gone already")
+                (judgement,) = judged((facts,), committed, limits, own)
+                if judgement.decision != "reap":
+                    return Ending(name=name, gone=False, reason=judgement.reason)
+                left = destroy(facts, own, configurations, lambda line: tell(f"{name}: {line}"))
+            # Whatever went wrong with this one, the others' time is over, too.
+            except Exception as error:  # noqa: BLE001
+                return Ending(name=name, gone=False, reason=explained(error)[0])
+            if left:
+                return Ending(name=name, gone=False, reason=f"still in AWS: {', '.join(map(str, left))}")
+            return Ending(name=name, gone=True, reason=judgement.reason)
 
         return tuple(pool.map(end, names))
 
 
-def _ended(
-    name: str,
-    own: Place,
-    committed: tuple[str, ...],
-    limits: Limits,
-    configurations: Mapping[str, Mapping[str, Any]],
-    tell: Callable[[str], None],
-) -> Ending:
-    try:
-        # It may have been extended, or be somebody else's by now.
-        facts = fleet.read_one(own, name)
-        if facts is None:
-            return Ending(name=name, gone=True, reason="gone already")
-        (found,) = judged((facts,), committed, limits, own)
-        if found.decision != "reap":
-            return Ending(name=name, gone=False, reason=found.reason)
-        left = destroy(facts, own, configurations, tell)
-    # Whatever went wrong with this one, the others' time is over, too.
-    except Exception as error:  # noqa: BLE001
-        return Ending(name=name, gone=False, reason=explained(error)[0])
-    if left:
-        return Ending(name=name, gone=False, reason=f"still in AWS: {', '.join(str(one) for one in left)}")
-    return Ending(name=name, gone=True, reason=found.reason)
-
-
-def _row(found: Verdict, gone: Collection[str]) -> dict[str, Any]:
+def _row(judgement: Verdict, gone: Collection[str]) -> dict[str, Any]:
     return {
-        "name": found.name,
-        "decision": found.decision,
-        "reason": found.reason,
-        "expiresAt": stamp(found.expires_at) if found.expires_at else None,
-        "gone": found.name in gone,
+        "name": judgement.name,
+        "decision": judgement.decision,
+        "reason": judgement.reason,
+        "expiresAt": stamp(judgement.expires_at) if judgement.expires_at else None,
+        "gone": judgement.name in gone,
     }

@@ -98,44 +98,40 @@ def review(
     Example: eps-dos review live nft --base main
     """
     checkout = project_folder(Path.cwd())
-    if made_elsewhere is not None:
-        raise typer.Exit(_judge_elsewhere(made_elsewhere, checkout, format_, outputs or [], commit))
-    names = list(dict.fromkeys(stacks or stack_names(checkout)))
-    for name in names:
-        check_stack_name(name)
     now = datetime.now(UTC)
+    redactor = Redactor(_secrets_in(os.environ))
     # Whatever is wrong with it is said before anything is started.
     acknowledgements = read_acknowledgements(checkout, now.date())
-    redactor = Redactor(_known_secrets(os.environ))
-    if save_plan is not None:
-        save_plan = save_plan.absolute()
-        save_plan.mkdir(parents=True, exist_ok=True)
-    with _place(checkout, names, in_lab, base) as (at, told), progress(f"previewing {', '.join(names)}") as tell:
+    if made_elsewhere is not None:
+        commit = commit or ""
+        reviews = _made_elsewhere(made_elsewhere, redactor)
+    else:
+        names = list(dict.fromkeys(stacks or stack_names(checkout)))
+        for name in names:
+            check_stack_name(name)
+        if save_plan is not None:
+            save_plan = save_plan.absolute()
+            save_plan.mkdir(parents=True, exist_ok=True)
+        with _place(checkout, names, in_lab, base) as (at, told), progress(f"previewing {', '.join(names)}") as tell:
 
-        def of(name: str) -> StackReview:
-            source = _source(name, in_lab=in_lab, base=base, refresh=refresh)
-            context = _context(name, checkout, source, redactor)
-            return _reviewed(name, _Preview(at, told, refresh, save_plan), context, tell)
+            def of(name: str) -> StackReview:
+                source = _source(name, in_lab=in_lab, base=base, refresh=refresh)
+                context = _context(name, checkout, source, redactor)
+                return _reviewed(name, _Preview(at, told, refresh, save_plan), context, tell)
 
-        with ThreadPoolExecutor(max_workers=min(parallel, max(1, len(names)))) as pool:
-            reviews = list(pool.map(of, names))
+            with ThreadPoolExecutor(max_workers=min(parallel, max(1, len(names)))) as pool:
+                reviews = tuple(pool.map(of, names))
+        commit = commit or checked_out(checkout)
     judged = gate(reviews, acknowledgements, now.date(), redactor)
-    _write(
-        Review(commit=redactor.text(commit or checked_out(checkout)), made_at=now, gate=judged), format_, outputs or []
-    )
+    _write(Review(commit=redactor.text(commit), made_at=now, gate=judged), format_, outputs or [])
     raise typer.Exit(0 if judged.passed else 1)
 
 
-def _judge_elsewhere(file: Path, checkout: Path, format_: Format, outputs: Sequence[Path], commit: str | None) -> int:
-    now = datetime.now(UTC)
-    redactor = Redactor(_known_secrets(os.environ))
+def _made_elsewhere(file: Path, redactor: Redactor) -> tuple[StackReview, ...]:
     try:
-        reviews = from_json(file.read_text(encoding="utf-8", errors="replace"), redactor)
+        return from_json(file.read_text(encoding="utf-8", errors="replace"), redactor)
     except UntrustedReviewError as error:
         raise ConfigError.of(f"--from {file.name}:", f"{error}", "make it again") from None
-    judged = gate(reviews, read_acknowledgements(checkout, now.date()), now.date(), redactor)
-    _write(Review(commit=redactor.text(commit or ""), made_at=now, gate=judged), format_, outputs)
-    return 0 if judged.passed else 1
 
 
 _Told = Callable[[Any], Any]
@@ -178,7 +174,7 @@ def _context(stack: str, folder: Path, source: Source, redactor: Redactor) -> Co
     return Context(
         source=source,
         known=Known(published=published_in_file(stack, folder), suppliers=ranges(stack, folder)),
-        clients=_clients(stack, folder),
+        clients=[supplier.name for supplier in _admitted(stack, folder)],
         redactor=redactor,
     )
 
@@ -192,11 +188,6 @@ def published_in_file(stack: str, folder: Path) -> Mapping[str, str] | None:
     return {str(zone): str(one) for zone, one in addresses.items()} if isinstance(addresses, Mapping) else {}
 
 
-def _clients(stack: str, folder: Path) -> Sequence[str]:
-    """Return the suppliers that may connect to `stack`, in whose firewalls its addresses are."""
-    return [supplier.name for supplier in _admitted(stack, folder)]
-
-
 def ranges(stack: str, folder: Path) -> Mapping[IPv4Network, Collection[str]]:
     """Return the names of the suppliers that may connect to `stack`, by range."""
     names: dict[IPv4Network, list[str]] = {}
@@ -208,6 +199,7 @@ def ranges(stack: str, folder: Path) -> Mapping[IPv4Network, Collection[str]]:
 
 
 def _admitted(stack: str, folder: Path) -> Sequence[Supplier]:
+    """Return the suppliers that may connect to `stack`, in whose firewalls its addresses are."""
     try:
         listed = SupplierList.model_validate(read_mapping(folder / SUPPLIERS))
     except (ConfigError, ValueError):
@@ -228,14 +220,12 @@ def _reviewed(stack: str, preview: _Preview, context: Context, tell: Callable[[s
         plan = read_plan(stack, preview.told(error.events), preview.told(error.messages) or [str(error)])
     except NoSuchStackError as error:
         plan = read_plan(stack, (), [str(error)])
-    if path is not None and path.exists():
-        kept = keep(path, context.redactor)
-        if kept:
-            say(f"{stack}: {kept}")
+    if path is not None and path.exists() and (why_not := keep(path, context.redactor)):
+        say(f"{stack}: {why_not}")
     return review_stack(plan, context)
 
 
-def _known_secrets(environment: Mapping[str, str]) -> list[str]:
+def _secrets_in(environment: Mapping[str, str]) -> list[str]:
     return [value for name, value in environment.items() if any(word in name.upper() for word in _SECRET_VARIABLES)]
 
 

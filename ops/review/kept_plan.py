@@ -18,9 +18,26 @@ PULUMIS_OWN = frozenset({"seed", "magic", "time", "version"})
 """Random or encoded by Pulumi: a name's seed, a digest of the plan."""
 
 
-def suspicious(plan: Value, redactor: Redactor) -> Iterator[str]:
-    """Yield where in `plan`, as parsed from Pulumi's file, something looks like a secret and isn't encrypted."""
-    yield from _suspicious(plan, "", "", redactor)
+def suspicious(value: Value, redactor: Redactor, where: str = "", name: str = "") -> Iterator[str]:
+    """Yield where in a plan, as parsed from Pulumi's file, something looks like a secret and isn't encrypted.
+
+    `where` is the path to `value`, `name` the property that it is of.
+    """
+    if isinstance(value, Mapping):
+        if value.get(SECRET_KEY) == SECRET_MARK:
+            return
+        for key, item in value.items():
+            if key not in PULUMIS_OWN:
+                yield from suspicious(item, redactor, f"{where}.{key}" if where else str(key), str(key))
+    elif isinstance(value, list | tuple):
+        for index, item in enumerate(value):
+            yield from suspicious(item, redactor, f"{where}[{index}]", name)
+    elif isinstance(value, str) and not isinstance(document := readable(value), str):
+        # A policy, or user data: what stands in there counts, not how it is encoded.
+        if document not in (SECRET, UNKNOWN):
+            yield from suspicious(document, redactor, where, name)
+    elif redactor.value(value, name) != value:
+        yield redactor.text(where)
 
 
 def keep(path: Path, redactor: Redactor) -> str:
@@ -36,21 +53,3 @@ def keep(path: Path, redactor: Redactor) -> str:
         return f"the plan is not kept: what looks like a secret stands in it unencrypted, at {found[0]}{more}"
     path.chmod(0o600)
     return ""
-
-
-def _suspicious(value: Value, name: str, where: str, redactor: Redactor) -> Iterator[str]:
-    if isinstance(value, Mapping):
-        if value.get(SECRET_KEY) == SECRET_MARK:
-            return
-        for key, item in value.items():
-            if key not in PULUMIS_OWN:
-                yield from _suspicious(item, str(key), f"{where}.{key}" if where else str(key), redactor)
-    elif isinstance(value, list | tuple):
-        for index, item in enumerate(value):
-            yield from _suspicious(item, name, f"{where}[{index}]", redactor)
-    elif isinstance(value, str) and not isinstance(document := readable(value), str):
-        # A policy, or user data: what stands in there counts, not how it is encoded.
-        if document not in (SECRET, UNKNOWN):
-            yield from _suspicious(document, name, where, redactor)
-    elif redactor.value(value, name) != value:
-        yield redactor.text(where)

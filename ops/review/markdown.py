@@ -27,12 +27,13 @@ from ops.review.model import (
     ResourceChange,
     Review,
     StackReview,
+    concerned,
     counted_operations,
     counts,
     headline,
     lost_addresses,
 )
-from ops.review.plan import RANKED
+from ops.review.plan import RANKED, PolicyResult
 from ops.review.values import PropertyChange
 
 MARKER = "<!-- eps-dos-review -->"
@@ -79,8 +80,7 @@ def as_markdown(review: Review, limit: int = LIMIT) -> str:
 
 def _head(review: Review) -> str:
     sign, passed = SIGNS[review.verdict], review.gate.passed
-    names = ", ".join(_text(one.stack) for one in review.stacks[:MOST_NAMES])
-    more = f" and {len(review.stacks) - MOST_NAMES} more" if len(review.stacks) > MOST_NAMES else ""
+    names = _named([stack.stack for stack in review.stacks])
     title = {
         "failed": "failed, this is no approval",
         "dangerous": "dangerous changes are not acknowledged",
@@ -91,7 +91,7 @@ def _head(review: Review) -> str:
     commit = f"commit {_code(review.commit)}" if review.commit else "no commit known"
     source = "; ".join([*dict.fromkeys(_text(one.source.label) for one in review.stacks)][:MOST_SOURCES])
     gate = "" if passed else " · **not to be merged as it is**"
-    return f"{MARKER}\n## {sign} Preview of {names}{more}: {title}\n\n{commit} · {review.time} · {source}{gate}\n"
+    return f"{MARKER}\n## {sign} Preview of {names}: {title}\n\n{commit} · {review.time} · {source}{gate}\n"
 
 
 MOST_NAMES = 20
@@ -118,8 +118,7 @@ def _sections(review: StackReview, today: date) -> Iterator[_Section]:
         yield _Section(rank=1, name="errors", text=_errors(review))
     blocking = [one for one in review.policies if one.blocks]
     if blocking:
-        lines = [f"- {_text(one.message)} ({_code(one.policy)}{_on(one.urn)})" for one in blocking]
-        yield _listed(3, "policy violations", "**Forbidden by policy**", lines)
+        yield _listed(3, "policy violations", "**Forbidden by policy**", [*map(_policy, blocking)])
     if review.capacity or review.release:
         yield _facts([*review.capacity, *review.release])
     if review.picture:
@@ -136,8 +135,7 @@ def _sections(review: StackReview, today: date) -> Iterator[_Section]:
         yield _Section(rank=60, name="how to acknowledge", text=_details("How to acknowledge this", inside))
     notes = [one for one in review.policies if not one.blocks]
     if notes or review.warnings:
-        lines = [f"- {_text(one.message)} ({_code(one.policy)}{_on(one.urn)})" for one in notes]
-        lines += [f"- {_text(one)}" for one in review.warnings]
+        lines = [*map(_policy, notes), *(f"- {_text(warning)}" for warning in review.warnings)]
         yield _listed(65, "warnings", "**Warnings**", lines)
     yield _Section(rank=8, name="how", text=_how(review))
 
@@ -155,7 +153,8 @@ def _facts(facts: Sequence[Fact]) -> _Section:
 
 
 def _errors(review: StackReview) -> str:
-    return f"**The preview failed; all else here is what was seen until then.**\n\n{_fenced_lines(review.errors)}\n"
+    lines = _fenced("\n".join(review.errors), "text")
+    return f"**The preview failed; all else here is what was seen until then.**\n\n{lines}\n"
 
 
 def _dangers(review: StackReview) -> _Section:
@@ -164,11 +163,8 @@ def _dangers(review: StackReview) -> _Section:
     few = items[:MOST_DANGERS]
     rest = Counter(f"{one.what.split(' ')[0]}…: {one.action}" for one in review.dangers[MOST_DANGERS:])
     lines = [f"- and {count:,} more: {_text(what)}" for what, count in rest.most_common(MOST_DANGERS)]
-    few_lost = [
-        *lost[:MOST_DANGERS],
-        *([f"- and {len(lost) - MOST_DANGERS:,} more"] if len(lost) > MOST_DANGERS else []),
-    ]
-    return _Section(rank=2, name="dangers", text=_titled(lost, items), short=_titled(few_lost, [*few, *lines]))
+    short = _titled(_first(lost, MOST_DANGERS), [*few, *lines])
+    return _Section(rank=2, name="dangers", text=_titled(lost, items), short=short)
 
 
 def _titled(lost: Sequence[str], items: Sequence[str]) -> str:
@@ -180,13 +176,13 @@ def _lost(address: Address, review: StackReview) -> str:
     zone = f" ({_text(address.zone)})" if address.zone else ""
     if not address.published:
         return f"- {_code(address.address)}{zone}, which is not published"
-    concerns = next((one.concerns for one in review.dangers if address in one.addresses and one.concerns), ())
-    return f"- **{_code(address.address)}{zone}**, published: in the firewalls of {_named(concerns)}"
+    concerns = concerned(review, address)
+    return (
+        f"- **{_code(address.address)}{zone}**, published: in the firewalls of {_named(concerns) or 'whoever connects'}"
+    )
 
 
 def _named(names: Sequence[str]) -> str:
-    if not names:
-        return "whoever connects"
     more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
     return f"{', '.join(map(_text, names[:MOST_NAMES]))}{more}"
 
@@ -200,18 +196,19 @@ def _danger(danger: Danger) -> str:
     return "\n".join(lines)
 
 
-def _on(urn: str) -> str:
-    return f", {_code(urn.rsplit('::', 1)[-1])}" if urn else ""
+def _policy(result: PolicyResult) -> str:
+    on = f", {_code(result.urn.rsplit('::', 1)[-1])}" if result.urn else ""
+    return f"- {_text(result.message)} ({_code(result.policy)}{on})"
 
 
-def _listed(rank: int, name: str, title: str, lines: Sequence[str], separator: str = "\n\n") -> _Section:
-    few = [*lines[:MOST_LINES], *([f"- and {len(lines) - MOST_LINES:,} more"] if len(lines) > MOST_LINES else [])]
-    return _Section(
-        rank=rank,
-        name=f"{name} ({len(lines):,})",
-        text=f"{title}{separator}{NEW_LINE.join(lines)}\n",
-        short=f"{title}{separator}{NEW_LINE.join(few)}\n",
-    )
+def _listed(rank: int, name: str, title: str, lines: Sequence[str]) -> _Section:
+    text, short = (f"{title}\n\n{NEW_LINE.join(some)}\n" for some in (lines, _first(lines, MOST_LINES)))
+    return _Section(rank=rank, name=f"{name} ({len(lines):,})", text=text, short=short)
+
+
+def _first(lines: Sequence[str], most: int) -> list[str]:
+    """Return the first lines of a list, and how many more there are."""
+    return [*lines[:most], *([f"- and {len(lines) - most:,} more"] if len(lines) > most else [])]
 
 
 NEW_LINE = "\n"
@@ -221,13 +218,8 @@ MOST_LINES = 20
 def _component(index: int, component: Component) -> _Section:
     worst = min(RANKED.index(one.operation) for one in component.changes)
     # Replaced and deleted first, then what is changed, then what is only made.
-    base = (
-        10
-        if worst <= RANKED.index("delete")
-        else 30
-        if any(one.operation != "create" for one in component.changes)
-        else 40
-    )
+    goes, only_made = worst <= RANKED.index("delete"), all(one.operation == "create" for one in component.changes)
+    base = 10 if goes else 40 if only_made else 30
     return _changes(base + min(index, 9), component.name, component.changes)
 
 
@@ -261,13 +253,7 @@ def _property(change: PropertyChange, operation: str) -> str:
 
 
 def _side(value: Shown) -> str:
-    return (
-        _code(value.text)
-        if value.kind == "value"
-        else f"*{value.words}*"
-        if value.kind != "secret"
-        else _code(value.words)
-    )
+    return _code(value.words) if value.kind in {"value", "secret"} else f"*{value.words}*"
 
 
 def _tag_changes(changes: Sequence[ResourceChange]) -> _Section:
@@ -334,15 +320,11 @@ def _mermaid(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9 .,:()/→-]", lambda match: f"#{ord(match[0])};", text)
 
 
-def _fenced(text: str, language: str = "") -> str:
+def _fenced(text: str, language: str) -> str:
     """Return `text` in a fence that nothing in it can close."""
     longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
     return f"{fence}{language}\n{text}\n{fence}"
-
-
-def _fenced_lines(lines: Sequence[str]) -> str:
-    return _fenced("\n".join(lines), "text")
 
 
 def _details(title: str, inside: str) -> str:

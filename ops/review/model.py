@@ -189,6 +189,11 @@ def headline(review: StackReview) -> str:
     return f"nothing dangerous: {counts(review)}"
 
 
+def concerned(review: StackReview, address: Address) -> tuple[str, ...]:
+    """Return the suppliers in whose firewalls an address is that would be lost."""
+    return next((danger.concerns for danger in review.dangers if address in danger.addresses and danger.concerns), ())
+
+
 def lost_addresses(review: StackReview) -> tuple[Address, ...]:
     """Return the addresses that would be lost, each once, published ones first."""
     found = dict.fromkeys(address for danger in review.dangers for address in danger.addresses)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import TextIO
 
@@ -10,7 +11,7 @@ from rich.text import Text
 
 from ops.review.acknowledgements import example
 from ops.review.dangers import Danger
-from ops.review.model import Node, ResourceChange, Review, StackReview, counts, headline, lost_addresses
+from ops.review.model import Node, ResourceChange, Review, StackReview, concerned, counts, headline, lost_addresses
 
 STYLES = {"failed": "bold red", "dangerous": "bold red", "acknowledged": "bold yellow", "calm": "bold green",
           "unchanged": "dim"}  # fmt: skip
@@ -55,8 +56,7 @@ def _stack(stack: StackReview, review: Review) -> Iterator[Line]:
     yield (f"{stack.stack}: {headline(stack)}", STYLES[stack.verdict])
     for lost in lost_addresses(stack):
         zone = f" ({lost.zone})" if lost.zone else ""
-        concerns = next((one.concerns for one in stack.dangers if lost in one.addresses and one.concerns), ())
-        where = f"published: in the firewalls of {', '.join(concerns) or 'whoever connects'}"
+        where = f"published: in the firewalls of {', '.join(concerned(stack, lost)) or 'whoever connects'}"
         yield (f"  lost: {lost.address}{zone}, {where if lost.published else 'not published'}", "bold red")
     for danger in stack.dangers:
         yield from _danger(danger)
@@ -83,8 +83,12 @@ def _stack(stack: StackReview, review: Review) -> Iterator[Line]:
             yield from _change(change)
     if stack.tag_changes:
         yield (f"  Tags only: {len(stack.tag_changes):,} resources", "bold")
-        for told, count in _tag_changes(stack.tag_changes).items():
-            yield (f"    {told}: {count:,} of them", "dim")
+        tags = Counter(
+            f"{one.path}: {one.before.words} → {one.after.words}"
+            for change in stack.tag_changes
+            for one in change.properties
+        )
+        yield from ((f"    {tag}: {count:,} of them", "dim") for tag, count in tags.items())
     if any(not one.acknowledged for one in stack.dangers):
         yield ("  To acknowledge, in review-acknowledgements.yaml, approved by its owners:", "bold")
         yield from ((f"    {line}", "") for line in example(stack, review.made_at.date()).splitlines())
@@ -114,15 +118,6 @@ def _change(change: ResourceChange) -> Iterator[Line]:
         replaces = "  (replaces it)" if one.replaces and change.operation == "replace" else ""
         before = "" if one.before.kind == "absent" else f"{one.before.words} → "
         yield (f"        {one.path}: {before}{one.after.words}{replaces}", "dim")
-
-
-def _tag_changes(changes: tuple[ResourceChange, ...]) -> dict[str, int]:
-    told: dict[str, int] = {}
-    for change in changes:
-        for one in change.properties:
-            line = f"{one.path}: {one.before.words} → {one.after.words}"
-            told[line] = told.get(line, 0) + 1
-    return told
 
 
 def _picture(nodes: tuple[Node, ...]) -> str:

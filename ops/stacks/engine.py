@@ -189,7 +189,7 @@ class StackHandle:
         with _event_log(tell) as log:
             try:
                 _pulumi().run(
-                    [operation, "--stack", self.name, *options, "--event-log", str(log.path)],
+                    [operation, "--stack", self.name, *options, "--event-log", str(log)],
                     str(self.place.folder),
                     # Without it the engine has no --event-log.
                     {"PULUMI_DEBUG_COMMANDS": "true", **_here(self.place)},
@@ -197,9 +197,9 @@ class StackHandle:
             except StackNotFoundError:
                 raise NoSuchStackError(self.name) from None
             except CommandError as error:
-                events = log.read()
+                events = _events(log)
                 raise PulumiError(self.name, operation, _errors(events) or _said(error), events) from error
-            return Outcome(log.read())
+            return Outcome(_events(log))
 
     def _run(self, arguments: list[str]) -> CommandResult:
         try:
@@ -244,27 +244,14 @@ def _here(place: Place) -> dict[str, str]:
     return {"PULUMI_OPTION_CWD": str(place.folder)}
 
 
-class _EventLog:
-    """The file that the engine writes its events to, one JSON object a line."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def read(self) -> tuple[Json, ...]:
-        if not self.path.exists():
-            return ()
-        lines = self.path.read_text(encoding="utf-8").splitlines()
-        # The last one is cut short if the engine was killed.
-        return tuple(event for event in map(_event, lines) if event)
-
-
 @contextmanager
-def _event_log(tell: Tell) -> Iterator[_EventLog]:
-    """Give a log to write to, and tell what is in it while it grows."""
+def _event_log(tell: Tell) -> Iterator[Path]:
+    """Give a file for the engine to write its events to, one JSON object a line, and tell what is in it meanwhile."""
     with tempfile.TemporaryDirectory(prefix="eps-dos-") as folder:
-        log = _EventLog(Path(folder) / "events")
+        log = Path(folder) / "events"
+        log.touch()
         over = threading.Event()
-        teller = threading.Thread(target=_follow, args=(log.path, tell, over), daemon=True)
+        teller = threading.Thread(target=_follow, args=(log, tell, over), daemon=True)
         teller.start()
         try:
             yield log
@@ -273,26 +260,25 @@ def _event_log(tell: Tell) -> Iterator[_EventLog]:
             teller.join()
 
 
-def _follow(path: Path, tell: Tell, over: threading.Event) -> None:
+def _follow(log: Path, tell: Tell, over: threading.Event) -> None:
     done = 0
     unread = b""
-    offset = 0
     ended = False
-    while not ended:
-        # What came since the last look is told, too, when it is over.
-        ended = over.wait(POLL_SECONDS)
-        if not path.exists():
-            continue
-        with path.open("rb") as file:
-            file.seek(offset)
-            unread += file.read()
-            offset = file.tell()
-        *lines, unread = unread.split(b"\n")
-        for event in map(_event, lines):
-            done = 0 if "preludeEvent" in event else done + ("resOutputsEvent" in event)
-            metadata = (event.get("resourcePreEvent") or {}).get("metadata")
-            if metadata:
-                tell(f"{done} resources, now {metadata.get('op', '')} {str(metadata.get('urn', '')).split('::')[-1]}")
+    with log.open("rb") as file:
+        while not ended:
+            # What came since the last look is told, too, when it is over.
+            ended = over.wait(POLL_SECONDS)
+            *lines, unread = (unread + file.read()).split(b"\n")
+            for event in map(_event, lines):
+                done = 0 if "preludeEvent" in event else done + ("resOutputsEvent" in event)
+                step = (event.get("resourcePreEvent") or {}).get("metadata")
+                if step:
+                    tell(f"{done} resources, now {step.get('op', '')} {str(step.get('urn', '')).split('::')[-1]}")
+
+
+def _events(log: Path) -> tuple[Json, ...]:
+    # The last one is cut short if the engine was killed.
+    return tuple(event for event in map(_event, log.read_text(encoding="utf-8").splitlines()) if event)
 
 
 def _event(line: str | bytes) -> Json:

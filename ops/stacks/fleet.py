@@ -6,7 +6,7 @@ Left out: what becomes of them (`infra.reaping`).
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC
 from pathlib import Path
@@ -16,7 +16,6 @@ from infra import types
 from infra.deciding import load_environment
 from infra.environment import LIFETIME, Environment
 from infra.errors import ConfigError
-from infra.naming import check_stack_name
 from infra.reaping import LockFacts, StackFacts, settings_of
 from infra.settings import NAMESPACE
 from infra.values import mapping
@@ -66,8 +65,7 @@ def read_one(place: Place, name: str) -> StackFacts | None:
     url, project = backend_url(place), backend.project_name(place.folder)
     store = opened(url)
     if store is None:
-        handle = StackHandle(name, place)
-        return _exported(handle) if handle.exists() else None
+        return _exported(name, place) if StackHandle(name, place).exists() else None
     return next(iter(from_store(store, project, name)), None)
 
 
@@ -83,13 +81,13 @@ def environment_of(stack: str, folder: Path, place: Place) -> Environment:
     return load_environment(stack, folder, texts)
 
 
-def facts_of(
-    name: str,
-    deployment: Mapping[str, Any],
-    locks: Iterable[LockFacts] = (),
-    said_of_empty: Mapping[str, Any] | None = None,
+def _facts(
+    name: str, deployment: Mapping[str, Any], locks: Iterable[LockFacts], read_tags: Callable[[], Mapping[str, Any]]
 ) -> StackFacts:
-    """Return what a state, as `pulumi stack export` has it under `deployment`, tells of a stack."""
+    """Return what a state, as `pulumi stack export` has it under `deployment`, tells of a stack; of an empty one, tags.
+
+    Raises as `read_tags` does.
+    """
     resources = [one for one in deployment.get("resources") or () if isinstance(one, Mapping)]
     marks = [one for one in resources if one.get("type") == LIFETIME]
     counted = [one for one in resources if not str(one.get("type")).startswith(_NOT_COUNTED)]
@@ -105,7 +103,7 @@ def facts_of(
         ),
         protected=tuple(str(one.get("urn")).rpartition("::")[2] for one in resources if one.get("protect")),
         locks=tuple(locks),
-        said_of_empty=said_of_empty,
+        said_of_empty=None if counted else _settings_in(read_tags()),
     )
 
 
@@ -118,10 +116,7 @@ def _read(store: Store, name: str, state: str, tags: str | None, locks: Iterable
     except (ValueError, ConfigError) as error:
         return StackFacts(name=name, unreadable=" ".join(str(error).split()))
     deployment = mapping(mapping(document.get("checkpoint")).get("latest"))
-    known = facts_of(name, deployment, _locks(store, locks))
-    if known.resources or tags is None:
-        return known
-    return facts_of(name, deployment, known.locks, _settings_in(_tags(store, tags)))
+    return _facts(name, deployment, _locks(store, locks), lambda: _tags(store, tags) if tags else {})
 
 
 def _locks(store: Store, paths: Iterable[str]) -> tuple[LockFacts, ...]:
@@ -164,21 +159,14 @@ def _stack(file_name: str) -> str | None:
 def _from_cloud(place: Place, project: str) -> tuple[StackFacts, ...]:
     names = stack_names(place, project)
     with ThreadPoolExecutor(AT_ONCE // 2) as pool:
-        return tuple(pool.map(lambda name: _exported_by_name(name, place), names))
+        return tuple(pool.map(lambda name: _exported(name, place), names))
 
 
-def _exported_by_name(name: str, place: Place) -> StackFacts:
+def _exported(name: str, place: Place) -> StackFacts:
     try:
-        check_stack_name(name)
+        handle = StackHandle(name, place)
+        return _facts(name, mapping(handle.export().get("deployment")), (), handle.tags)
     except ConfigError as error:
         return StackFacts(name=name, unreadable=error.problems[0].message)
-    return _exported(StackHandle(name, place))
-
-
-def _exported(handle: StackHandle) -> StackFacts:
-    try:
-        deployment = mapping(handle.export().get("deployment"))
-        known = facts_of(handle.name, deployment)
-        return known if known.resources else facts_of(handle.name, deployment, (), _settings_in(handle.tags()))
     except PulumiError as error:
-        return StackFacts(name=handle.name, unreadable=" ".join(" ".join(error.messages).split()))
+        return StackFacts(name=name, unreadable=" ".join(" ".join(error.messages).split()))
