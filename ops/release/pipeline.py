@@ -110,19 +110,12 @@ def image_ids(aws: Aws, owner: str, names: Iterable[str]) -> dict[str, str]:
 
 def _stage(environment: Environment, release: str | None) -> Stage:
     own = environment.settings
-    exemption = own.get(f"{NAMESPACE}:promotion")
+    promoted = own.get(f"{NAMESPACE}:promotion")
     return Stage(
         stack=environment.name,
         wanted=str(own.get(f"{NAMESPACE}:release", LIVE)),
         mirrors=environment.mirrors,
         deployed=release,
-        exemption=_exemption(exemption) if exemption else None,
+        exemption=Exemption(**PromotionSettings.model_validate(promoted).model_dump()) if promoted else None,
         lasting=f"{NAMESPACE}:ephemeral" not in own,
-    )
-
-
-def _exemption(written: object) -> Exemption:
-    settings = PromotionSettings.model_validate(written)
-    return Exemption(
-        release=settings.release, without_evidence=settings.without_evidence, rollback_from=settings.rollback_from
     )

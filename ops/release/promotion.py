@@ -5,11 +5,13 @@ Left out: whether it may be (`infra.promotion`), and deploying it, which is a me
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import ExitStack
+from dataclasses import asdict
 from pathlib import Path
 
-from infra.promotion import Exemption, Pipeline, edits, follows
+from pydantic.alias_generators import to_camel
+
+from infra.promotion import Pipeline, edits, follows
 from ops.stacks.stackfile import StackFile
 
 KEY, RECORD = "release", "promotion"
@@ -30,7 +32,7 @@ def write(folder: Path, before: Pipeline, after: Pipeline, stack: str) -> tuple[
     if record is None:
         files[stack].remove(RECORD)
     else:
-        files[stack].set(RECORD, _as_written(record))
+        files[stack].set(RECORD, {to_camel(name): value for name, value in asdict(record).items() if value is not None})
     changed = []
     with ExitStack() as undo:
         for file in files.values():
@@ -40,12 +42,3 @@ def write(folder: Path, before: Pipeline, after: Pipeline, stack: str) -> tuple[
                 changed.append(file.path.name)
         undo.pop_all()
     return tuple(changed)
-
-
-def _as_written(record: Exemption) -> Mapping[str, str]:
-    values = {
-        "release": record.release,
-        "rollbackFrom": record.rollback_from,
-        "withoutEvidence": record.without_evidence,
-    }
-    return {key: value for key, value in values.items() if value is not None}

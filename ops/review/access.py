@@ -18,7 +18,7 @@ from typing import TypeAlias
 
 from infra import types
 from infra.graph import SECRET, UNKNOWN, Value, policy_statements
-from infra.values import objects
+from infra.values import objects, sequence
 from ops.review.plan import Change
 
 POLICIES: Mapping[str, str] = {
@@ -55,10 +55,8 @@ def _entries(change: Change, suppliers: Suppliers) -> Iterator[str]:
         # The list of a new environment admits whom its first review shows.
         return
     after = change.after("entries")
-    if after is UNKNOWN or not isinstance(after, list | tuple):
-        if after is not None:
-            yield "admits clients that are known only after the update"
-        return
+    if after is not None and not isinstance(after, list | tuple):
+        yield "admits clients that are known only after the update"
     before = [network for entry in objects(change.before("entries")) if (network := _network(entry.get("cidr")))]
     for entry in objects(after):
         network = _network(entry.get("cidr"))
@@ -100,7 +98,7 @@ class _Opening:
             return False
         return all(
             mine[name] == others[name]
-            or ((network := _network(mine[name])) is not None and _covered(network, _networks([others[name]])))
+            or ((network := _network(mine[name])) and (wider := _network(others[name])) and _covered(network, [wider]))
             for name in mine
         )
 
@@ -122,11 +120,8 @@ class _Opening:
 
 def _balancer_groups(change: Change) -> Iterator[str]:
     before, after = change.before("securityGroups"), change.after("securityGroups")
-    if change.old is None or not isinstance(after, list | tuple):
-        return
-    known = before if isinstance(before, list | tuple) else ()
-    for group in after:
-        if group is not UNKNOWN and group not in known:
+    for group in sequence(after) if change.old else ():
+        if group is not UNKNOWN and group not in sequence(before):
             yield f"also admits whom the security group {group} admits"
 
 
@@ -276,10 +271,6 @@ def _network(text: Value) -> _Network | None:
         return ip_network(str(text), strict=False)
     except ValueError:
         return None
-
-
-def _networks(texts: Sequence[Value]) -> list[_Network]:
-    return [network for text in texts if (network := _network(text))]
 
 
 def _covered(network: _Network, others: Sequence[_Network]) -> bool:
