@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from itertools import pairwise
 
@@ -68,12 +68,15 @@ def as_markdown(review: Review, limit: int = LIMIT) -> str:
     today = review.made_at.date()
     stacks = [[*_sections(stack, today)] for stack in review.stacks]
     head, tail = _head(review), _tail(review)
-    stacks, left_out = _shortened(stacks, limit - _length(head) - _length(tail))
+    room = limit - _length(head) - _length(tail) - NOTE_ROOM * len(stacks)
+    texts = iter(_fitting([section for sections in stacks for section in sections], room))
     parts = [head]
-    for sections, missing in zip(stacks, left_out, strict=True):
-        parts += [section.text for section in sections if section.text]
+    for sections in stacks:
+        shown = [(section, next(texts)) for section in sections]
+        parts += [text for _, text in shown if text]
+        missing = [section for section, text in shown if not text]
         # Without even a verdict, the title says how many there are.
-        if missing and any(section.text for section in sections):
+        if missing and len(missing) < len(sections):
             parts.append(f"**Left out for length:** {_text(_summed(missing))}. All of it: `--format text`.\n")
     return "\n".join([*parts, tail])
 
@@ -338,49 +341,31 @@ def _length(text: str) -> int:
     return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
-def _shortened(stacks: list[list[_Section]], room: int) -> tuple[list[list[_Section]], list[list[_Section]]]:
-    """Return the sections that there is room for, and those left out, by stack.
+def _fitting(sections: Sequence[_Section], room: int) -> list[str]:
+    """Return the text of each section, so that all fit into `room`: whole, in short, or empty.
 
     From the least important on, what can be told in short is; then whole sections go. What a reviewer must see
     (`ESSENTIAL`) is touched only after that.
     """
-    whole = [[*sections] for sections in stacks]
-    gone: list[tuple[int, int]] = []
-    total = sum(_length(section.text) + 1 for sections in stacks for section in sections)
-    ranked = sorted(
-        (
-            (section.rank, stack, index)
-            for stack, sections in enumerate(stacks)
-            for index, section in enumerate(sections)
-        ),
-        reverse=True,
-    )
-    room -= NOTE_ROOM * len(stacks)
-    lesser, essential = (
-        [(stack, index) for rank, stack, index in ranked if (rank > ESSENTIAL) is lesser] for lesser in (True, False)
-    )
-    for places, brief in ((lesser, True), (lesser, False), (essential, True), (essential, False)):
-        for stack, index in places:
-            section = stacks[stack][index]
-            if total <= room:
-                break
-            other = section.short if brief else ""
-            if (brief and not other) or _length(other) >= _length(section.text):
-                continue
-            total -= _length(section.text) - _length(other)
-            stacks[stack][index] = replace(section, text=other)
-            gone.append((stack, index))
+    texts = [section.text for section in sections]
+    total = sum(_length(text) + 1 for text in texts)
+    ranked = sorted(range(len(sections)), key=lambda index: (sections[index].rank, index), reverse=True)
+    lesser = [index for index in ranked if sections[index].rank > ESSENTIAL]
+    essential = ranked[len(lesser) :]
+    for indexes, brief in ((lesser, True), (lesser, False), (essential, True), (essential, False)):
+        for index in indexes:
+            other = sections[index].short if brief else ""
+            saved = _length(texts[index]) - _length(other)
+            if total > room and saved > 0 and (other or not brief):
+                total -= saved
+                texts[index] = other
     # What was cut short before something longer went may have room again.
-    for stack, index in sorted(set(gone), key=lambda place: whole[place[0]][place[1]].rank):
-        more = _length(whole[stack][index].text) - _length(stacks[stack][index].text)
-        if stacks[stack][index].text and total + more <= room:
+    for index in reversed(ranked):
+        more = _length(sections[index].text) - _length(texts[index])
+        if texts[index] and total + more <= room:
             total += more
-            stacks[stack][index] = whole[stack][index]
-    left_out = [
-        [before for before, after in zip(one, now, strict=True) if not after.text]
-        for one, now in zip(whole, stacks, strict=True)
-    ]
-    return stacks, left_out
+            texts[index] = sections[index].text
+    return texts
 
 
 ESSENTIAL = 9
