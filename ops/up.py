@@ -80,7 +80,7 @@ def up(
         if in_lab:
             say("the real Pulumi engine, on the lab's AWS: an emulator on this machine, not Amazon's")
         show(reports, sys.stdout)
-    raise typer.Exit(0 if all(one.passed for one in reports) else 1)
+    raise typer.Exit(0 if all(report.passed for report in reports) else 1)
 
 
 def _in_the_way(stack: str, at: Place) -> tuple[Sequence[Lock], Sequence[str]]:
@@ -91,7 +91,7 @@ def _in_the_way(stack: str, at: Place) -> tuple[Sequence[Lock], Sequence[str]]:
     handle = StackHandle(stack, at)
     try:
         locks = handle.locks()
-        return locks, handle.mend() if all(one.holder_is_dead() for one in locks) else ()
+        return locks, handle.mend() if all(lock.holder_is_dead() for lock in locks) else ()
     except (NoSuchStackError, PulumiError):
         # Pulumi has said what is wrong, and that isn't a lock.
         return (), ()

@@ -142,17 +142,17 @@ def extend(
 
     at = place(in_lab)
     facts = _made_for_a_test(name, at, committed)
-    said, settings = ephemeral_of(facts), settings_of(facts)
-    if said is None or settings is None or not facts.marks:
+    terms, settings = ephemeral_of(facts), settings_of(facts)
+    if terms is None or settings is None or not facts.marks:
         raise RefusalError(
             f"{name} has no expiry that can be read, or never came up", f"eps-dos ephemeral destroy {name}"
         )
     now = Aws(aws_plan(settings), at).now()
     _not_at_work(facts, now, limits.stale_lock)
     current = Lifetime(
-        created_at=said.created_at.astimezone(UTC),
-        starts_at=said.starts_at.astimezone(UTC) if said.starts_at else None,
-        expires_at=said.expires_at.astimezone(UTC),
+        created_at=terms.created_at.astimezone(UTC),
+        starts_at=terms.starts_at.astimezone(UTC) if terms.starts_at else None,
+        expires_at=terms.expires_at.astimezone(UTC),
     )
     longer = ephemeral.extended(current, now, long, limits)
     with work_folder(at, with_program=True) as own, progress(f"{name}: pulumi up") as tell:
@@ -177,9 +177,9 @@ def destroy(
     at = place(in_lab)
     facts = _made_for_a_test(name, at, committed)
     _not_at_work(facts, datetime.now(UTC), ephemeral.STALE_LOCK)
-    said = ephemeral_of(facts)
+    terms = ephemeral_of(facts)
     if not yes:
-        whose = f", made by {said.owner}, until {stamp(said.expires_at)}" if said else ""
+        whose = f", made by {terms.owner}, until {stamp(terms.expires_at)}" if terms else ""
         typer.confirm(f"Destroy {name} ({facts.resources} resources{whose})?", abort=True, err=True)
     configurations = readable_configurations(folder, committed)
     with work_folder(at, with_program=False) as own, progress(f"{name}: destroying") as tell:

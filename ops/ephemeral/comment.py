@@ -78,14 +78,14 @@ def compose(seen: Seen, addresses: Sequence[str], run: str) -> str:
         return _page(f"⚠️ {name} [was there, or is not complete]({run})", lines)
     lines = [
         f"- name: {code(words(seen.dns_name or 'unknown'))}",
-        f"- addresses now: {', '.join(code(one) for one in addresses) or 'its name is not known to DNS yet'}; AWS may "
+        f"- addresses now: {', '.join(map(code, addresses)) or 'its name is not known to DNS yet'}; AWS may "
         "assign others",
         f"- until {until}; longer: `eps-dos ephemeral extend {seen.name} --ttl 24h`",
         "",
         "| | | |",
         "|---|---|---|",
-        *(f"| {MARKS[one['verdict']]} | {text(one['name'])} | {text(one['value'] or one['evidence'])} |"
-          for one in seen.checks),
+        *(f"| {MARKS[check['verdict']]} | {text(check['name'])} | {text(check['value'] or check['evidence'])} |"
+          for check in seen.checks),
         "",
         f"It goes when the label is taken off or this is closed. A push doesn't change it. {RENEW}",
     ]  # fmt: skip
@@ -114,7 +114,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _addresses(name: str) -> tuple[str, ...]:
     try:
-        return tuple(sorted({str(one[4][0]) for one in socket.getaddrinfo(name, 443, socket.AF_INET)}))
+        answers = socket.getaddrinfo(name, 443, socket.AF_INET)
+        return tuple(sorted({str(answer[4][0]) for answer in answers}))
     except OSError:
         return ()
 

@@ -67,15 +67,15 @@ def destroy(facts: StackFacts, at: Place, stacks: Mapping[str, Mapping[str, Any]
 
 def whole_settings(facts: StackFacts, stacks: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any] | None:
     """Return the configuration of an environment, as far as it says where in AWS it was; None if nothing does."""
-    known = settings_of(facts)
-    if known is None or facts.marks:
-        return known
-    like = stacks.get(str(own_of(known)["ephemeral"].get("like")))
+    own = settings_of(facts)
+    if own is None or facts.marks:
+        return own
+    like = stacks.get(str(own_of(own)["ephemeral"].get("like")))
     if like is None:
         return None
     mirrored = stacks.get(str(own_of(like).get("mirrors")), {})
     zone = own_of(like).get("hostedZone") or own_of(mirrored).get("hostedZone")
-    return {**like, **known, f"{NAMESPACE}:dnsName": f"dos-{facts.name}.{zone}"}
+    return {**like, **own, f"{NAMESPACE}:dnsName": f"dos-{facts.name}.{zone}"}
 
 
 def aws_plan(settings: Mapping[str, Any]) -> AwsPlan:
@@ -85,7 +85,7 @@ def aws_plan(settings: Mapping[str, Any]) -> AwsPlan:
     return AwsPlan(
         region=str(settings["aws:region"]),
         profile=None if profile is None else str(profile),
-        assume_role_arns=tuple(str(one["roleArn"]) for one in roles),
+        assume_role_arns=tuple(str(role["roleArn"]) for role in roles),
     )
 
 

@@ -51,29 +51,29 @@ def shown(rows: Sequence[Mapping[str, Any]]) -> None:
     Console(file=sys.stdout, width=None if sys.stdout.isatty() else 200).print(table)
 
 
-def _row(facts: StackFacts, found: Verdict, now: datetime) -> dict[str, Any]:
-    said = ephemeral_of(facts)
-    expires_at = found.expires_at or (said.expires_at if said else None)
+def _row(facts: StackFacts, judgement: Verdict, now: datetime) -> dict[str, Any]:
+    terms = ephemeral_of(facts)
+    expires_at = judgement.expires_at or (terms.expires_at if terms else None)
     left = None if expires_at is None else expires_at - now
     return {
         "name": facts.name,
-        "owner": said.owner if said else None,
-        "like": said.like if said else None,
-        "createdAt": stamp(said.created_at) if said else None,
-        "startsAt": stamp(said.starts_at) if said and said.starts_at else None,
+        "owner": terms.owner if terms else None,
+        "like": terms.like if terms else None,
+        "createdAt": stamp(terms.created_at) if terms else None,
+        "startsAt": stamp(terms.starts_at) if terms and terms.starts_at else None,
         "expiresAt": stamp(expires_at) if expires_at else None,
         "expiresIn": None if left is None else in_words(left) if left > timedelta() else f"over for {in_words(-left)}",
-        "state": _state(facts, found),
+        "state": _state(facts, judgement),
         "resources": facts.resources,
-        "decision": found.decision,
-        "reason": found.reason,
+        "decision": judgement.decision,
+        "reason": judgement.reason,
     }
 
 
-def _state(facts: StackFacts, found: Verdict) -> str:
-    if found.decision == "refuse":
-        return found.reason
-    if any(one.dead is not True for one in facts.locks):
+def _state(facts: StackFacts, judgement: Verdict) -> str:
+    if judgement.decision == "refuse":
+        return judgement.reason
+    if any(lock.dead is not True for lock in facts.locks):
         return "being changed"
     if facts.pending or facts.locks:
         return "interrupted"

@@ -63,7 +63,7 @@ class Data:
         own = own_of(settings or {})
         bucket = (own.get("dataset") or {}).get("bucket")
         with_data = sorted(
-            name for name, one in configurations.items() if name != LIVE and "mirrors" not in own_of(one)
+            name for name, settings in configurations.items() if name != LIVE and "mirrors" not in own_of(settings)
         )
         if bucket is None or source == LIVE or "mirrors" in own:
             raise ConfigError.of(
@@ -106,22 +106,22 @@ def stack_configurations(folder: Path, names: Iterable[str]) -> dict[str, Mappin
 
 def readable_configurations(folder: Path, names: Iterable[str]) -> dict[str, Mapping[str, Any]]:
     """Return what those of the files say that can be read; what goes doesn't wait for the others' repair."""
-    found: dict[str, Mapping[str, Any]] = {}
+    readable: dict[str, Mapping[str, Any]] = {}
     for name in names:
         try:
-            found |= stack_configurations(folder, (name,))
+            readable |= stack_configurations(folder, (name,))
         except ConfigError:
             continue
-    return found
+    return readable
 
 
 def check_room(name: str, stacks: Collection[StackFacts], committed: Collection[str], limits: Limits, aws: Aws) -> None:
     """Raise RefusalError if there can't be another environment called `name`: it is there, or too many are."""
-    made = [one for one in stacks if one.name not in committed]
-    there = next((one for one in made if one.name == name), None)
+    made = [facts for facts in stacks if facts.name not in committed]
+    there = next((facts for facts in made if facts.name == name), None)
     if there is not None:
-        known = ephemeral_of(there)
-        until = f", until {stamp(known.expires_at)}, made by {known.owner}" if known else ""
+        terms = ephemeral_of(there)
+        until = f", until {stamp(terms.expires_at)}, made by {terms.owner}" if terms else ""
         raise RefusalError(
             f"{name} is there{until}",
             f"eps-dos ephemeral extend {name} --ttl 24h, eps-dos ephemeral destroy {name}, or another name",
@@ -147,11 +147,11 @@ def taken_networks(
     stacks: Collection[StackFacts], configurations: Mapping[str, Mapping[str, Any]], aws: Aws
 ) -> tuple[IPv4Network, ...]:
     """Return every range that is somebody's: by the stack files, by the states of the backend, by AWS."""
-    said = [
+    ranges = [
         str(own_of(settings).get("cidr"))
-        for settings in (*configurations.values(), *(settings_of(one) or {} for one in stacks))
+        for settings in (*configurations.values(), *(settings_of(facts) or {} for facts in stacks))
     ]
-    return tuple(network for text in (*said, *_networks(aws)) if (network := network_of(text)))
+    return tuple(network for text in (*ranges, *_networks(aws)) if (network := network_of(text)))
 
 
 def make(
@@ -237,12 +237,12 @@ def extend(
     facts: StackFacts, settings: Mapping[str, Any], lifetime: Lifetime, at: Place, tell: Tell, *, who: str
 ) -> None:
     """Give an environment another lifetime, and bring it up with that; recorded in its history as done by `who`."""
-    said = own_of(settings)["ephemeral"]
+    terms = own_of(settings)["ephemeral"]
     handle = StackHandle(facts.name, at)
     write_stack_file(at, facts.name, ephemeral.with_lifetime(settings, lifetime), handle.export().get("deployment"))
     load_environment(facts.name, at.folder)
-    handle.up(tell, message=f"extended by {who}, from {said['expiresAt']} to {stamp(lifetime.expires_at)}")
-    _set_tags(handle, lifetime, str(said["owner"]), str(said["like"]))
+    handle.up(tell, message=f"extended by {who}, from {terms['expiresAt']} to {stamp(lifetime.expires_at)}")
+    _set_tags(handle, lifetime, str(terms["owner"]), str(terms["like"]))
 
 
 def life_in_words(lifetime: Lifetime) -> str:

@@ -64,25 +64,26 @@ def reap(
 
     at = place(in_lab)
     with progress("reading the backend"):
-        facts = {one.name: one for one in fleet.read(at)}
+        facts = {stack.name: stack for stack in fleet.read(at)}
         verdicts = judged(facts.values(), committed, limits, at)
     for one in verdicts:
         # That the permanent ones stay goes without saying.
         if one.name not in {*PERMANENT, *committed} or one.decision == "refuse":
             say(f"{one.decision:<6}  {one.name}: {one.reason}")
-    condemned = [one.name for one in verdicts if one.decision == "reap"]
+    condemned = [judgement.name for judgement in verdicts if judgement.decision == "reap"]
     endings: tuple[Ending, ...] = ()
     if condemned and not dry_run:
         endings = ended(condemned, folder, at, parallel)
     for ending in endings:
         say(f"{'gone' if ending.gone else 'FAILED':<6}  {ending.name}: {ending.reason}")
-    gone = {one.name for one in endings if one.gone}
-    still_there = [] if dry_run else [one for one in verdicts if one.name not in gone and overdue(one, facts[one.name])]
+    gone = {ending.name for ending in endings if ending.gone}
+    late = [judgement.name for judgement in verdicts if overdue(judgement, facts[judgement.name])]
+    still_there = [] if dry_run else [name for name in late if name not in gone]
     if for_programs:
-        typer.echo(json.dumps([_row(one, gone) for one in verdicts], indent=2))
+        typer.echo(json.dumps([_row(judgement, gone) for judgement in verdicts], indent=2))
     else:
         did = f"{len(condemned)} would go" if dry_run else f"{len(gone)} gone, {len(still_there)} still there"
-        typer.echo(f"{did}; {sum(one.decision == 'stay' for one in verdicts)} stay")
+        typer.echo(f"{did}; {sum(judgement.decision == 'stay' for judgement in verdicts)} stay")
     raise typer.Exit(1 if still_there else 0)
 
 
@@ -122,7 +123,7 @@ def judged(stacks: Iterable[StackFacts], committed: tuple[str, ...], limits: Lim
             return Verdict(name=facts.name, decision="refuse", reason=reason)
         return verdict(facts, now, committed, limits)
 
-    return tuple(judge(one) for one in stacks)
+    return tuple(judge(facts) for facts in stacks)
 
 
 def ended(names: Iterable[str], folder: Path, at: Place, parallel: int) -> tuple[Ending, ...]:

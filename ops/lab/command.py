@@ -143,8 +143,8 @@ def unhealthy(
     image_name = _image_of(release, at.folder)
     ec2 = boto3.client("ec2")
     at.check_endpoint(ec2.meta.endpoint_url)
-    found = ec2.describe_images(Filters=[{"Name": "name", "Values": [image_name]}])["Images"]
-    images = [image["ImageId"] for image in found]
+    described = ec2.describe_images(Filters=[{"Name": "name", "Values": [image_name]}])["Images"]
+    images = [image["ImageId"] for image in described]
     here().control().fail_health_checks(images)
     say(f"instances of {image_name} ({', '.join(images)}) fail their health checks, until: eps-dos lab fault clear")
 
@@ -205,15 +205,15 @@ def clear() -> None:
 
 def _image_of(version: str, folder: Path) -> str:
     releases = read_mapping(folder / CATALOGUE).get("releases")
-    known: dict[str, Any] = {
-        str(one.get("version")): one.get("image")
-        for one in (releases if isinstance(releases, list) else [])
-        if isinstance(one, dict)
+    images: dict[str, Any] = {
+        str(release.get("version")): release.get("image")
+        for release in (releases if isinstance(releases, list) else [])
+        if isinstance(release, dict)
     }
-    if version not in known:
+    if version not in images:
         raise ConfigError.of(
             "RELEASE",
-            f"is {version}; allowed: a version of {CATALOGUE}: {', '.join(known)}",
-            f"eps-dos lab fault unhealthy {next(reversed(known), 'VERSION')}",
+            f"is {version}; allowed: a version of {CATALOGUE}: {', '.join(images)}",
+            f"eps-dos lab fault unhealthy {next(reversed(images), 'VERSION')}",
         )
-    return str(known[version])
+    return str(images[version])

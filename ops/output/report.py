@@ -58,8 +58,8 @@ def as_json(reports: Sequence[Report]) -> str:
     """Return `[{"title", "passed", "checks": [{"name", "verdict", "evidence", "value"}]}]`."""
     return json.dumps(
         [
-            {"title": one.title, "passed": one.passed, "checks": [asdict(check) for check in one.checks]}
-            for one in reports
+            {"title": report.title, "passed": report.passed, "checks": [asdict(check) for check in report.checks]}
+            for report in reports
         ],
         indent=2,
         ensure_ascii=False,

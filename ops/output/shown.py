@@ -87,14 +87,14 @@ def _reads_as_json(text: str) -> bool:
     return True
 
 
-def _first_difference(one: str, other: str) -> int:
-    if max(len(one), len(other)) <= LONGEST_SHOWN:
+def _first_difference(left: str, right: str) -> int:
+    if max(len(left), len(right)) <= LONGEST_SHOWN:
         return 0
     # By halves: comparing slices is as fast as C, whatever the length.
-    low, high = 0, min(len(one), len(other))
+    low, high = 0, min(len(left), len(right))
     while low < high:
         middle = (low + high + 1) // 2
-        if one[low:middle] == other[low:middle]:
+        if left[low:middle] == right[low:middle]:
             low = middle
         else:
             high = middle - 1
@@ -135,7 +135,7 @@ def visible(text: str) -> str:
     """
     if text.isprintable() and text.isascii():
         return text
-    return "".join(one if one.isprintable() and one not in _INVISIBLE else _escape(one) for one in text)
+    return "".join(char if char.isprintable() and char not in _INVISIBLE else _escape(char) for char in text)
 
 
 _INVISIBLE = frozenset("\u115f\u1160\u3164\uffa0\u2800\u034f")

@@ -44,7 +44,7 @@ def check(stack: Stack, in_lab: InLab = False, for_programs: Json = False) -> No
         answers,
         for_programs,
     )
-    raise typer.Exit(0 if all(one.open for one in answers) else 1)
+    raise typer.Exit(0 if all(answer.open for answer in answers) else 1)
 
 
 @app.command()
@@ -73,7 +73,7 @@ def promote(
     after = promoted(before, version, to, exemption)
     with progress(f"asking the gates of {to}") as tell:
         answers = gates(after, to, evidence(after, to, environments, at, tell), before.version(to))
-    allowed = all(one.open for one in answers)
+    allowed = all(answer.open for answer in answers)
     changed = write(at.checkout, before, after, to) if allowed else ()
     _answer(f"{version} to {to}", answers, for_programs)
     if not allowed:
@@ -149,7 +149,7 @@ def _exemption(before: Pipeline, version: str, to: str, rollback: bool, reason: 
 
 
 def _answer(title: str, answers: Iterable[Gate], for_programs: bool) -> None:
-    report = Report(title=title, checks=tuple(_check(one) for one in answers))
+    report = Report(title=title, checks=tuple(_check(answer) for answer in answers))
     if for_programs:
         typer.echo(as_json([report]))
     else:

@@ -59,33 +59,34 @@ def catalogue(folder: Path) -> Catalogue:
     return Catalogue.model_validate(read_mapping(folder / FILE))
 
 
-def pipeline(known: Mapping[str, Environment], listed: Catalogue, deployed: Mapping[str, str | None]) -> Pipeline:
-    """Return the pipeline of `known` environments, with what is deployed by stack."""
+def pipeline(decided: Mapping[str, Environment], listed: Catalogue, deployed: Mapping[str, str | None]) -> Pipeline:
+    """Return the pipeline of the `decided` environments, with what is deployed by stack."""
     return Pipeline(
         releases=listed.releases,
-        stages={name: _stage(environment, deployed.get(name)) for name, environment in known.items()},
+        stages={name: _stage(environment, deployed.get(name)) for name, environment in decided.items()},
         evidence=timedelta(hours=listed.evidence_hours),
     )
 
 
 def deployed(names: Iterable[str], at: Place, tell: Tell) -> dict[str, str | None]:
     """Return the release that each stack's state has; None where nothing is deployed."""
-    found: dict[str, str | None] = {}
+    releases: dict[str, str | None] = {}
     for name in names:
         tell(f"the state of {name}")
         try:
             state = StackHandle(name, at).export()
         except NoSuchStackError:
-            found[name] = None
+            releases[name] = None
             continue
-        found[name] = released((state.get("deployment") or {}).get("resources") or ())[0]
-    return found
+        releases[name] = released((state.get("deployment") or {}).get("resources") or ())[0]
+    return releases
 
 
-def evidence(of: Pipeline, stack: str, known: Mapping[str, Environment], at: Place, tell: Tell) -> Found:
+def evidence(of: Pipeline, stack: str, decided: Mapping[str, Environment], at: Place, tell: Tell) -> Found:
     """Return what the gates of `stack` ask for beside the files: the images, and for Live the histories."""
     tell(f"the images that {stack} may use")
-    images = image_ids(Aws(known[stack].aws, at), known[stack].service.image_owner, [one.image for one in of.releases])
+    aws, owner = Aws(decided[stack].aws, at), decided[stack].service.image_owner
+    images = image_ids(aws, owner, [release.image for release in of.releases])
     ran: list[Run] = []
     if stack == LIVE:
         url = backend_url(at)
@@ -104,8 +105,8 @@ def image_ids(aws: Aws, owner: str, names: Iterable[str]) -> dict[str, str]:
         Owners=[owner],
         Filters=[{"Name": "name", "Values": sorted(set(names))}, {"Name": "state", "Values": ["available"]}],
     )
-    images = sorted((one for page in pages for one in page["Images"]), key=lambda one: one.get("CreationDate", ""))
-    return {one["Name"]: one["ImageId"] for one in images}
+    images = sorted((image for page in pages for image in page["Images"]), key=lambda one: one.get("CreationDate", ""))
+    return {image["Name"]: image["ImageId"] for image in images}
 
 
 def _stage(environment: Environment, release: str | None) -> Stage:

@@ -105,14 +105,14 @@ class _Opening:
     def _ports_within(self, other: _Opening) -> bool:
         if self.ports == other.ports:
             return True
-        numbers = [one for one in (*self.ports, *other.ports) if isinstance(one, int | float)]
+        numbers = [port for port in (*self.ports, *other.ports) if isinstance(port, int | float)]
         if len(numbers) < 4:
             return False
         low, high, other_low, other_high = numbers
         return other_low <= low and high <= other_high
 
     def __str__(self) -> str:
-        low, high = (int(one) if isinstance(one, float) and one.is_integer() else one for one in self.ports)
+        low, high = (int(port) if isinstance(port, float) and port.is_integer() else port for port in self.ports)
         ports = f"{low}" if low == high else f"{low}-{high}"
         peers = ", ".join(value for name, value in self.peer if name != "securityGroupId")
         return f"{self.protocol} {ports} to or from {peers or 'nobody named'}"
@@ -152,12 +152,12 @@ def _policy(change: Change) -> Iterator[str]:
         )
         return
     old, new = _grants(before), _grants(after)
-    denied_before, denied_after = ({one for one in grants if one.effect == "Deny"} for grants in (old, new))
+    denied_before, denied_after = ({grant for grant in grants if grant.effect == "Deny"} for grants in (old, new))
     for grant in sorted(new - old):
-        if grant.effect != "Deny" and not any(grant.within(one) for one in old):
+        if grant.effect != "Deny" and not any(grant.within(granted) for granted in old):
             yield f"allows {grant}"
     for grant in sorted(denied_before - denied_after):
-        if not any(grant.within(one) for one in denied_after):
+        if not any(grant.within(denied) for denied in denied_after):
             yield f"no longer denies {grant}"
 
 
@@ -275,6 +275,6 @@ def _network(text: Value) -> _Network | None:
 
 def _covered(network: _Network, others: Sequence[_Network]) -> bool:
     return any(
-        isinstance(network, type(one)) and network.subnet_of(one)  # type: ignore[arg-type]  # of one family
-        for one in others
+        isinstance(network, type(other)) and network.subnet_of(other)  # type: ignore[arg-type]  # of one family
+        for other in others
     )

@@ -89,15 +89,15 @@ def gate(
     def safe(text: str) -> str:
         return visible(redactor.text(text))
 
-    valid = {one.danger: safe(one.reason) for one in acknowledgements if one.expires >= today}
+    valid = {ack.danger: safe(ack.reason) for ack in acknowledgements if ack.expires >= today}
     stacks = {review.stack for review in reviews}
     needed = {(review.stack, danger.urn, danger.action) for review in reviews for danger in review.dangers}
     return Gate(
         reviews=tuple(_judged(review, valid) for review in reviews),
         stale=tuple(
-            safe(f"{one.action} of {one.urn} expired on {one.expires}: remove it, or give it a new reason and day")
-            for one in acknowledgements
-            if one.expires < today
+            safe(f"{ack.action} of {ack.urn} expired on {ack.expires}: remove it, or give it a new reason and day")
+            for ack in acknowledgements
+            if ack.expires < today
         ),
         unused=tuple(
             safe(f"{action} of {urn}: nothing in this change needs it")

@@ -36,12 +36,12 @@ class Base:
 
     place: Place
     folder: Path
-    """Of the project, which is no one's and soon gone."""
+    """The temporary checkout."""
 
-    def told(self, written: Written) -> Written:
+    def without_folder(self, written: Written) -> Written:
         """Return what was written in the lab (JSON), without the name of its folder."""
-        told: Written = json.loads(json.dumps(written).replace(json.dumps(str(self.folder))[1:-1], "PROJECT"))
-        return told
+        named: Written = json.loads(json.dumps(written).replace(json.dumps(str(self.folder))[1:-1], "PROJECT"))
+        return named
 
 
 @contextmanager
@@ -77,8 +77,8 @@ def base_in_lab(checkout: Path, base: str, stacks: Sequence[str], say: Callable[
 def resolved(checkout: Path, name: str) -> str | None:
     """Return the short form of the commit that `name` stands for in `checkout`; None if there is none."""
     # A name that begins with a hyphen would be an option.
-    found = _git(checkout, "rev-parse", "--verify", "--quiet", "--short", "--end-of-options", f"{name}^{{commit}}")
-    return found.stdout.decode().strip() or None if found.returncode == 0 else None
+    parsed = _git(checkout, "rev-parse", "--verify", "--quiet", "--short", "--end-of-options", f"{name}^{{commit}}")
+    return parsed.stdout.decode().strip() or None if parsed.returncode == 0 else None
 
 
 def commit(checkout: Path) -> str:
@@ -91,14 +91,14 @@ def commit(checkout: Path) -> str:
 
 
 def _archived(checkout: Path, base: str) -> bytes:
-    found = resolved(checkout, base)
-    if found is None:
+    commit_id = resolved(checkout, base)
+    if commit_id is None:
         raise ConfigError.of(
             "--base",
             f"is {base!r}, which is no commit here; allowed: a branch, a tag or a commit of this repository",
             "git fetch, or name another one",
         )
-    return _git(checkout, "archive", "--format=tar", found).stdout
+    return _git(checkout, "archive", "--format=tar", commit_id).stdout
 
 
 def _git(checkout: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
@@ -117,7 +117,7 @@ def _with_foundations(stacks: Sequence[str], project: Path) -> list[str]:
         if stack not in there:
             continue
         mirrored = StackFile(project / f"Pulumi.{stack}.yaml").get("mirrors")
-        wanted += [one for one in (mirrored, stack) if isinstance(one, str) and one in there]
+        wanted += [name for name in (mirrored, stack) if isinstance(name, str) and name in there]
     return list(dict.fromkeys(wanted))
 
 

@@ -34,7 +34,7 @@ from ops.review.acknowledgements import gate, read_acknowledgements
 from ops.review.base import base_in_lab
 from ops.review.base import commit as checked_out
 from ops.review.content import Context, review_stack
-from ops.review.dangers import Known
+from ops.review.dangers import Declared
 from ops.review.document import UntrustedReviewError, as_json, from_json
 from ops.review.kept_plan import keep
 from ops.review.markdown import as_markdown
@@ -112,12 +112,12 @@ def review(
         if save_plan is not None:
             save_plan = save_plan.absolute()
             save_plan.mkdir(parents=True, exist_ok=True)
-        with _place(checkout, names, in_lab, base) as (at, told), progress(f"previewing {', '.join(names)}") as tell:
+        with _place(checkout, names, in_lab, base) as (at, renamed), progress(f"previewing {', '.join(names)}") as tell:
 
             def of(name: str) -> StackReview:
                 source = _source(name, in_lab=in_lab, base=base, refresh=refresh)
                 context = _context(name, checkout, source, redactor)
-                return _reviewed(name, _Preview(at, told, refresh, save_plan), context, tell)
+                return _reviewed(name, _Preview(at, renamed, refresh, save_plan), context, tell)
 
             with ThreadPoolExecutor(max_workers=min(parallel, max(1, len(names)))) as pool:
                 reviews = tuple(pool.map(of, names))
@@ -134,8 +134,8 @@ def _made_elsewhere(file: Path, redactor: Redactor) -> tuple[StackReview, ...]:
         raise ConfigError.of(f"--from {file.name}:", f"{error}", "make it again") from None
 
 
-_Told = Callable[[Any], Any]
-"""Returns what was written with what a lab has called by what it stands for."""
+_Renamed = Callable[[Any], Any]
+"""Returns what was written, with the temporary checkout called PROJECT."""
 
 
 @dataclass(frozen=True)
@@ -143,19 +143,19 @@ class _Preview:
     """How stacks are previewed."""
 
     at: Place
-    told: _Told
+    renamed: _Renamed
     refresh: bool
     save_plan: Path | None
 
 
 @contextmanager
-def _place(checkout: Path, stacks: Sequence[str], in_lab: bool, base: str | None) -> Iterator[tuple[Place, _Told]]:
+def _place(checkout: Path, stacks: Sequence[str], in_lab: bool, base: str | None) -> Iterator[tuple[Place, _Renamed]]:
     if base is None:
         yield place(in_lab), lambda written: written
         return
 
     with base_in_lab(checkout, base, stacks, say) as made:
-        yield made.place, made.told
+        yield made.place, made.without_folder
 
 
 def _source(stack: str, *, in_lab: bool, base: str | None, refresh: bool) -> Source:
@@ -173,7 +173,7 @@ def _source(stack: str, *, in_lab: bool, base: str | None, refresh: bool) -> Sou
 def _context(stack: str, folder: Path, source: Source, redactor: Redactor) -> Context:
     return Context(
         source=source,
-        known=Known(published=published_in_file(stack, folder), suppliers=ranges(stack, folder)),
+        declared=Declared(published=published_in_file(stack, folder), suppliers=ranges(stack, folder)),
         clients=[supplier.name for supplier in _admitted(stack, folder)],
         redactor=redactor,
     )
@@ -185,7 +185,7 @@ def published_in_file(stack: str, folder: Path) -> Mapping[str, str] | None:
         addresses = StackFile(folder / f"Pulumi.{stack}.yaml").get("virtualIps")
     except (ConfigError, OSError):
         return None
-    return {str(zone): str(one) for zone, one in addresses.items()} if isinstance(addresses, Mapping) else {}
+    return {str(zone): str(address) for zone, address in addresses.items()} if isinstance(addresses, Mapping) else {}
 
 
 def ranges(stack: str, folder: Path) -> Mapping[IPv4Network, Collection[str]]:
@@ -214,10 +214,10 @@ def _reviewed(stack: str, preview: _Preview, context: Context, tell: Callable[[s
     try:
         if preview.at.in_lab:
             handle.create()
-        found = handle.preview(lambda now: tell(f"{stack}, {now}"), refresh=preview.refresh, plan=path)
-        plan = read_plan(stack, preview.told(found.events))
+        outcome = handle.preview(lambda now: tell(f"{stack}, {now}"), refresh=preview.refresh, plan=path)
+        plan = read_plan(stack, preview.renamed(outcome.events))
     except PulumiError as error:
-        plan = read_plan(stack, preview.told(error.events), preview.told(error.messages) or [str(error)])
+        plan = read_plan(stack, preview.renamed(error.events), preview.renamed(error.messages) or [str(error)])
     except NoSuchStackError as error:
         plan = read_plan(stack, (), [str(error)])
     if path is not None and path.exists() and (why_not := keep(path, context.redactor)):

@@ -18,7 +18,7 @@ from infra.graph import ABSENT, Value
 from infra.values import mapping
 from ops.output.redaction import Redactor
 from ops.output.shown import Shown, shown, visible
-from ops.review.dangers import Danger, Known, dangers
+from ops.review.dangers import Danger, Declared, dangers
 from ops.review.model import (
     Component,
     Fact,
@@ -62,7 +62,7 @@ class Context:
     """What a review knows beside the plan."""
 
     source: Source
-    known: Known
+    declared: Declared
     clients: Sequence[str] = ()
     """Suppliers that may connect."""
     redactor: Redactor
@@ -77,7 +77,7 @@ def review_stack(plan: Plan, context: Context) -> StackReview:
         return visible(hidden) if len(hidden) <= longest else f"{visible(hidden[:longest])}…"
 
     def safe_danger(danger: Danger) -> Danger:
-        addresses = tuple(replace(one, address=safe(one.address), zone=safe(one.zone)) for one in danger.addresses)
+        addresses = tuple(replace(lost, address=safe(lost.address), zone=safe(lost.zone)) for lost in danger.addresses)
         published = any(address.published for address in addresses)
         return replace(
             danger,
@@ -96,7 +96,7 @@ def review_stack(plan: Plan, context: Context) -> StackReview:
         return replace(result, policy=policy, pack=pack, message=message, urn=urn)
 
     changed = [
-        (described, _tags_only(described.operation, (one.path for one in described.properties)))
+        (described, _tags_only(described.operation, (changed.path for changed in described.properties)))
         for change in plan.changes
         if (described := _resource_change(change, redactor, safe)) is not None
     ]
@@ -106,15 +106,15 @@ def review_stack(plan: Plan, context: Context) -> StackReview:
         verdict="calm",
         source=context.source,
         errors=tuple(_error_lines(plan, redactor, safe)),
-        dangers=tuple(map(safe_danger, dangers(plan, context.known))),
+        dangers=tuple(map(safe_danger, dangers(plan, context.declared))),
         capacity=tuple(_facts(_capacity(plan), redactor)),
         release=tuple(_facts(_release(plan), redactor)),
         policies=tuple(map(safe_result, plan.policies)),
         policies_passed=plan.policies_passed,
         policy_packs=tuple(map(safe, plan.packs)),
         counts=_counts(plan),
-        components=tuple(_by_component([one for one, tags in changed if not tags], component_of, safe)),
-        tag_changes=tuple(one for one, tags in changed if tags),
+        components=tuple(_by_component([described for described, tags in changed if not tags], component_of, safe)),
+        tag_changes=tuple(described for described, tags in changed if tags),
         drift=tuple(_drift(plan, redactor, safe)),
         picture=tuple(_picture(plan, safe)),
         warnings=tuple(_warnings(plan, safe)),
@@ -127,7 +127,7 @@ def review_stack(plan: Plan, context: Context) -> StackReview:
 def component_name(change: Change) -> str:
     """Return the component that a resource belongs to: the outermost of the program's own among its parents."""
     chain = change.qualified_type.split("$")
-    own = next((one for one in chain if one.startswith(COMPONENT_PREFIX)), "")
+    own = next((type_ for type_ in chain if type_.startswith(COMPONENT_PREFIX)), "")
     if own:
         return own.removeprefix(COMPONENT_PREFIX)
     return "Rollout" if change.type == types.ROLLOUT else NO_COMPONENT
@@ -209,7 +209,7 @@ def _touches(path: str, others: Collection[str]) -> bool:
     """Whether `path` is one of `others`, lies in one, or holds one."""
     if path in others:
         return True
-    return any(path.startswith(f"{one}.") or one.startswith(f"{path}.") for one in others)
+    return any(path.startswith(f"{other}.") or other.startswith(f"{path}.") for other in others)
 
 
 _STEPS = re.compile(r'\["((?:[^"\\]|\\.)*)"\]|\[(\d+)\]|([^.\[\]]+)')
@@ -263,10 +263,10 @@ def _by_component(
         grouped.setdefault(safe(component_of[change.urn]), []).append(change)
 
     def order(name: str) -> tuple[int, int, str]:
-        worst = min(RANKED.index(one.operation) for one in grouped[name])
-        known = COMPONENTS.index(name) if name in COMPONENTS else len(COMPONENTS)
+        worst = min(RANKED.index(change.operation) for change in grouped[name])
+        position = COMPONENTS.index(name) if name in COMPONENTS else len(COMPONENTS)
         # What goes or is replaced comes before what is made or changed, wherever it is.
-        return (worst if worst <= RANKED.index("delete") else len(RANKED), known, name)
+        return (worst if worst <= RANKED.index("delete") else len(RANKED), position, name)
 
     for name in sorted(grouped, key=order):
         of_one = sorted(grouped[name], key=lambda one: (RANKED.index(one.operation), one.type, one.name))
@@ -292,8 +292,8 @@ def _drift(plan: Plan, redactor: Redactor, safe: _Safe) -> Iterator[ResourceChan
                 for state in (change.old, change.new)
             )
             others = LEFT_TO_OTHERS.get(change.type, frozenset())
-            found = [one for one in changed_properties(before, after) if one[0] not in others]
-            properties = [shown_change(path, old, new, redactor) for path, old, new in found]
+            changed = [entry for entry in changed_properties(before, after) if entry[0] not in others]
+            properties = [shown_change(path, old, new, redactor) for path, old, new in changed]
             if not properties:
                 continue
         yield _described(change, properties, "is no longer there" if change.operation == "delete" else "", safe)
@@ -310,7 +310,7 @@ def _capacity(plan: Plan) -> Iterator[_Pair]:
             yield (name, group.before(key), group.after(key))
     for policy in plan.of_type(types.SCALING_POLICY):
         key = "targetTrackingConfiguration"
-        before, after = (mapping(one).get("targetValue") for one in (policy.before(key), policy.after(key)))
+        before, after = (mapping(target).get("targetValue") for target in (policy.before(key), policy.after(key)))
         yield ("CPU target (percent)", before, after)
     for template in plan.of_type(types.LAUNCH_TEMPLATE):
         yield ("instance type", template.before("instanceType"), template.after("instanceType"))
@@ -326,14 +326,14 @@ def _facts(pairs: Iterator[_Pair], redactor: Redactor) -> Iterator[Fact]:
     for name, before, after in pairs:
         if before is None and after is None:
             continue
-        old, new = (shown(ABSENT if one is None else readable(one), redactor, name).words for one in (before, after))
+        old, new = (shown(ABSENT if side is None else readable(side), redactor, name).words for side in (before, after))
         yield Fact(name=name, before=old, after=new)
 
 
 def _without_heading(message: str) -> str:
     """Return what a policy found, without its description, which the engine puts on the first line."""
-    _, *found = message.strip().splitlines() or [""]
-    return " ".join(" ".join(found or [message]).split())
+    _, *lines = message.strip().splitlines() or [""]
+    return " ".join(" ".join(lines or [message]).split())
 
 
 def _error_lines(plan: Plan, redactor: Redactor, safe: _Safe) -> Iterator[str]:
@@ -341,7 +341,7 @@ def _error_lines(plan: Plan, redactor: Redactor, safe: _Safe) -> Iterator[str]:
     lines = [line for error in plan.errors for line in redactor.text(error).strip().splitlines()]
     # How the engine ends: it says nothing where something else does.
     telling = [line for line in lines if line not in ENGINES_END]
-    lines = telling or ([] if any(one.blocks for one in plan.policies) else lines)
+    lines = telling or ([] if any(result.blocks for result in plan.policies) else lines)
     yield from (safe(line) for line in lines[:MOST_ERROR_LINES])
     if len(lines) > MOST_ERROR_LINES:
         yield f"… {len(lines) - MOST_ERROR_LINES} more lines"
@@ -367,7 +367,7 @@ _BRIEF = {MINIMUM: "minimum", MAXIMUM: "maximum", "release": "release"}
 
 def _nodes(plan: Plan) -> Iterator[Node]:
     for record in plan.of_type(types.RECORD):
-        names = [str(one) for one in (record.before("name"), record.after("name")) if one is not None]
+        names = [str(name) for name in (record.before("name"), record.after("name")) if name is not None]
         label = " → ".join(dict.fromkeys(names))
         yield Node(column="name", label=label, state=_state([record]))
     yield from _addresses(plan)
@@ -392,7 +392,7 @@ def _nodes(plan: Plan) -> Iterator[Node]:
         yield Node(column="dataset", label=str(name), state=_state([bucket]))
     if not buckets:
         # A mirror reads another environment's.
-        read = (one.old.outputs.get("dataset") for one in plan.changes if is_stack(one) and one.old)
+        read = (change.old.outputs.get("dataset") for change in plan.changes if is_stack(change) and change.old)
         for dataset in read:
             name = mapping(dataset).get("bucket")
             if isinstance(name, str):
@@ -401,15 +401,15 @@ def _nodes(plan: Plan) -> Iterator[Node]:
 
 def _addresses(plan: Plan) -> Iterator[Node]:
     """Yield the addresses by zone; those allocated elsewhere, which are no resource of the stack, as they were."""
-    made = {one.name.removeprefix(f"{plan.stack}-vip-"): one for one in plan.of_type(types.EIP)}
-    stack = next((one.old for one in plan.changes if is_stack(one) and one.old), None)
+    made = {change.name.removeprefix(f"{plan.stack}-vip-"): change for change in plan.of_type(types.EIP)}
+    stack = next((change.old for change in plan.changes if is_stack(change) and change.old), None)
     by_zone = mapping(stack.outputs.get("virtualIps")) if stack else {}
     # A zone in use has a public subnet; a reserved one has nothing but its address.
-    used = {one.name.removeprefix(f"{plan.stack}-public-") for one in plan.of_type(types.SUBNET)}
+    used = {subnet.name.removeprefix(f"{plan.stack}-public-") for subnet in plan.of_type(types.SUBNET)}
     for zone in sorted({*made, *by_zone}):
         change = made.get(zone)
-        known = change.old.outputs.get("publicIp") if change and change.old else by_zone.get(zone)
-        label = f"{known} ({zone})" if isinstance(known, str) else zone
+        address = change.old.outputs.get("publicIp") if change and change.old else by_zone.get(zone)
+        label = f"{address} ({zone})" if isinstance(address, str) else zone
         state = _state([change]) if change else "same"
         if zone in used:
             yield Node(column="address", label=label, state=state)
@@ -418,7 +418,7 @@ def _addresses(plan: Plan) -> Iterator[Node]:
 
 
 def _arrow(before: Value, after: Value) -> str:
-    old, new = (int(one) if isinstance(one, float) and one.is_integer() else one for one in (before, after))
+    old, new = (int(value) if isinstance(value, float) and value.is_integer() else value for value in (before, after))
     return f"{new}" if old in (None, new) else f"{old} → {new}"
 
 
@@ -428,8 +428,8 @@ def _state(changes: Sequence[Change]) -> NodeState:
         "unknown": "unknown", "replace": "replaced", "delete": "gone", "create": "new", "update": "changed",
         "import": "changed",
     }  # fmt: skip
-    found: list[Operation] = [one.operation for one in changes if not _same_but_tags(one)]
-    return states.get(min(found, key=RANKED.index), "same") if found else "same"
+    operations: list[Operation] = [change.operation for change in changes if not _same_but_tags(change)]
+    return states.get(min(operations, key=RANKED.index), "same") if operations else "same"
 
 
 def _same_but_tags(change: Change) -> bool:
@@ -448,7 +448,7 @@ def fingerprint(plan: Plan) -> str:
     """
     made_up = _made_up_names(plan)
 
-    def told(value: Value) -> Value:
+    def comparable(value: Value) -> Value:
         text = value if isinstance(value, str) else json.dumps(value, sort_keys=True, default=repr)
         return made_up.sub(r"\1-*", text)
 
@@ -456,17 +456,17 @@ def fingerprint(plan: Plan) -> str:
     for change in plan.changes:
         before = change.old.raw_inputs if change.old else {}
         after = change.new.raw_inputs if change.new else {}
-        options = [(one.path, one.before.text, one.after.text) for one in _options(change)]
+        options = [(option.path, option.before.text, option.after.text) for option in _options(change)]
         if change.operation in {"same", "read"} and not options:
             continue
-        found = [] if change.operation == "delete" else changed_properties(before, after)
-        properties = sorted([path, told(old), told(new)] for path, old, new in found)
+        changed = [] if change.operation == "delete" else changed_properties(before, after)
+        properties = sorted([path, comparable(old), comparable(new)] for path, old, new in changed)
         changes.append([change.urn, change.operation, change.deletes_first, options, properties])
     return hashlib.sha256(json.dumps(sorted(changes, key=lambda one: str(one[0]))).encode()).hexdigest()
 
 
 def _made_up_names(plan: Plan) -> re.Pattern[str]:
     """Return what matches a name that Pulumi makes up: the logical one, a hyphen and seven hexadecimal digits."""
-    new = {one.name for one in plan.changes if one.operation in {"create", "replace"}}
+    new = {change.name for change in plan.changes if change.operation in {"create", "replace"}}
     inside = "|".join(re.escape(name) for name in sorted(new, key=len, reverse=True) if name)
     return re.compile(rf"({inside})-[0-9a-f]{{7}}(?![0-9a-f])" if inside else r"(?!)()")

@@ -84,8 +84,8 @@ class Danger:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Known:
-    """What is known of an environment besides its plan."""
+class Declared:
+    """What the files say of an environment besides its plan."""
 
     published: Mapping[str, str] | None = field(default_factory=dict)
     """Addresses by zone, as the stack file has them now; None if it can't be read."""
@@ -93,38 +93,38 @@ class Known:
     """Whose a range is, as suppliers.yaml has it now."""
 
 
-def dangers(plan: Plan, known: Known) -> tuple[Danger, ...]:
+def dangers(plan: Plan, declared: Declared) -> tuple[Danger, ...]:
     """Return what is dangerous in `plan`, the worst first: lost addresses, outages, then by what and how."""
-    situation = _Situation(plan, known)
-    found = [danger for change in plan.changes for danger in _of(change, situation)]
-    found += [danger for change in plan.drift for danger in _gone(change, situation)]
-    found += _cut_off(situation)
-    found += _certificate(situation)
+    situation = _Situation(plan, declared)
+    result = [danger for change in plan.changes for danger in _of(change, situation)]
+    result += [danger for change in plan.drift for danger in _gone(change, situation)]
+    result += _cut_off(situation)
+    result += _certificate(situation)
     if plan.failed:
-        found += _taken_out(situation, {address for danger in found for address in danger.addresses})
-    found += _contradicted(situation)
+        result += _taken_out(situation, {address for danger in result for address in danger.addresses})
+    result += _contradicted(situation)
     if plan.uncounted:
         counts = ", ".join(f"{operation} ({count})" for operation, count in plan.uncounted.items())
         message = f"has operations that the engine counts and doesn't show: {counts}"
-        found.append(situation.of_stack("unknown", message))
-    return tuple(sorted(found, key=_rank))
+        result.append(situation.of_stack("unknown", message))
+    return tuple(sorted(result, key=_rank))
 
 
 def _rank(danger: Danger) -> tuple[bool, bool, int, int, str]:
     kinds = [*VITAL.values()]
     kind = next((index for index, name in enumerate(kinds) if danger.what.startswith(name)), len(kinds))
-    lost = any(one.published for one in danger.addresses)
+    lost = any(address.published for address in danger.addresses)
     return (not lost, not danger.outage, kind, ORDER.index(danger.action), danger.what)
 
 
 class _Situation:
     """What a danger depends on beyond the one resource."""
 
-    def __init__(self, plan: Plan, known: Known) -> None:
+    def __init__(self, plan: Plan, declared: Declared) -> None:
         self.plan = plan
-        self.known = known
+        self.declared = declared
         # In a stack that is only being made, nothing can be lost and nobody was kept out.
-        self.is_new = not any(one.old for one in plan.changes if one.type.startswith("aws:"))
+        self.is_new = not any(change.old for change in plan.changes if change.type.startswith("aws:"))
         self._by_allocation: dict[str, str] = {}
         for change in plan.of_type(types.EIP):
             outputs = change.old.outputs if change.old else {}
@@ -140,8 +140,8 @@ class _Situation:
         self.published_before = _zones(json_document(written) if isinstance(written, str) else written)
         # As the stack was last deployed: also those who stand in no file any more.
         could_connect = {network_of(cidr): [str(who)] for cidr, who in mapping(outputs.get("clients")).items()}
-        self.clients = {network: names for network, names in could_connect.items() if network} | {**known.suppliers}
-        self._published = {**self.published_before, **_zones(known.published)}
+        self.clients = {network: names for network, names in could_connect.items() if network} | {**declared.suppliers}
+        self._published = {**self.published_before, **_zones(declared.published)}
 
     def _brought(self) -> dict[str, str]:
         """Return the addresses by allocation that were allocated elsewhere, by the zones that they are attached in."""
@@ -162,7 +162,7 @@ class _Situation:
         }
 
     def replaced(self, type_: str) -> bool:
-        return any(one.operation in {"replace", "delete"} for one in self.plan.of_type(type_))
+        return any(change.operation in {"replace", "delete"} for change in self.plan.of_type(type_))
 
     def of_stack(self, action: Action, message: str, what: str = "", addresses: tuple[Address, ...] = ()) -> Danger:
         """Return a danger that no single resource is the cause of."""
@@ -188,8 +188,8 @@ class _Situation:
 
     def of_allocations(self, allocations: set[Value]) -> tuple[Address, ...]:
         """Return the addresses of `allocations`, in order of zone."""
-        found = [address for one in allocations if (address := self._by_allocation.get(str(one)))]
-        return tuple(sorted((self.address(one) for one in found), key=lambda one: (one.zone, one.address)))
+        addresses = filter(None, (self._by_allocation.get(str(allocation)) for allocation in allocations))
+        return tuple(sorted(map(self.address, addresses), key=lambda address: (address.zone, address.address)))
 
 
 def _zones(by_zone: Value) -> dict[str, str]:
@@ -208,7 +208,7 @@ def _of(change: Change, situation: _Situation) -> Iterator[Danger]:
         return Danger(action=action, urn=change.urn, what=what, message=message, outage=outage, addresses=addresses)
 
     if change.operation == "unknown":
-        operations = ", ".join(one for one in change.engine_operations) or "nothing at all"
+        operations = ", ".join(change.engine_operations) or "nothing at all"
         yield danger("unknown", f"gets an operation that isn't known here, so it can't be judged: {operations}")
     look = _LOOKS.get(change.type)
     if look is not None:
@@ -218,7 +218,7 @@ def _of(change: Change, situation: _Situation) -> Iterator[Danger]:
     if change.type in BUCKET_SETTINGS and change.operation == "delete" and not situation.replaced(types.BUCKET):
         yield danger("unprotect", "goes: the dataset is without it")
     if not situation.is_new:
-        for sentence in widened(change, situation.known.suppliers):
+        for sentence in widened(change, situation.declared.suppliers):
             yield danger("widen", sentence)
 
 
@@ -263,11 +263,11 @@ def _taken_out(situation: _Situation, listed: Set[Address]) -> Iterator[Danger]:
 
     A file that takes a zone out may be refused before any resource is looked at; the address is at stake all the same.
     """
-    if situation.known.published is None:
+    if situation.declared.published is None:
         return
     for address, zone in situation.published_before.items():
         lost = situation.address(address)
-        if address not in situation.known.published.values() and lost not in listed:
+        if address not in situation.declared.published.values() and lost not in listed:
             message = f"of {zone} is published, and no longer in the stack file"
             yield situation.of_stack("delete", message, f"virtual IP {address}", (lost,))
 
@@ -275,7 +275,7 @@ def _taken_out(situation: _Situation, listed: Set[Address]) -> Iterator[Danger]:
 def _contradicted(situation: _Situation) -> Iterator[Danger]:
     """Yield the addresses that the stack file calls published where the stack, which published none yet, has others."""
     before = set(situation.published_before.values())
-    for zone, published in sorted((situation.known.published or {}).items()):
+    for zone, published in sorted((situation.declared.published or {}).items()):
         has = situation.address_in(zone)
         if has and has != published and zone not in before:
             message = f"of {zone} is published, says the stack file; the stack has {has} there"
@@ -442,4 +442,4 @@ _LOOKS: Mapping[str, Callable[[Change, _Situation, _Make], Iterator[Danger]]] = 
 
 def _allocations(mappings: Value) -> set[Value]:
     allocations = (entry.get("allocationId") for entry in objects(mappings))
-    return {one for one in allocations if isinstance(one, str) or one is UNKNOWN}
+    return {allocation for allocation in allocations if isinstance(allocation, str) or allocation is UNKNOWN}

@@ -43,13 +43,13 @@ def suspicious(value: Value, redactor: Redactor, where: str = "", name: str = ""
 def keep(path: Path, redactor: Redactor) -> str:
     """Let only its owner read the plan at `path`, or remove it if it shows a secret; return why, or an empty text."""
     try:
-        found = sorted(suspicious(json.loads(path.read_text(encoding="utf-8")), redactor))
+        places = sorted(suspicious(json.loads(path.read_text(encoding="utf-8")), redactor))
     except (ValueError, RecursionError):
         path.unlink()
         return "the plan is not kept: it can't be read, and so not be searched for secrets"
-    if found:
+    if places:
         path.unlink()
-        more = f" and {len(found) - 1} more" if len(found) > 1 else ""
-        return f"the plan is not kept: what looks like a secret stands in it unencrypted, at {found[0]}{more}"
+        more = f" and {len(places) - 1} more" if len(places) > 1 else ""
+        return f"the plan is not kept: what looks like a secret stands in it unencrypted, at {places[0]}{more}"
     path.chmod(0o600)
     return ""

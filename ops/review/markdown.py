@@ -92,7 +92,7 @@ def _head(review: Review) -> str:
         "unchanged": "nothing changes",
     }[review.verdict]
     commit = f"commit {_code(review.commit)}" if review.commit else "no commit known"
-    source = "; ".join([*dict.fromkeys(_text(one.source.label) for one in review.stacks)][:MOST_SOURCES])
+    source = "; ".join([*dict.fromkeys(_text(stack.source.label) for stack in review.stacks)][:MOST_SOURCES])
     gate = "" if passed else " · **not to be merged as it is**"
     return f"{MARKER}\n## {sign} Preview of {names}: {title}\n\n{commit} · {review.time} · {source}{gate}\n"
 
@@ -102,8 +102,8 @@ MOST_SOURCES = 3
 
 
 def _tail(review: Review) -> str:
-    lines = [f"- stale in `{FILE}`: {_text(one)}" for one in review.gate.stale]
-    lines += [f"- unused in `{FILE}`: {_text(one)}" for one in review.gate.unused]
+    lines = [f"- stale in `{FILE}`: {_text(entry)}" for entry in review.gate.stale]
+    lines += [f"- unused in `{FILE}`: {_text(entry)}" for entry in review.gate.unused]
     if len(lines) > MOST_ENTRIES:
         lines = [*lines[:MOST_ENTRIES], f"- and {len(lines) - MOST_ENTRIES} more entries that are stale or unused"]
     return "\n".join(["---", *lines, ""]) if lines else ""
@@ -119,7 +119,7 @@ def _sections(review: StackReview, today: date) -> Iterator[_Section]:
         yield _dangers(review)
     if review.errors:
         yield _Section(rank=1, name="errors", text=_errors(review))
-    blocking = [one for one in review.policies if one.blocks]
+    blocking = [result for result in review.policies if result.blocks]
     if blocking:
         yield _listed(3, "policy violations", "**Forbidden by policy**", [*map(_policy, blocking)])
     if review.capacity or review.release:
@@ -132,11 +132,11 @@ def _sections(review: StackReview, today: date) -> Iterator[_Section]:
         yield _component(index, component)
     if review.tag_changes:
         yield _tag_changes(review.tag_changes)
-    if any(not one.acknowledged for one in review.dangers):
+    if any(not danger.acknowledged for danger in review.dangers):
         yaml = _fenced(example(review, today), "yaml")
         inside = f"In `{FILE}`, approved by its owners:\n\n{yaml}"
         yield _Section(rank=60, name="how to acknowledge", text=_details("How to acknowledge this", inside))
-    notes = [one for one in review.policies if not one.blocks]
+    notes = [result for result in review.policies if not result.blocks]
     if notes or review.warnings:
         lines = [*map(_policy, notes), *(f"- {_text(warning)}" for warning in review.warnings)]
         yield _listed(65, "warnings", "**Warnings**", lines)
@@ -148,8 +148,8 @@ def _verdict(review: StackReview) -> str:
 
 
 def _facts(facts: Sequence[Fact]) -> _Section:
-    changed = [f"| {_text(one.name)} | {_code(one.before)} | {_code(one.after)} |" for one in facts if one.changes]
-    same = [f"{_text(one.name)} {_code(one.after)}" for one in facts if not one.changes]
+    changed = [f"| {_text(fact.name)} | {_code(fact.before)} | {_code(fact.after)} |" for fact in facts if fact.changes]
+    same = [f"{_text(fact.name)} {_code(fact.after)}" for fact in facts if not fact.changes]
     table = ["| | before | after |", "|---|---|---|", *changed[:MOST_LINES], ""] if changed else []
     stays = [f"Stays: {'; '.join(same[:MOST_LINES])}.", ""] if same else []
     return _Section(rank=4, name="capacity and release", text=NEW_LINE.join([*table, *stays]))
@@ -161,10 +161,10 @@ def _errors(review: StackReview) -> str:
 
 
 def _dangers(review: StackReview) -> _Section:
-    items = [_danger(one) for one in review.dangers]
-    lost = [_lost(one, review) for one in lost_addresses(review)]
+    items = [_danger(danger) for danger in review.dangers]
+    lost = [_lost(address, review) for address in lost_addresses(review)]
     few = items[:MOST_DANGERS]
-    rest = Counter(f"{one.what.split(' ')[0]}…: {one.action}" for one in review.dangers[MOST_DANGERS:])
+    rest = Counter(f"{danger.what.split(' ')[0]}…: {danger.action}" for danger in review.dangers[MOST_DANGERS:])
     lines = [f"- and {count:,} more: {_text(what)}" for what, count in rest.most_common(MOST_DANGERS)]
     short = _titled(_first(lost, MOST_DANGERS), [*few, *lines])
     return _Section(rank=2, name="dangers", text=_titled(lost, items), short=short)
@@ -219,24 +219,24 @@ MOST_LINES = 20
 
 
 def _component(index: int, component: Component) -> _Section:
-    worst = min(RANKED.index(one.operation) for one in component.changes)
+    worst = min(RANKED.index(change.operation) for change in component.changes)
     # Replaced and deleted first, then what is changed, then what is only made.
-    goes, only_made = worst <= RANKED.index("delete"), all(one.operation == "create" for one in component.changes)
+    goes, only_made = worst <= RANKED.index("delete"), all(change.operation == "create" for change in component.changes)
     base = 10 if goes else 40 if only_made else 30
     return _changes(base + min(index, 9), component.name, component.changes)
 
 
 def _changes(rank: int, name: str, changes: Sequence[ResourceChange]) -> _Section:
-    told = counted_operations(changes)
-    by_kind = Counter((one.operation, one.type) for one in changes)
+    summary = counted_operations(changes)
+    by_kind = Counter((change.operation, change.type) for change in changes)
     kinds = [
         f"- {count:,} **{operation}** {_code(kind)}" for (operation, kind), count in by_kind.most_common(MOST_LINES)
     ]
     return _Section(
         rank=rank,
-        name=f"{name} ({told})",
-        text=_details(f"{name}: {told}", "\n".join(map(_change, changes))),
-        short=_details(f"{name}: {told} (too many to list)", "\n".join(kinds)),
+        name=f"{name} ({summary})",
+        text=_details(f"{name}: {summary}", "\n".join(map(_change, changes))),
+        short=_details(f"{name}: {summary} (too many to list)", "\n".join(kinds)),
     )
 
 
@@ -244,7 +244,7 @@ def _change(change: ResourceChange) -> str:
     unknown = f" ({', '.join(map(_code, change.engine_operations))})" if change.operation == "unknown" else ""
     note = f", {_text(change.note)}" if change.note else ""
     lines = [f"- **{change.operation}**{unknown} {_code(change.name)} {_code(change.type)}{note}"]
-    lines += [f"  - {_property(one, change.operation)}" for one in change.properties]
+    lines += [f"  - {_property(changed, change.operation)}" for changed in change.properties]
     return "\n".join(lines)
 
 
@@ -263,11 +263,11 @@ def _tag_changes(changes: Sequence[ResourceChange]) -> _Section:
     """Return tag changes by what changes, since mostly all resources get the same one."""
     by_change: dict[str, list[str]] = {}
     for change in changes:
-        for one in change.properties:
-            by_change.setdefault(_property(one, "update"), []).append(change.name)
+        for changed in change.properties:
+            by_change.setdefault(_property(changed, "update"), []).append(change.name)
     lines = [
-        f"- {told}: {_code(names[0])}" if len(names) == 1 else f"- {told}: {len(names):,} resources"
-        for told, names in by_change.items()
+        f"- {tag}: {_code(names[0])}" if len(names) == 1 else f"- {tag}: {len(names):,} resources"
+        for tag, names in by_change.items()
     ]
     title = f"Tags only: {len(changes):,} resources"
     return _Section(
@@ -344,8 +344,8 @@ def _length(text: str) -> int:
 def _fitting(sections: Sequence[_Section], room: int) -> list[str]:
     """Return the text of each section, so that all fit into `room`: whole, in short, or empty.
 
-    From the least important on, what can be told in short is; then whole sections go. What a reviewer must see
-    (`ESSENTIAL`) is touched only after that.
+    From the least important on, sections are first shortened, then left out. What a reviewer must see (`ESSENTIAL`)
+    comes last.
     """
     texts = [section.text for section in sections]
     total = sum(_length(text) + 1 for text in texts)

@@ -26,7 +26,7 @@ class Gate:
     @property
     def passed(self) -> bool:
         """Whether no preview failed and every danger is acknowledged."""
-        return all(one.verdict not in {"failed", "dangerous"} for one in self.reviews)
+        return all(review.verdict not in {"failed", "dangerous"} for review in self.reviews)
 
 
 Verdict = Literal["failed", "dangerous", "acknowledged", "calm", "unchanged"]
@@ -127,9 +127,9 @@ class StackReview:
 
 def verdict(review: StackReview) -> Verdict:
     """Return what a reviewer is to make of it."""
-    if review.errors or any(one.blocks for one in review.policies):
+    if review.errors or any(result.blocks for result in review.policies):
         return "failed"
-    if any(not one.acknowledged for one in review.dangers):
+    if any(not danger.acknowledged for danger in review.dangers):
         return "dangerous"
     if review.dangers:
         return "acknowledged"
@@ -151,7 +151,7 @@ class Review:
     @property
     def stacks(self) -> tuple[StackReview, ...]:
         """The worst first; those alike in the order that they were asked for."""
-        return tuple(sorted(self.gate.reviews, key=lambda one: WORST_FIRST.index(one.verdict)))
+        return tuple(sorted(self.gate.reviews, key=lambda review: WORST_FIRST.index(review.verdict)))
 
     @property
     def verdict(self) -> Verdict:
@@ -166,7 +166,7 @@ class Review:
 
 def headline(review: StackReview) -> str:
     """Return the verdict on one stack in one sentence, without the stack's name."""
-    lost = len([one for one in lost_addresses(review) if one.published])
+    lost = len([address for address in lost_addresses(review) if address.published])
     open_ = sum(not danger.acknowledged for danger in review.dangers)
     outages = sum(bool(danger.outage) for danger in review.dangers)
     dangerous = [
@@ -196,16 +196,18 @@ def concerned(review: StackReview, address: Address) -> tuple[str, ...]:
 
 def lost_addresses(review: StackReview) -> tuple[Address, ...]:
     """Return the addresses that would be lost, each once, published ones first."""
-    found = dict.fromkeys(address for danger in review.dangers for address in danger.addresses)
-    return tuple(sorted(found, key=lambda one: (not one.published, one.zone, one.address)))
+    lost = dict.fromkeys(address for danger in review.dangers for address in danger.addresses)
+    return tuple(sorted(lost, key=lambda address: (not address.published, address.zone, address.address)))
 
 
 def counts(review: StackReview) -> str:
     """Return how many resources are changed in which way: `2 updated, 1 created`."""
-    told = counted_operations([*(one for part in review.components for one in part.changes), *review.tag_changes])
+    summary = counted_operations(
+        [*(change for part in review.components for change in part.changes), *review.tag_changes]
+    )
     if review.drift:
-        told = ", ".join(one for one in (told, f"{len(review.drift):,} changed outside Pulumi") if one)
-    return told or "nothing changed"
+        summary = f"{summary}{summary and ', '}{len(review.drift):,} changed outside Pulumi"
+    return summary or "nothing changed"
 
 
 _WORDS: Mapping[Operation, str] = {
@@ -216,8 +218,8 @@ _WORDS: Mapping[Operation, str] = {
 
 def counted_operations(changes: Sequence[ResourceChange]) -> str:
     """Return how many of `changes` do what: `2 updated, 1 created`."""
-    found = Counter(change.operation for change in changes)
-    return ", ".join(f"{found[name]:,} {word}" for name, word in _WORDS.items() if found[name])
+    by_operation = Counter(change.operation for change in changes)
+    return ", ".join(f"{by_operation[name]:,} {word}" for name, word in _WORDS.items() if by_operation[name])
 
 
 def _counted(count: int, noun: str) -> str:

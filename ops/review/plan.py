@@ -160,7 +160,7 @@ class Change:
     @property
     def deletes_first(self) -> bool:
         """Whether the old one goes before the new one comes."""
-        order = [one for one in self.engine_operations if one in {"create-replacement", "delete-replaced"}]
+        order = [step for step in self.engine_operations if step in {"create-replacement", "delete-replaced"}]
         return order[:1] == ["delete-replaced"]
 
     @property
@@ -232,7 +232,7 @@ class Plan:
 
     def of_type(self, type_: str) -> tuple[Change, ...]:
         """Return the changes (and unchanged resources) of a Pulumi type."""
-        return tuple(one for one in self.changes if one.type == type_)
+        return tuple(change for change in self.changes if change.type == type_)
 
 
 def read_plan(stack: str, events: Sequence[Json], errors: Iterable[str] = ()) -> Plan:
@@ -245,7 +245,7 @@ def read_plan(stack: str, events: Sequence[Json], errors: Iterable[str] = ()) ->
     summary = next(reversed(_of_kind(log, "summaryEvent")), {})
     return Plan(
         stack=stack,
-        changes=tuple(one for one in _merged(planned) if not _engines_own(one)),
+        changes=tuple(change for change in _merged(planned) if not _engines_own(change)),
         drift=tuple(change for step in refreshed if (change := _drifted(step)) is not None),
         warnings=tuple(_warnings(log)),
         policies=_policies(log),
@@ -254,7 +254,7 @@ def read_plan(stack: str, events: Sequence[Json], errors: Iterable[str] = ()) ->
             f"{str(name).split('|')[0]} {version}" for name, version in mapping(summary.get("PolicyPacks")).items()
         ),
         policies_passed=_passed(log),
-        errors=tuple(str(one) for one in errors),
+        errors=tuple(str(error) for error in errors),
         duration_seconds=seconds if isinstance(seconds := summary.get("durationSeconds"), int) else None,
         uncounted=_uncounted(planned, mapping(summary.get("resourceChanges"))),
         unknown_events=tuple(sorted({str(key) for event in log for key in event} - KNOWN_EVENTS)),
@@ -305,19 +305,19 @@ def _merged(steps: Sequence[Step]) -> tuple[Change, ...]:
 
 def _change(urn: str, steps: Sequence[Step]) -> Change:
     # What an earlier update replaced and couldn't delete is finished off beside what happens to its successor.
-    current = [one for one in steps if not (one.operation == "delete" and one.old and one.old.left_over)] or steps
-    operations = [ENGINE_OPERATIONS.get(one.operation, "unknown") for one in current]
-    if current is steps and all(one.old and one.old.left_over for one in current) and set(operations) == {"delete"}:
+    current = [step for step in steps if not (step.operation == "delete" and step.old and step.old.left_over)] or steps
+    operations = [ENGINE_OPERATIONS.get(step.operation, "unknown") for step in current]
+    if current is steps and all(step.old and step.old.left_over for step in current) and set(operations) == {"delete"}:
         operations = ["forget"]
     telling = sorted(current, key=lambda one: one.operation != "replace")
     return Change(
         urn=urn,
         operation=min(operations, key=RANKED.index),
-        engine_operations=tuple(one.operation for one in current),
-        old=next((one.old for one in telling if one.old), None),
-        new=next((one.new for one in telling if one.new), None),
-        detailed_diff={path: kind for one in current for path, kind in one.detailed_diff.items()},
-        replace_reasons=tuple(dict.fromkeys(reason for one in current for reason in one.replace_reasons)),
+        engine_operations=tuple(step.operation for step in current),
+        old=next((step.old for step in telling if step.old), None),
+        new=next((step.new for step in telling if step.new), None),
+        detailed_diff={path: kind for step in current for path, kind in step.detailed_diff.items()},
+        replace_reasons=tuple(dict.fromkeys(reason for step in current for reason in step.replace_reasons)),
     )
 
 

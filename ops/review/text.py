@@ -39,7 +39,7 @@ def as_text(review: Review) -> str:
 
 
 def _lines(review: Review) -> Iterator[Line]:
-    source = "; ".join(dict.fromkeys(one.source.label for one in review.stacks))
+    source = "; ".join(dict.fromkeys(stack.source.label for stack in review.stacks))
     commit = f"commit {review.commit}" if review.commit else "no commit known"
     yield (f"Preview: {commit}, {review.time}, {source}", "bold")
     for stack in review.stacks:
@@ -49,7 +49,7 @@ def _lines(review: Review) -> Iterator[Line]:
         if entries:
             yield ("", "")
             yield (f"{title} in review-acknowledgements.yaml:", "bold")
-            yield from ((f"  {one}", "yellow") for one in entries)
+            yield from ((f"  {entry}", "yellow") for entry in entries)
 
 
 def _stack(stack: StackReview, review: Review) -> Iterator[Line]:
@@ -65,10 +65,10 @@ def _stack(stack: StackReview, review: Review) -> Iterator[Line]:
         on = f" ({result.urn.rsplit('::', 1)[-1]})" if result.urn else ""
         word, style = ("forbidden", "bold red") if result.blocks else ("warning", "yellow")
         yield (f"  {word} by {result.policy}: {result.message}{on}", style)
-    yield from ((f"  warning: {one}", "yellow") for one in stack.warnings)
+    yield from ((f"  warning: {warning}", "yellow") for warning in stack.warnings)
     facts = [*stack.capacity, *stack.release]
-    yield from ((f"  {one.name}: {one.before} → {one.after}", "bold") for one in facts if one.changes)
-    staying = "; ".join(f"{one.name} {one.after}" for one in facts if not one.changes)
+    yield from ((f"  {fact.name}: {fact.before} → {fact.after}", "bold") for fact in facts if fact.changes)
+    staying = "; ".join(f"{fact.name} {fact.after}" for fact in facts if not fact.changes)
     if staying:
         yield (f"  stays: {staying}", "dim")
     if stack.picture:
@@ -84,12 +84,12 @@ def _stack(stack: StackReview, review: Review) -> Iterator[Line]:
     if stack.tag_changes:
         yield (f"  Tags only: {len(stack.tag_changes):,} resources", "bold")
         tags = Counter(
-            f"{one.path}: {one.before.words} → {one.after.words}"
+            f"{changed.path}: {changed.before.words} → {changed.after.words}"
             for change in stack.tag_changes
-            for one in change.properties
+            for changed in change.properties
         )
         yield from ((f"    {tag}: {count:,} of them", "dim") for tag, count in tags.items())
-    if any(not one.acknowledged for one in stack.dangers):
+    if any(not danger.acknowledged for danger in stack.dangers):
         yield ("  To acknowledge, in review-acknowledgements.yaml, approved by its owners:", "bold")
         yield from ((f"    {line}", "") for line in example(stack, review.made_at.date()).splitlines())
     same = stack.counts.get("same", 0) + stack.counts.get("read", 0)

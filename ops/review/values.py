@@ -116,7 +116,7 @@ def changed_properties(before: Mapping[str, Value], after: Mapping[str, Value]) 
 
     Pulumi's own (`__defaults`) don't count, nor does `tagsAll` beside `tags`, from which the provider makes it.
     """
-    for key in sorted({str(one) for one in (*before, *after)}):
+    for key in sorted({str(key) for key in (*before, *after)}):
         if key.startswith("__") or (key == "tagsAll" and ("tags" in before or "tags" in after)):
             continue
         old, new = before.get(key), after.get(key)

@@ -47,7 +47,7 @@ class PulumiError(ReportedError):
     @property
     def refused_by_aws(self) -> bool:
         """Whether it was at work, and an operation on a resource failed; else it never came to that."""
-        return any("resOpFailedEvent" in one for one in self.events)
+        return any("resOpFailedEvent" in event for event in self.events)
 
     @property
     def refused_by_lock(self) -> bool:
@@ -198,7 +198,7 @@ class StackHandle:
                 raise NoSuchStackError(self.name) from None
             except CommandError as error:
                 events = _events(log)
-                raise PulumiError(self.name, operation, _errors(events) or _said(error), events) from error
+                raise PulumiError(self.name, operation, _errors(events) or _printed(error), events) from error
             return Outcome(_events(log))
 
     def _run(self, arguments: list[str]) -> CommandResult:
@@ -207,7 +207,7 @@ class StackHandle:
         except StackNotFoundError:
             raise NoSuchStackError(self.name) from None
         except CommandError as error:
-            raise PulumiError(self.name, " ".join(arguments[:2]), _said(error)) from error
+            raise PulumiError(self.name, " ".join(arguments[:2]), _printed(error)) from error
 
 
 def backend_url(place: Place) -> str:
@@ -218,14 +218,14 @@ def backend_url(place: Place) -> str:
 def stack_names(place: Place, project: str) -> tuple[str, ...]:
     """Return the stacks of `project`, as Pulumi lists them. Raises PulumiError."""
     listed = json.loads(_asked(place, ["stack", "ls", "--project", project, "--json"]) or "[]")
-    return tuple(sorted(str(one["name"]).rpartition("/")[2] for one in listed))
+    return tuple(sorted(str(stack["name"]).rpartition("/")[2] for stack in listed))
 
 
 def _asked(place: Place, arguments: list[str]) -> str:
     try:
         return str(_pulumi().run(arguments, str(place.folder), _here(place)).stdout)
     except CommandError as error:
-        raise PulumiError("the backend", " ".join(arguments[:2]), _said(error)) from error
+        raise PulumiError("the backend", " ".join(arguments[:2]), _printed(error)) from error
 
 
 def _pulumi() -> PulumiCommand:
@@ -291,10 +291,10 @@ def _event(line: str | bytes) -> Json:
 
 def _errors(events: Sequence[Json]) -> list[str]:
     diagnostics = (event["diagnosticEvent"] for event in events if "diagnosticEvent" in event)
-    return [str(one["message"]).strip() for one in diagnostics if one.get("severity") == "error"]
+    return [str(diagnostic["message"]).strip() for diagnostic in diagnostics if diagnostic.get("severity") == "error"]
 
 
-def _said(error: CommandError) -> list[str]:
+def _printed(error: CommandError) -> list[str]:
     """What the command printed as errors, from the text that the Automation API makes of its output."""
     _, _, stderr = str(error).partition("\n stderr: ")
     lines = (line.strip().removeprefix("error: ") for line in stderr.splitlines())

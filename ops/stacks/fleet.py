@@ -57,7 +57,7 @@ def from_store(store: Store, project: str, only: str | None = None) -> tuple[Sta
         return _read(store, name, states[name], tags if tags in files else None, locks.get(name, ()))
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        return tuple(one for one in pool.map(facts, sorted(states)) if one is not None)
+        return tuple(filter(None, pool.map(facts, sorted(states))))
 
 
 def read_one(place: Place, name: str) -> StackFacts | None:
@@ -88,20 +88,20 @@ def _facts(
 
     Raises as `read_tags` does.
     """
-    resources = [one for one in deployment.get("resources") or () if isinstance(one, Mapping)]
-    marks = [one for one in resources if one.get("type") == LIFETIME]
-    counted = [one for one in resources if not str(one.get("type")).startswith(_NOT_COUNTED)]
+    resources = [resource for resource in deployment.get("resources") or () if isinstance(resource, Mapping)]
+    marks = [resource for resource in resources if resource.get("type") == LIFETIME]
+    counted = [resource for resource in resources if not str(resource.get("type")).startswith(_NOT_COUNTED)]
     return StackFacts(
         name=name,
         resources=len(counted),
         pending=len(deployment.get("pending_operations") or ()),
-        marks=tuple(mapping(mapping(one.get("inputs")).get("settings")) for one in marks),
+        marks=tuple(mapping(mapping(mark.get("inputs")).get("settings")) for mark in marks),
         environments=frozenset(
             tags["Environment"]
-            for one in resources
-            if isinstance((tags := mapping(mapping(one.get("inputs")).get("tags"))).get("Environment"), str)
+            for resource in resources
+            if isinstance((tags := mapping(mapping(resource.get("inputs")).get("tags"))).get("Environment"), str)
         ),
-        protected=tuple(str(one.get("urn")).rpartition("::")[2] for one in resources if one.get("protect")),
+        protected=tuple(str(state.get("urn")).rpartition("::")[2] for state in resources if state.get("protect")),
         locks=tuple(locks),
         said_of_empty=None if counted else _settings_in(read_tags()),
     )
@@ -120,7 +120,7 @@ def _read(store: Store, name: str, state: str, tags: str | None, locks: Iterable
 
 
 def _locks(store: Store, paths: Iterable[str]) -> tuple[LockFacts, ...]:
-    found = []
+    locks = []
     for path in paths:
         try:
             lock = backend.parsed_lock(path, store.read(path).decode(errors="replace"))
@@ -130,8 +130,8 @@ def _locks(store: Store, paths: Iterable[str]) -> tuple[LockFacts, ...]:
             holder = f"{lock.username} on {lock.hostname}"
             # Pulumi writes the zone; a lock without one was edited, and is no reason to stop reading.
             taken = lock.taken if lock.taken.tzinfo else lock.taken.replace(tzinfo=UTC)
-            found.append(LockFacts(holder=holder, taken=taken, dead=lock.holder_is_dead()))
-    return tuple(found)
+            locks.append(LockFacts(holder=holder, taken=taken, dead=lock.holder_is_dead()))
+    return tuple(locks)
 
 
 def _tags(store: Store, path: str) -> Mapping[str, Any]:
@@ -142,17 +142,17 @@ def _tags(store: Store, path: str) -> Mapping[str, Any]:
 
 
 def _settings_in(tags: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    said = {
+    terms = {
         "createdAt": tags.get(CREATED),
         "expiresAt": tags.get(EXPIRES),
         "owner": tags.get(OWNER),
         "like": tags.get(LIKE),
     }
-    return {f"{NAMESPACE}:ephemeral": said} if all(said.values()) else None
+    return {f"{NAMESPACE}:ephemeral": terms} if all(terms.values()) else None
 
 
 def _stack(file_name: str) -> str | None:
-    ending = next((one for one in STATES if file_name.endswith(one)), None)
+    ending = next((ending for ending in STATES if file_name.endswith(ending)), None)
     return file_name.removesuffix(ending) if ending and "/" not in file_name else None
 
 

@@ -97,7 +97,7 @@ def locks(url: str, project: str, stack: str) -> tuple[Lock, ...]:
     store = opened(url)
     if store is None:
         return ()
-    found = []
+    held = []
     for name in store.names(f"{LOCKS}/{project}/{stack}/"):
         try:
             lock = parsed_lock(name, store.read(name).decode())
@@ -105,8 +105,8 @@ def locks(url: str, project: str, stack: str) -> tuple[Lock, ...]:
             # Given back between the two.
             continue
         if lock is not None:
-            found.append(lock)
-    return tuple(sorted(found, key=lambda one: one.taken))
+            held.append(lock)
+    return tuple(sorted(held, key=lambda lock: lock.taken))
 
 
 def parsed_lock(path: str, text: str) -> Lock | None:

@@ -76,7 +76,7 @@ class Bucket:
         pages = self._client.get_paginator("list_objects_v2").paginate(
             Bucket=self._bucket, Prefix=f"{self._folder}{prefix}"
         )
-        return sorted(one["Key"].removeprefix(self._folder) for page in pages for one in page.get("Contents", []))
+        return sorted(item["Key"].removeprefix(self._folder) for page in pages for item in page.get("Contents", []))
 
     def read(self, name: str) -> bytes:
         """Return what is in an object. Raises FileNotFoundError if it is gone."""

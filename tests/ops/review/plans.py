@@ -13,7 +13,7 @@ from infra.graph import SECRET_KEY, SECRET_MARK, UNKNOWN_MARKS
 from ops.output.redaction import Redactor
 from ops.review.acknowledgements import Acknowledgement, gate
 from ops.review.content import Context, review_stack
-from ops.review.dangers import Known
+from ops.review.dangers import Declared
 from ops.review.model import Review, Source, StackReview
 from ops.review.plan import Plan, read_plan
 
@@ -85,8 +85,10 @@ def reviewed(
     known_secrets: Sequence[str] = (),
 ) -> StackReview:
     """Return what there is to say of a plan."""
-    known = Known(published=published or {})
-    return review_stack(made, Context(source=SOURCE, known=known, clients=clients, redactor=Redactor(known_secrets)))
+    declared = Declared(published=published or {})
+    return review_stack(
+        made, Context(source=SOURCE, declared=declared, clients=clients, redactor=Redactor(known_secrets))
+    )
 
 
 def whole(*reviews: StackReview, acknowledgements: Sequence[Acknowledgement] = ()) -> Review:

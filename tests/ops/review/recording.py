@@ -29,7 +29,7 @@ from ops.output.redaction import Redactor
 from ops.review.acknowledgements import gate
 from ops.review.command import published_in_file, ranges
 from ops.review.content import Context, review_stack
-from ops.review.dangers import VITAL, Known
+from ops.review.dangers import VITAL, Declared
 from ops.review.markdown import as_markdown
 from ops.review.model import Review, Source, StackReview
 from ops.review.plan import read_plan
@@ -161,9 +161,9 @@ class Recorded:
         )
         plan = read_plan(self.stack, self.events, self.errors)
         suppliers = {IPv4Network(cidr): names for cidr, names in self.suppliers.items()}
-        known = Known(published=self.published, suppliers=suppliers)
+        declared = Declared(published=self.published, suppliers=suppliers)
         clients = tuple(dict.fromkeys(name for names in self.suppliers.values() for name in names))
-        return review_stack(plan, Context(source=source, known=known, clients=clients, redactor=Redactor()))
+        return review_stack(plan, Context(source=source, declared=declared, clients=clients, redactor=Redactor()))
 
     @classmethod
     def read(cls, name: str) -> Recorded:

@@ -14,12 +14,12 @@ from infra import types
 from infra.environment import ClientEntry, ClientsPlan
 from infra.graph import Graph, Resource
 from infra.recording import record
-from ops.review.dangers import Danger, Known, dangers
+from ops.review.dangers import Danger, Declared, dangers
 from ops.review.plan import Plan, read_plan
 from tests.infra.sample import environment
 
 SUPPLIERS = {"192.0.2.0/28": ("Example Prescribing",), "198.51.100.16/28": ("Example Prescribing", "Sample Dispensing")}
-KNOWN = Known(suppliers={IPv4Network(cidr): names for cidr, names in SUPPLIERS.items()})
+KNOWN = Declared(suppliers={IPv4Network(cidr): names for cidr, names in SUPPLIERS.items()})
 EVERYBODY = "Example Prescribing 192.0.2.0/28; Example Prescribing, Sample Dispensing 198.51.100.16/28"
 
 
@@ -113,7 +113,7 @@ def test_a_client_that_is_in_no_file_any_more_has_its_name_from_the_last_deploym
         else change
         for change in made.changes
     )
-    (danger,) = [one for one in dangers(replace(made, changes=changes), Known()) if one.action == "cut"]
+    (danger,) = [one for one in dangers(replace(made, changes=changes), Declared()) if one.action == "cut"]
     assert danger.message == "cuts off Gone Prescribing 192.0.2.0/28"
 
 

@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 
 from infra.types import BUCKET, EIP, LISTENER, LOAD_BALANCER, RECORD, SCALING_GROUP, TARGET_GROUP
-from ops.review.dangers import Address, Danger, Known, dangers
+from ops.review.dangers import Address, Danger, Declared, dangers
 from tests.ops.review.plans import UNKNOWN_TEXT, Json, plan, replacement, state, step
 
 PUBLISHED = {"eu-west-2a": "192.0.2.1"}
 
 
 def found(*events: Json, published: dict[str, str] | None = None) -> tuple[Danger, ...]:
-    return dangers(plan(*events), Known(published=published or {}))
+    return dangers(plan(*events), Declared(published=published or {}))
 
 
 def told(*events: Json, **more: Any) -> list[tuple[str, str, bool]]:
@@ -160,7 +160,7 @@ def test_an_address_that_was_brought_is_lost_with_its_zone_and_its_publication()
 
 def test_capacity_that_falls_elsewhere_is_no_danger() -> None:
     smaller = step("update", SCALING_GROUP, "live-service", state({"maxSize": 12}), state({"maxSize": 3}))
-    assert dangers(plan(smaller, stack="nft"), Known()) == ()
+    assert dangers(plan(smaller, stack="nft"), Declared()) == ()
 
 
 def test_a_lost_address_is_known_to_be_published_from_the_stack_file_or_from_the_state() -> None:
@@ -234,7 +234,7 @@ STATE_WITH_TWO = {"settings": {"eps-dos-api:virtualIps": {"eu-west-2a": "192.0.2
 def refused(published: dict[str, str] | None) -> tuple[Danger, ...]:
     """Return what is dangerous in a change whose stack file is refused before any resource is looked at."""
     stack = step("same", "pulumi:pulumi:Stack", "eps-dos-api-live", state({}, STATE_WITH_TWO), state({}))
-    return dangers(plan(stack, errors=["zones are 2; allowed on Live: 3 or more"]), Known(published=published))
+    return dangers(plan(stack, errors=["zones are 2; allowed on Live: 3 or more"]), Declared(published=published))
 
 
 def test_an_address_taken_out_of_the_stack_file_is_told_though_the_preview_fails() -> None:
@@ -246,7 +246,7 @@ def test_an_address_taken_out_of_the_stack_file_is_told_though_the_preview_fails
 def test_an_address_that_the_file_calls_published_and_the_stack_does_not_have_is_told() -> None:
     outputs = {"virtualIps": {"eu-west-2a": "192.0.2.1", "eu-west-2b": "192.0.2.9"}}
     stack = step("same", "pulumi:pulumi:Stack", "eps-dos-api-live", state({}, outputs), state({}))
-    (danger,) = dangers(plan(stack), Known(published={"eu-west-2a": "192.0.2.1", "eu-west-2b": "192.0.2.2"}))
+    (danger,) = dangers(plan(stack), Declared(published={"eu-west-2a": "192.0.2.1", "eu-west-2b": "192.0.2.2"}))
     assert danger.addresses == (Address(address="192.0.2.2", zone="eu-west-2b", published=True),)
     assert "the stack has 192.0.2.9 there" in danger.message
 
