@@ -1,13 +1,19 @@
-"""The emulated account as one thing: what was called, and how everything in it is forgotten."""
+"""The emulated account as one thing: which life of it this is, what was called, how everything in it is forgotten."""
 
 from __future__ import annotations
 
+import threading
 from collections import Counter, deque
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
+from uuid import uuid4
 
-from lab.emulator import clock
+from moto.core.base_backend import BackendDict
+from moto.core.model_instances import reset_model_data
+
+from lab.emulator import addresses, clock, faults, quotas
 from lab.emulator.operations import Operation
 
 CALLS_REMEMBERED = 10_000
@@ -49,3 +55,31 @@ class Calls:
         """Forget them all."""
         self.counts.clear()
         self.log.clear()
+
+
+class Account:
+    """What the process serves. moto's backends are the process's own, so one process should hold one of these."""
+
+    def __init__(self) -> None:
+        self.calls = Calls()
+        self.copy: Callable[[], Mapping[str, object]] | None = None
+        """Makes a copy of the process that serves this, and returns where it serves; None where that isn't possible."""
+        self.begin_life()
+
+    def begin_life(self) -> None:
+        """Be another than before, with the same in it: for a new process that has it."""
+        self.run_id = uuid4().hex
+        self.started_at = datetime.now(UTC)
+        self.lock = threading.RLock()
+        self.calls.clear()
+
+    def reset(self) -> None:
+        """Empty the account, forget faults, quotas and calls, and start the clock again."""
+        with self.lock:
+            BackendDict.reset()
+            reset_model_data()
+            faults.inject(faults.Faults())
+            quotas.reset()
+            addresses.tell(addresses.Addresses())
+            clock.CLOCK.reset()
+            self.calls.clear()

@@ -10,24 +10,19 @@ from __future__ import annotations
 import io
 import logging
 import os
-import threading
-from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import Any
-from uuid import uuid4
 
 # moto reads this when it makes a backend: a new account has no images of its own.
 os.environ.setdefault("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
 
 from flask import Flask
 from moto.backends import SERVICE_NAMES
-from moto.core.base_backend import BackendDict
-from moto.core.model_instances import reset_model_data
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 
-from lab.emulator import addresses, clock, control, extensions, faults, quotas
-from lab.emulator.account import Calls
+from lab.emulator import clock, control, extensions, faults
+from lab.emulator.account import Account
 from lab.emulator.operations import Answer, Operation, error_answer, operation_of
 
 LOG = logging.getLogger("lab.emulator")
@@ -44,45 +39,24 @@ class RequestHandler(MotoRequestHandler):
 
 
 class Emulator:
-    """The WSGI application. moto's backends are the process's own, so one process should hold one of these."""
+    """The WSGI application."""
 
     def __init__(self) -> None:
         extensions.install_all()
-        self.calls = Calls()
-        self.copy: Callable[[], Mapping[str, object]] | None = None
-        """Makes a copy of the process that serves this, and returns where it serves; None where that isn't possible."""
-        self.begin_life()
+        self.account = Account()
         self._moto = DomainDispatcherApplication(_create_service_app)
-
-    def begin_life(self) -> None:
-        """Be another emulator than before, with the same account: for a new process that has it."""
-        self.run_id = uuid4().hex
-        self.started_at = datetime.now(UTC)
-        self.lock = threading.RLock()
-        self.calls.clear()
-
-    def reset(self) -> None:
-        """Empty the account, forget faults, quotas and calls, and start the clock again."""
-        with self.lock:
-            BackendDict.reset()
-            reset_model_data()
-            faults.inject(faults.Faults())
-            quotas.reset()
-            addresses.tell(addresses.Addresses())
-            clock.CLOCK.reset()
-            self.calls.clear()
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request (WSGI)."""
         body = _take_body(environ)
         if environ.get("PATH_INFO", "").startswith(control.PREFIX):
-            with self.lock:
-                answer = control.answer(self, environ, body)
+            with self.account.lock:
+                answer = control.answer(self.account, environ, body)
         else:
-            with self.lock:
+            with self.account.lock:
                 operation = operation_of(environ, body)
                 answer = self._answer(operation, environ)
-                self.calls.record(operation, answer.status)
+                self.account.calls.record(operation, answer.status)
         phrase = _PHRASES.get(answer.status, "Unknown")
         headers = {name.lower(): value for name, value in answer.headers.items()}
         is_head = environ.get("REQUEST_METHOD") == "HEAD"

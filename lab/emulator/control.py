@@ -23,20 +23,18 @@ import ipaddress
 import json
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lab.emulator import addresses, clock, faults, quotas
+from lab.emulator.account import Account
 from lab.emulator.baseline import ACCOUNT
 from lab.emulator.extensions import ec2_dependencies
 from lab.emulator.operations import Answer
 
-if TYPE_CHECKING:
-    from lab.emulator.app import Emulator
-
 PREFIX = "/_lab/"
 
 
-def answer(emulator: Emulator, environ: Mapping[str, Any], body: bytes) -> Answer:
+def answer(account: Account, environ: Mapping[str, Any], body: bytes) -> Answer:
     """Return the answer to a request whose path starts with PREFIX. The caller holds the emulator's lock."""
     remote = environ.get("REMOTE_ADDR", "127.0.0.1")
     if not ipaddress.ip_address(remote).is_loopback:
@@ -52,7 +50,7 @@ def answer(emulator: Emulator, environ: Mapping[str, Any], body: bytes) -> Answe
         )
     try:
         document = json.loads(body) if body else None
-        return _json(HTTPStatus.OK, methods[method](emulator, document))
+        return _json(HTTPStatus.OK, methods[method](account, document))
     except ValueError as error:
         return _json(HTTPStatus.BAD_REQUEST, {"error": str(error)})
 
@@ -61,66 +59,66 @@ def _json(status: HTTPStatus, document: object) -> Answer:
     return Answer(status, {"Content-Type": "application/json"}, json.dumps(document).encode())
 
 
-def _health(emulator: Emulator, _: object) -> object:
+def _health(account: Account, _: object) -> object:
     return {
         "status": "ok",
-        "run": emulator.run_id,
-        "startedAt": emulator.started_at.isoformat(),
-        "requests": emulator.calls.counts.total(),
+        "run": account.run_id,
+        "startedAt": account.started_at.isoformat(),
+        "requests": account.calls.counts.total(),
         "emulatedSeconds": round(clock.now(), 3),
     }
 
 
-def _count_calls(emulator: Emulator, _: object) -> object:
-    return dict(sorted(emulator.calls.counts.items()))
+def _count_calls(account: Account, _: object) -> object:
+    return dict(sorted(account.calls.counts.items()))
 
 
-def _log_calls(emulator: Emulator, _: object) -> object:
-    return [call.as_json() for call in emulator.calls.log]
+def _log_calls(account: Account, _: object) -> object:
+    return [call.as_json() for call in account.calls.log]
 
 
-def _show_faults(_: Emulator, __: object) -> object:
+def _show_faults(_: Account, __: object) -> object:
     return faults.current().as_json()
 
 
-def _put_faults(emulator: Emulator, document: object) -> object:
+def _put_faults(account: Account, document: object) -> object:
     faults.inject(faults.parse(document))
-    return _show_faults(emulator, None)
+    return _show_faults(account, None)
 
 
-def _delete_faults(emulator: Emulator, _: object) -> object:
+def _delete_faults(account: Account, _: object) -> object:
     faults.inject(faults.Faults())
-    return _show_faults(emulator, None)
+    return _show_faults(account, None)
 
 
-def _show_quotas(_: Emulator, __: object) -> object:
+def _show_quotas(_: Account, __: object) -> object:
     return {code: quotas.value(code) for code in quotas.QUOTAS}
 
 
-def _put_quotas(emulator: Emulator, document: object) -> object:
+def _put_quotas(account: Account, document: object) -> object:
     if not isinstance(document, dict):
         raise ValueError(f'quotas are {document!r}; allowed: an object, such as {{"{quotas.ELASTIC_IPS}": 5}}')
     quotas.apply(document)
-    return _show_quotas(emulator, None)
+    return _show_quotas(account, None)
 
 
-def _delete_quotas(emulator: Emulator, _: object) -> object:
+def _delete_quotas(account: Account, _: object) -> object:
     quotas.reset()
-    return _show_quotas(emulator, None)
+    return _show_quotas(account, None)
 
 
-def _show_addresses(_: Emulator, __: object) -> object:
+def _show_addresses(_: Account, __: object) -> object:
     return {"kept": ec2_dependencies.still_kept(ACCOUNT)}
 
 
-def _put_addresses(emulator: Emulator, document: object) -> object:
+def _put_addresses(account: Account, document: object) -> object:
     told = addresses.parse(document)
     addresses.tell(told)
     ec2_dependencies.have_allocated(told, ACCOUNT)
-    return _show_addresses(emulator, None)
+    return _show_addresses(account, None)
 
 
-def _show_clock(_: Emulator, __: object) -> object:
+def _show_clock(_: Account, __: object) -> object:
     return {
         "emulatedSeconds": round(clock.now(), 3),
         "pace": clock.CLOCK.pace,
@@ -128,28 +126,28 @@ def _show_clock(_: Emulator, __: object) -> object:
     }
 
 
-def _advance_clock(emulator: Emulator, document: object) -> object:
+def _advance_clock(account: Account, document: object) -> object:
     seconds = document.get("advanceSeconds") if isinstance(document, dict) else None
     if isinstance(seconds, bool) or not isinstance(seconds, int | float):
         raise ValueError(f'clock is {document!r}; allowed: {{"advanceSeconds": 30}}')
     clock.CLOCK.advance(seconds)
     # What should have happened by then happens now, and not at whichever request comes next.
     clock.tick()
-    return _show_clock(emulator, None)
+    return _show_clock(account, None)
 
 
-def _copy(emulator: Emulator, _: object) -> object:
-    if emulator.copy is None:
+def _copy(account: Account, _: object) -> object:
+    if account.copy is None:
         raise ValueError("this emulator is part of a larger process, which can't be copied")
-    return emulator.copy()
+    return account.copy()
 
 
-def _reset(emulator: Emulator, _: object) -> object:
-    emulator.reset()
-    return _health(emulator, None)
+def _reset(account: Account, _: object) -> object:
+    account.reset()
+    return _health(account, None)
 
 
-ROUTES: Mapping[str, Mapping[str, Callable[[Emulator, object], object]]] = {
+ROUTES: Mapping[str, Mapping[str, Callable[[Account, object], object]]] = {
     "/_lab/health": {"GET": _health},
     "/_lab/calls": {"GET": _count_calls},
     "/_lab/calls/log": {"GET": _log_calls},

@@ -41,8 +41,10 @@ def serve(app: Emulator, listener: socket.socket, on_ready: Callable[[Ready], No
         signal.signal(number, lambda *_: sys.exit(0))
     # A copy that has ended leaves no zombie: nobody here waits for it.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    app.copy = lambda: _copy(app, listener)
-    on_ready({"port": port, "pid": os.getpid(), "run": app.run_id, "startedAt": app.started_at.isoformat()})
+    app.account.copy = lambda: _copy(app, listener)
+    on_ready(
+        {"port": port, "pid": os.getpid(), "run": app.account.run_id, "startedAt": app.account.started_at.isoformat()}
+    )
     server.serve_forever()
     sys.exit(0)
 
@@ -81,7 +83,7 @@ def _be_copy(app: Emulator, listener: socket.socket, writing: int) -> NoReturn:
         _have_files_of_its_own()
         # The next ids are others than the source's, so that a mix-up of the two shows.
         mock_random.seed()
-        app.begin_life()
+        app.account.begin_life()
         serve(app, listener, on_ready)
     except SystemExit:
         code = 0

@@ -59,7 +59,7 @@ def emulator_for_session() -> Iterator[RunningEmulator]:
 @pytest.fixture
 def emulator(emulator_for_session: RunningEmulator) -> RunningEmulator:
     """An emulator with nothing in it but what a new AWS account has."""
-    emulator_for_session.app.reset()
+    emulator_for_session.app.account.reset()
     return emulator_for_session
 
 

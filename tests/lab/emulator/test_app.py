@@ -42,7 +42,7 @@ def test_an_unknown_call_is_an_error_that_names_it_and_is_not_tried_again(
     assert raised.value.response["Error"]["Message"] == (
         f"The lab's emulator does not implement the action {action} of the service {service}."
     )
-    assert emulator.app.calls.counts[f"{service}.{action}"] == 1
+    assert emulator.app.account.calls.counts[f"{service}.{action}"] == 1
 
 
 def test_a_failure_of_the_emulator_is_an_error_that_names_the_call(
@@ -55,7 +55,7 @@ def test_a_failure_of_the_emulator_is_an_error_that_names_the_call(
     client = emulator.client("ec2", retries={"total_max_attempts": 5})
     with pytest.raises(ClientError, match=r"\(InternalFailure\).*The lab's emulator failed in ec2.DescribeVpcs"):
         client.describe_vpcs()
-    assert emulator.app.calls.counts["ec2.DescribeVpcs"] == 1
+    assert emulator.app.account.calls.counts["ec2.DescribeVpcs"] == 1
     assert "ZeroDivisionError: a fault of the lab" in caplog.text
 
 
@@ -89,15 +89,18 @@ def test_calls_are_counted_by_service_and_action_and_logged_in_order(emulator: R
     emulator.client("ec2").describe_vpcs()
     emulator.client("s3").list_buckets()
     emulator.client("ec2").describe_vpcs()
-    assert dict(emulator.app.calls.counts) == {"ec2.DescribeVpcs": 2, "s3.ListBuckets": 1}
-    assert [str(one.operation) for one in emulator.app.calls.log] == [
+    assert dict(emulator.app.account.calls.counts) == {"ec2.DescribeVpcs": 2, "s3.ListBuckets": 1}
+    assert [str(one.operation) for one in emulator.app.account.calls.log] == [
         "ec2.DescribeVpcs",
         "s3.ListBuckets",
         "ec2.DescribeVpcs",
     ]
     with pytest.raises(ClientError):
         emulator.client("s3").get_bucket_policy(Bucket="nobody")
-    assert (str(emulator.app.calls.log[-1].operation), emulator.app.calls.log[-1].status) == ("s3.GetBucketPolicy", 404)
+    assert (str(emulator.app.account.calls.log[-1].operation), emulator.app.account.calls.log[-1].status) == (
+        "s3.GetBucketPolicy",
+        404,
+    )
 
 
 def test_requests_are_answered_one_at_a_time(emulator: RunningEmulator, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,7 +122,7 @@ def test_requests_are_answered_one_at_a_time(emulator: RunningEmulator, monkeypa
         thread.start()
     for thread in threads:
         thread.join()
-    assert (emulator.app.calls.counts["ec2.DescribeVpcs"], most[0]) == (4, 1)
+    assert (emulator.app.account.calls.counts["ec2.DescribeVpcs"], most[0]) == (4, 1)
 
 
 def test_a_reset_leaves_what_a_new_account_has(emulator: RunningEmulator) -> None:
@@ -128,7 +131,7 @@ def test_a_reset_leaves_what_a_new_account_has(emulator: RunningEmulator) -> Non
     s3.create_bucket(Bucket="dataset", CreateBucketConfiguration={"LocationConstraint": "eu-west-2"})
     emulator.advance(1000)
     faults.inject(faults.Faults(unhealthy_images=frozenset({"ami-1"})))
-    emulator.app.reset()
+    emulator.app.account.reset()
     assert [vpc["IsDefault"] for vpc in ec2.describe_vpcs()["Vpcs"]] == [True]
     assert s3.list_buckets()["Buckets"] == []
     assert not faults.is_unhealthy("ami-1", "eu-west-2a")
@@ -148,7 +151,7 @@ def control(emulator: RunningEmulator, method: str, path: str, document: object 
 def test_health_tells_the_run_and_how_much_it_was_asked(emulator: RunningEmulator) -> None:
     emulator.client("ec2").describe_vpcs()
     status, health = control(emulator, "GET", "health")
-    assert (status, health["status"], health["run"], health["requests"]) == (200, "ok", emulator.app.run_id, 1)
+    assert (status, health["status"], health["run"], health["requests"]) == (200, "ok", emulator.app.account.run_id, 1)
 
 
 def test_faults_are_put_shown_and_deleted(emulator: RunningEmulator) -> None:

@@ -61,7 +61,7 @@ def test_a_new_version_rolls_in_with_never_fewer_serving(service: Service) -> No
 
 @pytest.mark.parametrize("size", [3, 4, 6])
 def test_the_new_version_is_in_every_zone_as_the_old_one_was(emulator: RunningEmulator, size: int) -> None:
-    emulator.app.reset()
+    emulator.app.account.reset()
     service = Service.made(emulator, size)
     service.settled()
     before = service.by_zone()

@@ -47,9 +47,9 @@ class Life:
 def life(
     emulator_for_session: RunningEmulator, engine: Engine, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Life]:
-    emulator_for_session.app.reset()
+    emulator_for_session.app.account.reset()
     yield Life(emulator_for_session, make_stack(emulator_for_session, engine, tmp_path_factory.mktemp("life")))
-    emulator_for_session.app.reset()
+    emulator_for_session.app.account.reset()
 
 
 def named(attribute: str) -> list[Case]:
