@@ -73,13 +73,8 @@ class Alarms(CloudWatchBackend):
             )
         alarm = self.put_metric_alarm(
             name,
-            namespace=None,
-            metric_name=None,
-            comparison_operator=None,
-            evaluation_periods=None,
-            period=None,
-            threshold=None,
-            statistic=None,
+            **dict.fromkeys(("namespace", "metric_name", "comparison_operator", "evaluation_periods")),
+            **dict.fromkeys(("period", "threshold", "statistic")),
             dimensions=[],
             rule=rule,
             **settings,

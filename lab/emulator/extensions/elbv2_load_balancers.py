@@ -5,7 +5,8 @@ CreateListener, SubnetMapping, LoadBalancerAddress) and the User Guide for Netwo
 availability zones, security groups). moto makes every load balancer an application one, lets names be of any length and
 used twice, forgets addresses, and deletes what is protected.
 
-Left out: application and gateway load balancers beyond what moto does, dual stack, private addresses of one's choice.
+Left out: application and gateway load balancers, which are refused, dual stack, private addresses of one's choice,
+whether rules apply to PrivateLink (always).
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from moto.core.responses import ActionResult
 from moto.ec2.exceptions import InvalidSubnetIdError
 from moto.ec2.models import ec2_backends
 from moto.ec2.models.elastic_network_interfaces import NetworkInterface
@@ -30,11 +30,10 @@ from moto.elbv2.exceptions import (
     ValidationError,
 )
 from moto.elbv2.models import ELBv2Backend, FakeListener, FakeLoadBalancer, elbv2_backends
-from moto.elbv2.responses import ELBV2Response
 from moto.moto_api._internal import mock_random
 
 from lab.emulator import clock
-from lab.emulator.extensions.hooks import adds_to, extends
+from lab.emulator.extensions.hooks import extends
 
 NAME_LENGTH = 32
 PROVISIONING_SECONDS = 60.0  # AWS takes a few minutes; a preview of the wait is enough
@@ -142,9 +141,6 @@ class NetworkLoadBalancer(FakeLoadBalancer):
         if self.security_groups:
             self.enforce_security_group_inbound_rules_on_private_link_traffic = "on"
 
-    def activate(self) -> None:
-        """Do nothing: time does."""
-
     @property
     def load_balancer_state(self) -> dict[str, str]:
         """Provisioning, then active."""
@@ -165,32 +161,28 @@ class NetworkLoadBalancer(FakeLoadBalancer):
 class LoadBalancers(ELBv2Backend):
     """moto's backend, with AWS's rules for network load balancers and their listeners."""
 
-    def create_load_balancer(
-        self,
-        name: str,
-        security_groups: list[str],
-        subnet_ids: list[str],
-        subnet_mappings: list[dict[str, str]] | None = None,
-        scheme: str = "internet-facing",
-        loadbalancer_type: str | None = None,
-        ip_address_type: str = "ipv4",
-        tags: list[dict[str, str]] | None = None,
-    ) -> Any:
+    load_balancers: dict[str, NetworkLoadBalancer]  # type: ignore[assignment]  # none but these are made
+
+    @property
+    def _ec2(self) -> Any:
+        return ec2_backends[self.account_id][self.region_name]
+
+    def create_load_balancer(self, *_: Any, **settings: Any) -> Any:
         """CreateLoadBalancer: the same again is the same load balancer; other settings under its name are refused."""
-        scheme = scheme or "internet-facing"
+        name, security_groups = settings["name"], settings["security_groups"]
+        scheme = settings.get("scheme") or "internet-facing"
         _check_name(name)
-        mappings = _mappings_of(subnet_ids, subnet_mappings)
+        kind = settings.get("loadbalancer_type") or "application"
+        if kind != "network":
+            raise InvalidConfigurationRequest(f"The lab's load balancers are network ones; {kind} is not implemented.")
+        mappings = _mappings_of(settings["subnet_ids"], settings.get("subnet_mappings"))
         existing = next((balancer for balancer in self.load_balancers.values() if balancer.name == name), None)
         if existing is not None:
-            asked = (loadbalancer_type or "application", scheme, set(security_groups), set(mappings.items()))
-            if asked == _settings_of(existing):
+            has = (existing.scheme, set(existing.security_groups), existing.mappings)
+            if has == (scheme, set(security_groups), mappings):
                 return existing
             raise DuplicateLoadBalancerName(
                 f"A load balancer with the same name '{name}' exists, but with different settings"
-            )
-        if loadbalancer_type != "network":
-            return super().create_load_balancer(
-                name, security_groups, subnet_ids, subnet_mappings, scheme, loadbalancer_type, ip_address_type, tags
             )
         subnets = self._check_mappings(mappings, {}, scheme)
         self._check_security_groups(security_groups, subnets[0].vpc_id)
@@ -208,10 +200,10 @@ class LoadBalancers(ELBv2Backend):
             subnets=[],
             vpc_id=subnets[0].vpc_id,
             state="provisioning",
-            ip_address_type=ip_address_type,
+            ip_address_type=settings.get("ip_address_type", "ipv4"),
         )
         self.load_balancers[balancer.arn] = balancer
-        self.tagging_service.tag_resource(balancer.arn, tags)
+        self.tagging_service.tag_resource(balancer.arn, settings.get("tags"))
         self._attach(balancer, subnets, mappings)
         return balancer
 
@@ -220,17 +212,12 @@ class LoadBalancers(ELBv2Backend):
         if not arns and not names:
             return super().describe_load_balancers(arns, names)
         by_name = {balancer.name: balancer for balancer in self.load_balancers.values()}
-        found: list[Any] = [self.load_balancers.get(arn) for arn in arns or []] + [
-            by_name.get(name) for name in names or []
-        ]
-        if None in found:
-            missing = [
-                wanted for wanted, balancer in zip([*(arns or []), *(names or [])], found, strict=True) if not balancer
-            ]
+        wanted = {arn: self.load_balancers.get(arn) for arn in arns or []}
+        wanted |= {name: by_name.get(name) for name in names or []}
+        missing = [asked for asked, balancer in wanted.items() if balancer is None]
+        if missing:
             raise LoadBalancerNotFoundError(f"Load balancers '[{', '.join(missing)}]' not found")
-        for balancer in found:
-            balancer.activate()
-        return found
+        return list(wanted.values())
 
     def delete_load_balancer(self, arn: str) -> None:
         """DeleteLoadBalancer: refused while protected; frees the addresses; succeeds where there is none."""
@@ -242,9 +229,8 @@ class LoadBalancers(ELBv2Backend):
                 "OperationNotPermitted",
                 f"Load balancer '{arn}' cannot be deleted because deletion protection is enabled",
             )
-        if isinstance(balancer, NetworkLoadBalancer):
-            for zone_name in list(balancer.zones):
-                self._detach(balancer, zone_name)
+        for zone_name in list(balancer.zones):
+            self._detach(balancer, zone_name)
         for listener_arn in balancer.listeners:
             self.tagging_service.delete_all_tags_for_resource(listener_arn)
         self.tagging_service.delete_all_tags_for_resource(arn)
@@ -253,10 +239,7 @@ class LoadBalancers(ELBv2Backend):
 
     def set_subnets(self, arn: str, subnets: list[str], subnet_mappings: list[dict[str, Any]]) -> list[Any]:
         """SetSubnets: zones of a network load balancer come and go; an attached one keeps its subnet and address."""
-        balancer = self._network_load_balancer(arn)
-        if balancer is None:
-            zones: list[Any] = super().set_subnets(arn, subnets, subnet_mappings)
-            return zones
+        balancer = self._load_balancer(arn)
         mappings = _mappings_of(subnets, subnet_mappings)
         # By subnet id alone, an attached one keeps its address.
         mappings = {subnet: balancer.mappings.get(subnet) if subnets else given for subnet, given in mappings.items()}
@@ -271,10 +254,7 @@ class LoadBalancers(ELBv2Backend):
 
     def set_security_groups(self, arn: str, sec_groups: list[str]) -> None:
         """SetSecurityGroups: changes those of a network load balancer that was made with some; never all or none."""
-        balancer = self._network_load_balancer(arn)
-        if balancer is None:
-            super().set_security_groups(arn, sec_groups)
-            return
+        balancer = self._load_balancer(arn)
         if not balancer.security_groups:
             raise InvalidConfigurationRequest(
                 "You cannot set security groups on a Network Load Balancer "
@@ -284,31 +264,19 @@ class LoadBalancers(ELBv2Backend):
             raise InvalidConfigurationRequest("At least one security group must be specified")
         self._check_security_groups(sec_groups, balancer.vpc_id)
         balancer.security_groups = list(sec_groups)
-        backend = ec2_backends[self.account_id][self.region_name]
-        groups = [backend.get_security_group_from_id(group) for group in sec_groups]
+        groups = [self._ec2.get_security_group_from_id(group) for group in sec_groups]
         for zone in balancer.zones.values():
             zone.interface._group_set = list(groups)
 
-    def create_listener(
-        self,
-        load_balancer_arn: str,
-        protocol: str,
-        port: Any,
-        ssl_policy: str,
-        certificate: str | None,
-        actions: list[dict[str, Any]],
-        alpn_policy: list[str] | None = None,
-        tags: list[dict[str, str]] | None = None,
-    ) -> FakeListener:
+    def create_listener(self, *_: Any, **settings: Any) -> FakeListener:
         """CreateListener: one per port; what it forwards to must be of its VPC and take its protocol."""
-        balancer = self.load_balancers.get(load_balancer_arn)
+        balancer = self.load_balancers.get(settings["load_balancer_arn"])
         if balancer is not None:
-            self._check_port_is_free(balancer, port)
-            self._check_forwarding(balancer, protocol, actions)
-        policy: Any = ssl_policy if protocol in ("TLS", "HTTPS") else None
-        listener = super().create_listener(
-            load_balancer_arn, protocol, port, policy, certificate, actions, alpn_policy, tags
-        )
+            self._check_port_is_free(balancer, settings["port"])
+            self._check_forwarding(balancer, settings["protocol"], settings["actions"])
+        if settings["protocol"] not in ("TLS", "HTTPS"):
+            settings["ssl_policy"] = None
+        listener = super().create_listener(**settings)
         self._relate_target_groups()
         return listener
 
@@ -354,15 +322,14 @@ class LoadBalancers(ELBv2Backend):
         tags: dict[str, dict[str, str]] = super().describe_tags(resource_arns)
         return tags
 
-    def _network_load_balancer(self, arn: str) -> NetworkLoadBalancer | None:
-        balancer = self.load_balancers.get(arn)
-        if balancer is None:
+    def _load_balancer(self, arn: str) -> NetworkLoadBalancer:
+        if arn not in self.load_balancers:
             raise LoadBalancerNotFoundError(f"Load balancer '{arn}' not found")
-        return balancer if isinstance(balancer, NetworkLoadBalancer) else None
+        return self.load_balancers[arn]
 
     def _check_mappings(self, mappings: dict[str, str | None], attached: dict[str, Zone], scheme: str) -> list[Any]:
         """Return the subnets of `mappings`. What is attached already must stay as it is."""
-        backend = ec2_backends[self.account_id][self.region_name]
+        backend = self._ec2
         if not mappings:
             raise ValidationError("You must specify subnets or subnet mappings")
         try:
@@ -393,7 +360,7 @@ class LoadBalancers(ELBv2Backend):
         return subnets
 
     def _check_new_zone(self, subnet: Any, allocation_id: str | None, scheme: str) -> None:
-        backend = ec2_backends[self.account_id][self.region_name]
+        backend = self._ec2
         if scheme == "internet-facing" and not any(
             gateway.vpc is not None and gateway.vpc.id == subnet.vpc_id
             for gateway in backend.internet_gateways.values()
@@ -416,14 +383,14 @@ class LoadBalancers(ELBv2Backend):
             raise ResourceInUseError("The allocation IDs are not available for use")
 
     def _check_security_groups(self, groups: Sequence[str], vpc_id: str) -> None:
-        backend = ec2_backends[self.account_id][self.region_name]
+        backend = self._ec2
         for group_id in groups:
             group = backend.get_security_group_from_id(group_id)
             if group is None or group.vpc_id != vpc_id:
                 raise ELBClientError("InvalidSecurityGroup", "One or more security groups are invalid")
 
     def _attach(self, balancer: NetworkLoadBalancer, subnets: list[Any], mappings: dict[str, str | None]) -> None:
-        backend = ec2_backends[self.account_id][self.region_name]
+        backend = self._ec2
         for subnet in subnets:
             interface = LoadBalancerInterface(balancer, subnet, backend)  # type: ignore[abstract]  # as above
             backend.enis[interface.id] = interface
@@ -436,7 +403,7 @@ class LoadBalancers(ELBv2Backend):
         balancer.subnets = [zone.subnet for zone in balancer.zones.values()]
 
     def _detach(self, balancer: NetworkLoadBalancer, zone_name: str) -> None:
-        backend = ec2_backends[self.account_id][self.region_name]
+        backend = self._ec2
         zone = balancer.zones.pop(zone_name)
         for address in backend.addresses:
             if address.allocation_id is not None and address.allocation_id == zone.allocation_id:
@@ -445,15 +412,13 @@ class LoadBalancers(ELBv2Backend):
         zone.subnet.del_subnet_ip(zone.interface.private_ip_address)
         balancer.subnets = [left.subnet for left in balancer.zones.values()]
 
-    def _check_port_is_free(self, balancer: Any, port: Any) -> None:
+    def _check_port_is_free(self, balancer: NetworkLoadBalancer, port: Any) -> None:
         if any(str(listener.port) == str(port) for listener in balancer.listeners.values()):
             raise DuplicateListenerError(
                 f"A listener already exists on this port for this load balancer '{balancer.arn}'"
             )
 
-    def _check_forwarding(self, balancer: Any, protocol: str, actions: list[dict[str, Any]]) -> None:
-        if balancer.type != "network":
-            return
+    def _check_forwarding(self, balancer: NetworkLoadBalancer, protocol: str, actions: list[dict[str, Any]]) -> None:
         for action in actions:
             for arn in self._get_target_group_arns_from(action):
                 group = self.target_groups.get(arn)
@@ -491,28 +456,6 @@ class LoadBalancers(ELBv2Backend):
             ]
 
 
-@adds_to(ELBV2Response)
-class LoadBalancerActions(ELBV2Response):
-    """What moto's answers leave out."""
-
-    def set_security_groups(self) -> ActionResult:
-        """SetSecurityGroups, with its answer under the name that AWS gives it."""
-        arn = self._get_param("LoadBalancerArn")
-        groups = self._get_param("SecurityGroups", [])
-        enforce = self._get_param("EnforceSecurityGroupInboundRulesOnPrivateLinkTraffic")
-        self.elbv2_backend.set_security_groups(arn, groups)
-        balancer = self.elbv2_backend.load_balancers[arn]
-        attribute = "enforce_security_group_inbound_rules_on_private_link_traffic"
-        if enforce is not None:
-            setattr(balancer, attribute, enforce)
-        return ActionResult(
-            {
-                "SecurityGroupIds": groups,
-                "EnforceSecurityGroupInboundRulesOnPrivateLinkTraffic": getattr(balancer, attribute, None),
-            }
-        )
-
-
 def _check_name(name: str) -> None:
     if len(name) > NAME_LENGTH:
         raise ValidationError(f"The load balancer name '{name}' cannot be longer than '{NAME_LENGTH}' characters")
@@ -534,10 +477,3 @@ def _mappings_of(subnet_ids: list[str], subnet_mappings: list[dict[str, str]] | 
     if subnet_ids:
         return dict.fromkeys(subnet_ids)
     return {mapping["SubnetId"]: mapping.get("AllocationId") for mapping in subnet_mappings or []}
-
-
-def _settings_of(balancer: Any) -> tuple[str, str, set[str], set[tuple[str, str | None]]]:
-    mappings = (
-        balancer.mappings if isinstance(balancer, NetworkLoadBalancer) else {s.id: None for s in balancer.subnets}
-    )
-    return balancer.type, balancer.scheme, set(balancer.security_groups or []), set(mappings.items())

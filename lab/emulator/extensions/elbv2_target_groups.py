@@ -89,12 +89,10 @@ class TargetGroups(ELBv2Backend):
     def create_target_group(self, name: str, **settings: Any) -> FakeTargetGroup:
         """CreateTargetGroup: the same again is the same group; other settings under its name are refused."""
         _check_ranges(
-            {
-                "healthCheckIntervalSeconds": settings.get("healthcheck_interval_seconds"),
-                "healthCheckTimeoutSeconds": settings.get("healthcheck_timeout_seconds"),
-                "healthyThresholdCount": settings.get("healthy_threshold_count"),
-                "unhealthyThresholdCount": settings.get("unhealthy_threshold_count"),
-            }
+            settings.get("healthcheck_interval_seconds"),
+            settings.get("healthcheck_timeout_seconds"),
+            settings.get("healthy_threshold_count"),
+            settings.get("unhealthy_threshold_count"),
         )
         existing = next((group for group in self.target_groups.values() if group.name == name), None)
         if existing is not None:
@@ -117,47 +115,19 @@ class TargetGroups(ELBv2Backend):
         self.tagging_service.tag_resource(group.arn, tags)
         return group
 
-    def modify_target_group(
-        self,
-        arn: str,
-        health_check_proto: str | None = None,
-        health_check_port: str | None = None,
-        health_check_path: str | None = None,
-        health_check_interval: int | None = None,
-        health_check_timeout: int | None = None,
-        healthy_threshold_count: str | None = None,
-        unhealthy_threshold_count: str | None = None,
-        http_codes: str | None = None,
-        health_check_enabled: bool | None = None,
-    ) -> FakeTargetGroup:
+    def modify_target_group(self, arn: str, *asked: Any, **settings: Any) -> FakeTargetGroup:
         """ModifyTargetGroup: within the ranges of CreateTargetGroup, and the timeout within the interval."""
         group = self._group(arn)
-        _check_ranges(
-            {
-                "healthCheckIntervalSeconds": health_check_interval,
-                "healthCheckTimeoutSeconds": health_check_timeout,
-                "healthyThresholdCount": healthy_threshold_count,
-                "unhealthyThresholdCount": unhealthy_threshold_count,
-            }
-        )
-        interval = health_check_interval or group.health_check_interval_seconds
-        timeout = health_check_timeout or group.health_check_timeout_seconds
+        # In moto's order.
+        _protocol, _port, _path, *ranged, http_codes = asked
+        _check_ranges(*ranged)
+        interval = ranged[0] or group.health_check_interval_seconds
+        timeout = ranged[1] or group.health_check_timeout_seconds
         if int(timeout) > int(interval):
             raise ValidationError(
                 f"Health check timeout '{timeout}' must be smaller than or equal to the interval '{interval}'"
             )
-        modified = super().modify_target_group(
-            arn,
-            health_check_proto,
-            health_check_port,
-            health_check_path,
-            health_check_interval,
-            health_check_timeout,
-            healthy_threshold_count,
-            unhealthy_threshold_count,
-            http_codes,
-            health_check_enabled,
-        )
+        modified = super().modify_target_group(arn, *asked, **settings)
         if modified.health_check_protocol in ("HTTP", "HTTPS"):
             codes = {"HttpCode": http_codes} if http_codes else getattr(modified, "matcher", None)
             modified.matcher = codes or {"HttpCode": "200-399"}
@@ -322,22 +292,6 @@ class TargetGroupActions(ELBV2Response):
         self.elbv2_backend.modify_target_group_attributes(arn, attributes)
         return ActionResult({"Attributes": self.elbv2_backend.target_groups[arn].attributes})
 
-    def modify_target_group(self) -> ActionResult:
-        """ModifyTargetGroup: also takes the codes of HTTP checks in a group for TCP."""
-        group = self.elbv2_backend.modify_target_group(
-            self._get_param("TargetGroupArn"),
-            self._get_param("HealthCheckProtocol"),
-            self._get_param("HealthCheckPort"),
-            self._get_param("HealthCheckPath"),
-            self._get_int_param("HealthCheckIntervalSeconds"),
-            self._get_int_param("HealthCheckTimeoutSeconds"),
-            self._get_param("HealthyThresholdCount"),
-            self._get_param("UnhealthyThresholdCount"),
-            (self._get_param("Matcher") or {}).get("HttpCode"),
-            self._get_param("HealthCheckEnabled"),
-        )
-        return ActionResult({"TargetGroups": [group]})
-
 
 def advance(now: float) -> None:
     """Move every account's targets on to `now`."""
@@ -349,12 +303,10 @@ def _checked_port(group: FakeTargetGroup, port: Any) -> str:
     return str(port if group.health_check_port == "traffic-port" else group.health_check_port)
 
 
-def _check_ranges(values: Mapping[str, Any]) -> None:
-    for name, value in values.items():
-        if value is None:
-            continue
-        least, most = RANGES[name]
-        if not least <= int(value) <= most:
+def _check_ranges(*values: Any) -> None:
+    """Refuse what is out of RANGES; the values are in their order."""
+    for (name, (least, most)), value in zip(RANGES.items(), values, strict=True):
+        if value is not None and not least <= int(value) <= most:
             bound = f"greater than or equal to {least}" if int(value) < least else f"less than or equal to {most}"
             raise ValidationError(
                 f"1 validation error detected: Value '{value}' at '{name}' failed to satisfy constraint: "

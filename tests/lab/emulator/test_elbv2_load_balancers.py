@@ -115,6 +115,11 @@ def test_names_that_aws_refuses_are_refused(lab: Lab, name: str) -> None:
         lab.balancer(name=name)
 
 
+def test_a_load_balancer_of_another_type_is_refused_by_name(lab: Lab) -> None:
+    with pytest.raises(ClientError, match=r"\(InvalidConfigurationRequest\).*application is not implemented"):
+        lab.elbv2.create_load_balancer(Name="entrance", Subnets=list(lab.network.subnet_ids))
+
+
 def test_the_same_load_balancer_again_is_no_error_and_another_of_its_name_is(lab: Lab) -> None:
     first = lab.balancer()
     assert lab.balancer()["LoadBalancerArn"] == first["LoadBalancerArn"]
