@@ -30,6 +30,12 @@ def service_role_name(environment: str) -> str:
     return f"eps-dos-api-{environment}-service"
 
 
+def allow(sid: str, actions: Sequence[str] | str, resource: Sequence[str] | str, **elements: object) -> Statement:
+    """Return a statement that allows `actions`; `elements` are further ones, in IAM's names: `Condition`."""
+    listed = actions if isinstance(actions, str) else list(actions)
+    return {"Sid": sid, "Effect": "Allow", "Action": listed, "Resource": resource, **elements}
+
+
 def trust(service: str, conditions: Mapping[str, Mapping[str, str]] | None = None) -> Document:
     """Return the trust policy of a role that only the AWS service `service` (`ec2.amazonaws.com`) takes on."""
     statement: Statement = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}
@@ -49,23 +55,17 @@ def service_permissions(
     bucket, objects = _bucket_arns(dataset.bucket, partition)
     reads = [*READ_BUCKET, *READ_OBJECTS]
     statements: list[Statement] = [
-        {"Sid": "ListDataset", "Effect": "Allow", "Action": list(READ_BUCKET), "Resource": bucket},
-        {"Sid": "ReadDataset", "Effect": "Allow", "Action": list(READ_OBJECTS), "Resource": objects},
+        allow("ListDataset", READ_BUCKET, bucket),
+        allow("ReadDataset", READ_OBJECTS, objects),
         {"Sid": "NeverWriteDataset", "Effect": "Deny", "NotAction": reads, "Resource": [bucket, objects]},
-        {
-            "Sid": "WriteOwnLogs",
-            "Effect": "Allow",
-            "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
-            "Resource": f"{log_group_arn}:*",
-        },
-        {
-            "Sid": "WriteOwnMetrics",
-            "Effect": "Allow",
-            "Action": "cloudwatch:PutMetricData",
+        allow("WriteOwnLogs", ["logs:CreateLogStream", "logs:PutLogEvents"], f"{log_group_arn}:*"),
+        allow(
+            "WriteOwnMetrics",
+            "cloudwatch:PutMetricData",
             # PutMetricData has no resource of its own; the namespace is what can be held to (IAM, CloudWatch actions).
-            "Resource": "*",
-            "Condition": {"StringEquals": {"cloudwatch:namespace": f"eps-dos-api/{environment}"}},
-        },
+            "*",
+            Condition={"StringEquals": {"cloudwatch:namespace": f"eps-dos-api/{environment}"}},
+        ),
     ]
     if service.certificate_secret_arn:
         statements.append(certificate_statement(service.certificate_secret_arn))
@@ -74,36 +74,21 @@ def service_permissions(
 
 def certificate_statement(secret_arn: str) -> Statement:
     """Return what lets the instances read their certificate, and no other secret."""
-    return {
-        "Sid": "ReadCertificate",
-        "Effect": "Allow",
-        "Action": "secretsmanager:GetSecretValue",
-        "Resource": secret_arn,
-    }
+    return allow("ReadCertificate", "secretsmanager:GetSecretValue", secret_arn)
 
 
 def dataset_policy(dataset: DatasetPlan, account_id: str, partition: str) -> Document:
     """Return the bucket policy of a dataset that the environment owns: TLS only, named readers, named writers.
 
     A bucket policy that names a role which doesn't exist yet is refused (IAM: principals must exist), so roles are
-    given
-    as their account plus a condition on `aws:PrincipalArn`; environments can then be made in any order.
+    given as their account plus a condition on `aws:PrincipalArn`; environments can then be made in any order.
     """
     bucket, objects = _bucket_arns(dataset.bucket, partition)
-    statements: list[Statement] = [
-        {
-            "Sid": "TlsOnly",
-            "Effect": "Deny",
-            "Principal": "*",
-            "Action": "s3:*",
-            "Resource": [bucket, objects],
-            "Condition": {"Bool": {"aws:SecureTransport": "false"}},
-        }
-    ]
+    statements = [_tls_only("s3:*", [bucket, objects])]
     readers = [_reader_arn(reader, account_id, partition) for reader in dataset.reader_roles]
     if readers:
         statements += _granted_to("Readers", readers, partition, READ_BUCKET, bucket)
-        statements += _granted_to("Readers", readers, partition, READ_OBJECTS, objects, part="Objects")
+        statements += _granted_to("ReadersObjects", readers, partition, READ_OBJECTS, objects)
         statements.append(
             {
                 "Sid": "ReadersNeverWrite",
@@ -115,9 +100,8 @@ def dataset_policy(dataset: DatasetPlan, account_id: str, partition: str) -> Doc
             }
         )
     operators = [role_arn(role, account_id, partition) for role in dataset.operator_role_arns]
-    if operators:
-        statements += _granted_to("Operators", operators, partition, READ_BUCKET, bucket)
-        statements += _granted_to("Operators", operators, partition, WRITE_OBJECTS, objects, part="Objects")
+    statements += _granted_to("Operators", operators, partition, READ_BUCKET, bucket)
+    statements += _granted_to("OperatorsObjects", operators, partition, WRITE_OBJECTS, objects)
     for area in dataset.supplier_areas:
         statements += _supplier_statements(area, bucket, partition)
     return _document(statements)
@@ -125,32 +109,14 @@ def dataset_policy(dataset: DatasetPlan, account_id: str, partition: str) -> Doc
 
 def s3_endpoint_policy(dataset: DatasetPlan, partition: str) -> Document:
     """Return the policy of the S3 gateway endpoint: the dataset, to read, and no other bucket of anybody's."""
-    bucket, objects = _bucket_arns(dataset.bucket, partition)
-    return _document(
-        [
-            {
-                "Effect": "Allow",
-                "Principal": "*",
-                "Action": [*READ_BUCKET, *READ_OBJECTS],
-                "Resource": [bucket, objects],
-            }
-        ]
-    )
+    actions, resources = [*READ_BUCKET, *READ_OBJECTS], list(_bucket_arns(dataset.bucket, partition))
+    return _document([{"Effect": "Allow", "Principal": "*", "Action": actions, "Resource": resources}])
 
 
 def interface_endpoint_policy(account_id: str) -> Document:
     """Return the policy of the interface endpoints: principals of this account only."""
-    return _document(
-        [
-            {
-                "Effect": "Allow",
-                "Principal": "*",
-                "Action": "*",
-                "Resource": "*",
-                "Condition": {"StringEquals": {"aws:PrincipalAccount": account_id}},
-            }
-        ]
-    )
+    own = {"StringEquals": {"aws:PrincipalAccount": account_id}}
+    return _document([{"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*", "Condition": own}])
 
 
 def flow_log_trust(account_id: str) -> Document:
@@ -160,39 +126,31 @@ def flow_log_trust(account_id: str) -> Document:
 
 def flow_log_permissions(log_group_arn: str) -> Document:
     """Return what flow logs may do: write into the one log group (Amazon VPC guide, publishing to CloudWatch Logs)."""
-    return _document(
-        [
-            {
-                "Effect": "Allow",
-                "Action": ["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"],
-                "Resource": f"{log_group_arn}:*",
-            }
-        ]
-    )
+    actions = ["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"]
+    return _document([{"Effect": "Allow", "Action": actions, "Resource": f"{log_group_arn}:*"}])
 
 
 def alarm_topic_policy(topic_arn: str, account_id: str) -> Document:
     """Return the policy of the alarm topic: this account's alarms may publish, nobody without TLS."""
+    alarms = {"Service": "cloudwatch.amazonaws.com"}
+    own = {"StringEquals": {"aws:SourceAccount": account_id}}
     return _document(
         [
-            {
-                "Sid": "Alarms",
-                "Effect": "Allow",
-                "Principal": {"Service": "cloudwatch.amazonaws.com"},
-                "Action": "sns:Publish",
-                "Resource": topic_arn,
-                "Condition": {"StringEquals": {"aws:SourceAccount": account_id}},
-            },
-            {
-                "Sid": "TlsOnly",
-                "Effect": "Deny",
-                "Principal": "*",
-                "Action": "sns:Publish",
-                "Resource": topic_arn,
-                "Condition": {"Bool": {"aws:SecureTransport": "false"}},
-            },
+            allow("Alarms", "sns:Publish", topic_arn, Principal=alarms, Condition=own),
+            _tls_only("sns:Publish", topic_arn),
         ]
     )
+
+
+def _tls_only(actions: str, resource: Sequence[str] | str) -> Statement:
+    return {
+        "Sid": "TlsOnly",
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": actions,
+        "Resource": resource,
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }
 
 
 def role_arn(role: str, account_id: str, partition: str) -> str:
@@ -205,21 +163,20 @@ def _reader_arn(reader: str, account_id: str, partition: str) -> str:
 
 
 def _granted_to(
-    who: str, role_arns: Sequence[str], partition: str, actions: Sequence[str], resource: str, part: str = ""
+    sid: str, role_arns: Sequence[str], partition: str, actions: Sequence[str], resource: str
 ) -> list[Statement]:
     """Return a statement per account, so that an account never vouches for a role of another's."""
     by_account: dict[str, list[str]] = {}
     for arn in role_arns:
         by_account.setdefault(arn.split(":")[4], []).append(arn)
     return [
-        {
-            "Sid": f"{who}{part}{account}",
-            "Effect": "Allow",
-            "Principal": {"AWS": f"arn:{partition}:iam::{account}:root"},
-            "Action": list(actions),
-            "Resource": resource,
-            "Condition": {"ArnEquals": {"aws:PrincipalArn": sorted(arns)}},
-        }
+        allow(
+            f"{sid}{account}",
+            actions,
+            resource,
+            Principal=_account(account, partition),
+            Condition={"ArnEquals": {"aws:PrincipalArn": sorted(arns)}},
+        )
         for account, arns in sorted(by_account.items())
     ]
 
@@ -227,24 +184,16 @@ def _granted_to(
 def _supplier_statements(area: SupplierArea, bucket_arn: str, partition: str) -> list[Statement]:
     # A Sid holds letters and digits only.
     sid = "Supplier" + "".join(character for character in area.prefix.title() if character.isalnum())
-    principal = {"AWS": f"arn:{partition}:iam::{area.account_id}:root"}
+    principal = _account(area.account_id, partition)
+    below = {"StringLike": {"s3:prefix": f"{area.prefix}*"}}
     return [
-        {
-            "Sid": f"{sid}List",
-            "Effect": "Allow",
-            "Principal": principal,
-            "Action": "s3:ListBucket",
-            "Resource": bucket_arn,
-            "Condition": {"StringLike": {"s3:prefix": f"{area.prefix}*"}},
-        },
-        {
-            "Sid": f"{sid}Write",
-            "Effect": "Allow",
-            "Principal": principal,
-            "Action": list(WRITE_OBJECTS),
-            "Resource": f"{bucket_arn}/{area.prefix}*",
-        },
+        allow(f"{sid}List", "s3:ListBucket", bucket_arn, Principal=principal, Condition=below),
+        allow(f"{sid}Write", WRITE_OBJECTS, f"{bucket_arn}/{area.prefix}*", Principal=principal),
     ]
+
+
+def _account(account_id: str, partition: str) -> dict[str, str]:
+    return {"AWS": f"arn:{partition}:iam::{account_id}:root"}
 
 
 def _bucket_arns(bucket: str, partition: str) -> tuple[str, str]:

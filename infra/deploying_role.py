@@ -8,11 +8,12 @@ Source: Service Authorization Reference, the page of each service; names of acti
 not always those of the API.
 """
 
+import itertools
 from collections.abc import Iterable, Mapping
 from typing import Final
 
 from infra import types
-from infra.access import Document, Statement
+from infra.access import Document, Statement, allow
 from infra.environment import AwsPlan, DatasetPlan
 from infra.errors import ConfigError, Problem
 from infra.graph import Graph
@@ -267,14 +268,8 @@ def policy(graph: Graph, aws: AwsPlan, dataset: DatasetPlan, account_id: str, pa
     associating = sorted(set(by_service.pop("route53", [])) - {_CHANGE_RECORDS})
     iam = sorted(set(iam) - {"iam:PassRole"})
     statements: list[Statement] = [
-        {"Sid": "Read", "Effect": "Allow", "Action": list(READING), "Resource": "*"},
-        {
-            "Sid": "Regional",
-            "Effect": "Allow",
-            "Action": sorted(action for actions in by_service.values() for action in actions),
-            "Resource": "*",
-            "Condition": regional,
-        },
+        allow("Read", READING, "*"),
+        allow("Regional", sorted(itertools.chain(*by_service.values())), "*", Condition=regional),
         {
             # Also tagging: whoever may tag another's address makes it their own.
             "Sid": "NothingOfOthers",
@@ -286,37 +281,29 @@ def policy(graph: Graph, aws: AwsPlan, dataset: DatasetPlan, account_id: str, pa
                 "Null": {"aws:ResourceTag/Environment": "false"},
             },
         },
-        {
-            "Sid": "OwnName",
-            "Effect": "Allow",
-            "Action": _CHANGE_RECORDS,
-            "Resource": f"arn:{partition}:route53:::hostedzone/*",
+        allow(
+            "OwnName",
+            _CHANGE_RECORDS,
+            f"arn:{partition}:route53:::hostedzone/*",
             # The key has a value per record of the request; without the second line a request with none would pass.
-            "Condition": {
+            Condition={
                 "ForAllValues:StringEquals": {_CHANGED_NAMES: names_changed},
                 "Null": {_CHANGED_NAMES: "false"},
             },
-        },
-        {"Sid": "Roles", "Effect": "Allow", "Action": iam, "Resource": own},
-        {
-            "Sid": "PassRoles",
-            "Effect": "Allow",
-            "Action": "iam:PassRole",
-            "Resource": own,
-            "Condition": {"StringEquals": {"iam:PassedToService": list(PASSED_TO)}},
-        },
-        {
-            "Sid": "ServiceLinkedRoles",
-            "Effect": "Allow",
-            "Action": "iam:CreateServiceLinkedRole",
-            "Resource": f"arn:{partition}:iam::{account_id}:role/aws-service-role/*",
-            "Condition": {"StringEquals": {"iam:AWSServiceName": list(SERVICE_LINKED)}},
-        },
+        ),
+        allow("Roles", iam, own),
+        allow("PassRoles", "iam:PassRole", own, Condition={"StringEquals": {"iam:PassedToService": list(PASSED_TO)}}),
+        allow(
+            "ServiceLinkedRoles",
+            "iam:CreateServiceLinkedRole",
+            f"arn:{partition}:iam::{account_id}:role/aws-service-role/*",
+            Condition={"StringEquals": {"iam:AWSServiceName": list(SERVICE_LINKED)}},
+        ),
     ]
     if associating:
-        statements.append({"Sid": "PrivateNames", "Effect": "Allow", "Action": associating, "Resource": "*"})
+        statements.append(allow("PrivateNames", associating, "*"))
     if s3:
-        statements.append({"Sid": "Dataset", "Effect": "Allow", "Action": s3, "Resource": [bucket, f"{bucket}/*"]})
+        statements.append(allow("Dataset", s3, [bucket, f"{bucket}/*"]))
     return {"Version": "2012-10-17", "Statement": statements}
 
 
