@@ -8,11 +8,11 @@ Left out: how the graphs come about (`recording`, exports, AWS).
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from infra import access, types
-from infra.environment import LIFETIME, AddressPlan, AwsPlan, Environment
+from infra.environment import LIFETIME, AddressPlan, Environment
 from infra.graph import (
     ABSENT,
     Allowed,
@@ -29,7 +29,6 @@ from infra.tags import EXPIRY_TAG
 
 ZONE_ID = re.compile(r"Z[A-Z0-9]{1,31}")
 IMAGE_ID = re.compile(r"ami-[0-9a-f]+")
-
 
 CAPACITY_REASON = "scaled as configured"
 """The reason that stands for the one kind of difference a mirror is for."""
@@ -67,99 +66,89 @@ def may_differ(live: Environment, mirror: Environment) -> tuple[Allowed, ...]:
 
 def _names_and_ranges(live: Environment, mirror: Environment) -> Iterable[Allowed]:
     own_range = "each environment has a range of its own"
-    yield _exactly(types.VPC, "cidrBlock", own_range, live.network.cidr, mirror.network.cidr)
+    yield from _own(types.VPC, "cidrBlock", own_range, live.network.cidr, mirror.network.cidr)
     for zone in sorted(live.network.zones.keys() & mirror.network.zones.keys()):
-        one, other = live.network.zones[zone], mirror.network.zones[zone]
-        for kind, cidr, own in (
-            ("public", one.public_cidr, other.public_cidr),
-            ("private", one.private_cidr, other.private_cidr),
-        ):
-            yield _exactly(types.SUBNET, "cidrBlock", own_range, cidr, own, name=f"<stack>-{kind}-{zone}")
-    names = "each environment has a name of its own"
-    yield _exactly(
-        types.RECORD, "name", names, _written(live.dns.name, live), _written(mirror.dns.name, mirror), lower=True
+        lives, own = live.network.zones[zone], mirror.network.zones[zone]
+        public, private = f"<stack>-public-{zone}", f"<stack>-private-{zone}"
+        yield from _own(types.SUBNET, "cidrBlock", own_range, lives.public_cidr, own.public_cidr, name=public)
+        yield from _own(types.SUBNET, "cidrBlock", own_range, lives.private_cidr, own.private_cidr, name=private)
+    names = tuple(_written(environment.dns.name, environment).lower() for environment in (live, mirror))
+    yield Allowed(
+        type=types.RECORD,
+        path="name",
+        reason="each environment has a name of its own",
+        holds=lambda left, right: (str(left).lower(), str(right).lower()) == names,
+        must=True,
     )
     if live.dns.hosted_zone != mirror.dns.hosted_zone:
         zones = "the name is in a zone of its own"
         yield Allowed(type=types.RECORD, path="zoneId", reason=zones, holds=_zones(live, mirror), must=True)
-    told = live.service.instance_configuration.keys() & mirror.service.instance_configuration.keys()
+    configured, configuration = live.service.instance_configuration, mirror.service.instance_configuration
     # Names of the environment and of its bucket are compared as what they are the names of.
-    for key in sorted(told - {"dataset", "environment"}):
-        texts = (
-            _written(live.service.instance_configuration[key], live),
-            _written(mirror.service.instance_configuration[key], mirror),
-        )
-        if texts[0] != texts[1]:
-            yield Allowed(
-                type=types.LAUNCH_TEMPLATE,
-                path=f"userData.write_files.*.content.{key}",
-                reason="instances are told which environment they are in",
-                holds=_is(texts),
-                must=True,
-            )
+    for key in sorted((configured.keys() & configuration.keys()) - {"dataset", "environment"}):
+        path, reason = f"userData.write_files.*.content.{key}", "instances are told which environment they are in"
+        texts = _written(configured[key], live), _written(configuration[key], mirror)
+        yield from _own(types.LAUNCH_TEMPLATE, path, reason, *texts)
     for key in sorted((live.tags.keys() | mirror.tags.keys()) - {"Environment"}):
         values = tuple(_written(one.tags[key], one) if key in one.tags else ABSENT for one in (live, mirror))
-        if values[0] == values[1]:
-            continue
-        ends = key == EXPIRY_TAG
-        reason = "it says when it ends" if ends else "a mirror may be tagged as somebody else's"
-        # A template that changed with its end would be a new version, and that is a rollout.
-        besides = (types.SCALING_GROUP, types.LAUNCH_TEMPLATE) if ends else (types.SCALING_GROUP,)
-        yield Allowed(type="aws:*", path=f"tags.{key}", reason=reason, holds=_is(values), must=True, besides=besides)
-        # As the provider has them, those of the provider with them.
-        yield Allowed(type="aws:*", path=f"tagsAll.{key}", reason=reason, holds=_is(values), besides=besides)
-        if not ends:
-            path = f"tagSpecifications.*.tags.{key}"
-            yield Allowed(
-                type=types.LAUNCH_TEMPLATE, path=path, reason=reason, holds=_is(values), must=ABSENT not in values
-            )
-        # The scaling group's are a list of objects.
-        if ABSENT not in values:
-            path = f"tags.{key}.value"
-            yield Allowed(type=types.SCALING_GROUP, path=path, reason=reason, holds=_is(values), must=True)
-        else:
-            objects = tuple(
-                ABSENT if value is ABSENT else {"key": key, "value": value, "propagateAtLaunch": False}
-                for value in values
-            )
-            yield Allowed(type=types.SCALING_GROUP, path=f"tags.{key}", reason=reason, holds=_is(objects), must=True)
+        if values[0] != values[1]:
+            yield from _tag(key, *values)
+
+
+def _tag(key: str, lives: Value, own: Value) -> Iterable[Allowed]:
+    """Yield where the tag `key` stands, which has these values, of which one may be ABSENT."""
+    ends = key == EXPIRY_TAG
+    reason = "it says when it ends" if ends else "a mirror may be tagged as somebody else's"
+    # A template that changed with its end would be a new version, and that is a rollout.
+    besides = (types.SCALING_GROUP, types.LAUNCH_TEMPLATE) if ends else (types.SCALING_GROUP,)
+    yield from _own("aws:*", f"tags.{key}", reason, lives, own, besides=besides)
+    # As the provider has them, those of the provider with them.
+    yield from _own("aws:*", f"tagsAll.{key}", reason, lives, own, besides=besides, must=False)
+    in_both = ABSENT not in (lives, own)
+    if not ends:
+        yield from _own(types.LAUNCH_TEMPLATE, f"tagSpecifications.*.tags.{key}", reason, lives, own, must=in_both)
+    # The scaling group's are a list of objects.
+    if in_both:
+        yield from _own(types.SCALING_GROUP, f"tags.{key}.value", reason, lives, own)
+    else:
+        left, right = (
+            ABSENT if value is ABSENT else {"key": key, "value": value, "propagateAtLaunch": False}
+            for value in (lives, own)
+        )
+        yield from _own(types.SCALING_GROUP, f"tags.{key}", reason, left, right)
 
 
 def _capacity(live: Environment, mirror: Environment) -> Iterable[Allowed]:
-    own, scaled = live.service, mirror.service
-    group, alarm = types.SCALING_GROUP, types.METRIC_ALARM
-    maximum = (float(own.capacity.maximum), float(scaled.capacity.maximum))
-    minimum = (float(own.capacity.minimum), float(scaled.capacity.minimum))
-    initial = (float(own.initial_capacity), float(scaled.initial_capacity))
+    lives, own = live.service, mirror.service
+    maximum = (float(lives.capacity.maximum), float(own.capacity.maximum))
+    minimum = (float(lives.capacity.minimum), float(own.capacity.minimum))
+    initial = (float(lives.initial_capacity), float(own.initial_capacity))
     at_maximum = "<stack>-at-maximum"
     lines = "dashboardBody.widgets.*.properties.annotations.horizontal"
-    for type_, name, path, values in (
-        (group, "*", "minSize", minimum),
-        (group, "*", "maxSize", maximum),
-        (group, "*", "desiredCapacity", initial),
-        (alarm, at_maximum, "threshold", maximum),
-        (types.DASHBOARD, "*", f"{lines}.minimum.value", minimum),
-        (types.DASHBOARD, "*", f"{lines}.maximum.value", maximum),
-    ):
-        if values[0] != values[1]:
-            yield Allowed(type=type_, name=name, path=path, reason=CAPACITY_REASON, holds=_is(values), must=True)
+    yield from _own(types.SCALING_GROUP, "minSize", CAPACITY_REASON, *minimum)
+    yield from _own(types.SCALING_GROUP, "maxSize", CAPACITY_REASON, *maximum)
+    yield from _own(types.SCALING_GROUP, "desiredCapacity", CAPACITY_REASON, *initial)
+    yield from _own(types.METRIC_ALARM, "threshold", CAPACITY_REASON, *maximum, name=at_maximum)
+    yield from _own(types.DASHBOARD, f"{lines}.minimum.value", CAPACITY_REASON, *minimum)
+    yield from _own(types.DASHBOARD, f"{lines}.maximum.value", CAPACITY_REASON, *maximum)
     if maximum[0] != maximum[1]:
-        described = (str(own.capacity.maximum), str(scaled.capacity.maximum))
+        described = (str(lives.capacity.maximum), str(own.capacity.maximum))
         yield Allowed(
-            type=alarm,
+            type=types.METRIC_ALARM,
             name=at_maximum,
             path="alarmDescription",
             reason=CAPACITY_REASON,
             holds=lambda left, right: described[0] in str(left) and str(left).replace(*described) == right,
             must=True,
         )
-    if own.capacity.may_be_empty != scaled.capacity.may_be_empty:
+    if lives.capacity.may_be_empty != own.capacity.may_be_empty:
         empty = "no instance is a state that was asked for, until the test's time has come"
-        said = _is(("breaching", "notBreaching"))
-        yield Allowed(type=alarm, name="<stack>-empty-*", path="treatMissingData", reason=empty, holds=said, must=True)
-        scales_in = "targetTrackingConfiguration.disableScaleIn"
-        yield Allowed(type=types.SCALING_POLICY, path=scales_in, reason=empty, holds=_is((False, True)), must=True)
-    windows = sorted({one.name for one in scaled.schedules} - {one.name for one in own.schedules})
+        missing, alarms = ("breaching", "notBreaching"), "<stack>-empty-*"
+        yield from _own(types.METRIC_ALARM, "treatMissingData", empty, *missing, name=alarms)
+        yield from _own(
+            types.SCALING_POLICY, "targetTrackingConfiguration.disableScaleIn", empty, left=False, right=True
+        )
+    windows = sorted({one.name for one in own.schedules} - {one.name for one in lives.schedules})
     window = "its instances run from a time on"
     for schedule in windows:
         yield Allowed(type=types.SCHEDULE, name=f"<stack>-{schedule}", path="", reason=window, holds=_only_right)
@@ -167,36 +156,34 @@ def _capacity(live: Environment, mirror: Environment) -> Iterable[Allowed]:
 
 
 def _release(live: Environment, mirror: Environment) -> Iterable[Allowed]:
-    own, other = live.service, mirror.service
-    if (own.release, own.image_id) == (other.release, other.image_id):
+    lives, own = live.service, mirror.service
+    if (lives.release, lives.image_id) == (own.release, own.image_id):
         return
     reason = "the mirror runs the next release, to be tested"
-    if own.release != other.release:
-        releases = (own.release, other.release)
-        yield Allowed(type=types.ROLLOUT, path="release", reason=reason, holds=_is(releases), must=True)
+    yield from _own(types.ROLLOUT, "release", reason, lives.release, own.release)
 
     def images(left: Value, right: Value) -> bool:
-        if other.image_id is not None:
-            return left != right and other.image_id in str(right)
+        if own.image_id is not None:
+            return left != right and own.image_id in str(right)
         # Without a cloud, an image is what it was looked for by; AWS's ids say nothing.
-        recorded = own.image_name in str(left) and str(left).replace(own.image_name, other.image_name) == right
-        return recorded or (left != right and all(IMAGE_ID.fullmatch(str(one)) for one in (left, right)))
+        recorded = lives.image_name in str(left) and str(left).replace(lives.image_name, own.image_name) == right
+        return recorded or (left != right and all(IMAGE_ID.fullmatch(str(image)) for image in (left, right)))
 
     yield Allowed(type=types.ROLLOUT, path="imageId", reason=reason, holds=images, must=True)
     yield Allowed(type=types.LAUNCH_TEMPLATE, path="imageId", reason=reason, holds=images, must=True)
 
 
 def _access(live: Environment, mirror: Environment) -> Iterable[Allowed]:
-    own, mirrored = ({entry.cidr for entry in environment.clients.entries} for environment in (mirror, live))
+    lives, own = ({entry.cidr for entry in environment.clients.entries} for environment in (live, mirror))
     reason = "a mirror's clients are those who list it, and its load generators"
-    if mirrored and not own:
+    if lives and not own:
         yield Allowed(
             type=types.PREFIX_LIST, path="entries", reason=reason, holds=lambda _, right: right in (ABSENT, [])
         )
-    for cidr in sorted(own ^ mirrored):
+    for cidr in sorted(own ^ lives):
         entry = {"cidr": cidr, "description": cidr}
-        both = (entry, ABSENT) if cidr in mirrored else (ABSENT, entry)
-        yield Allowed(type=types.PREFIX_LIST, path=f"entries.{cidr}", reason=reason, holds=_is(both), must=True)
+        left, right = (entry, ABSENT) if cidr in lives else (ABSENT, entry)
+        yield from _own(types.PREFIX_LIST, f"entries.{cidr}", reason, left, right)
 
 
 def _dataset(live: Environment, mirror: Environment) -> Iterable[Allowed]:
@@ -206,17 +193,13 @@ def _dataset(live: Environment, mirror: Environment) -> Iterable[Allowed]:
         yield Allowed(type="aws:s3/*", name="<stack>-dataset", path="", reason=reason, holds=_only_left)
         return
     reason = "a mirror made for one test has test data of its own"
-    one, other = live.dataset, mirror.dataset
-    buckets = (_written(one.bucket, live), _written(other.bucket, mirror))
-    yield Allowed(type=types.BUCKET, path="bucket", reason=reason, holds=_is(buckets))
-    for path, values in (
-        ("forceDestroy", (one.emptied_on_destroy, other.emptied_on_destroy)),
-        ("(options).protect", (one.protected, other.protected)),
-        ("(options).retainOnDelete", (one.protected, other.protected)),
-    ):
-        if values[0] != values[1]:
-            yield Allowed(type=types.BUCKET, path=path, reason=reason, holds=_is(values), must=True)
-    policies = _each_is((_policy_of(live), _policy_of(mirror)))
+    lives, own = live.dataset, mirror.dataset
+    buckets = (_written(lives.bucket, live), _written(own.bucket, mirror))
+    yield Allowed(type=types.BUCKET, path="bucket", reason=reason, holds=_is(*buckets))
+    yield from _own(types.BUCKET, "forceDestroy", reason, lives.emptied_on_destroy, own.emptied_on_destroy)
+    for option in ("protect", "retainOnDelete"):
+        yield from _own(types.BUCKET, f"(options).{option}", reason, lives.protected, own.protected)
+    policies = _each_is(_policy_of(live), _policy_of(mirror))
     yield Allowed(type=types.BUCKET_POLICY, path="policy.Statement", reason=reason, holds=policies, must=True)
     # Part by part, to be told so; together they are what the line above says.
     for part in ("Readers*", "Supplier*"):
@@ -227,24 +210,21 @@ def _dataset(live: Environment, mirror: Environment) -> Iterable[Allowed]:
 def _protection(live: Environment, mirror: Environment) -> Iterable[Allowed]:
     reason = "Live is protected from its first day, a mirror once its addresses are published"
     protected = (live.load_balancer.deletion_protected, mirror.load_balancer.deletion_protected)
-    if protected[0] != protected[1]:
-        for path in ("enableDeletionProtection", "(options).protect"):
-            yield Allowed(type=types.LOAD_BALANCER, path=path, reason=reason, holds=_is(protected), must=True)
+    for path in ("enableDeletionProtection", "(options).protect"):
+        yield from _own(types.LOAD_BALANCER, path, reason, *protected)
     elsewhere = "an address allocated elsewhere is not made here"
     for zone in sorted(live.virtual_ips.keys() & mirror.virtual_ips.keys()):
-        one, other = live.virtual_ips[zone], mirror.virtual_ips[zone]
+        lives, own = live.virtual_ips[zone], mirror.virtual_ips[zone]
         address = f"<stack>-vip-{zone}"
-        if one.protected != other.protected:
-            for path in ("(options).protect", "(options).retainOnDelete"):
-                holds = _is((one.protected, other.protected))
-                yield Allowed(type=types.EIP, name=address, path=path, reason=reason, holds=holds, must=True)
-        if one.allocation_id == other.allocation_id:
+        for path in ("(options).protect", "(options).retainOnDelete"):
+            yield from _own(types.EIP, path, reason, lives.protected, own.protected, name=address)
+        if lives.allocation_id == own.allocation_id:
             continue
-        if _made(one) != _made(other):
-            holds = _only_left if _made(one) else _only_right
+        if _made(lives) != _made(own):
+            holds = _only_left if _made(lives) else _only_right
             yield Allowed(type=types.EIP, name=address, path="", reason=elsewhere, holds=holds)
-        both = _each_is((_allocation(zone, one), _allocation(zone, other)))
-        if one.attached:
+        both = _each_is(_allocation(zone, lives), _allocation(zone, own))
+        if lives.attached:
             yield Allowed(type=types.LOAD_BALANCER, path=_mapping_of(zone), reason=elsewhere, holds=both, must=True)
     if mirror.lifetime is None:
         yield from _dependencies(types.LOAD_BALANCER, elsewhere, *_addresses_made(live, mirror))
@@ -261,48 +241,36 @@ def _addresses_made(live: Environment, mirror: Environment) -> tuple[list[str], 
 
 def _deployment(live: Environment, mirror: Environment) -> Iterable[Allowed]:
     reason = "another account, profile or role may deploy it"
-    for type_, path, one, other in (
-        (types.AWS_PROVIDER, "profile", live.aws.profile or ABSENT, mirror.aws.profile or ABSENT),
-        (types.ROLLOUT, "profile", live.aws.profile or "", mirror.aws.profile or ""),
-        (
-            types.AWS_PROVIDER,
-            "allowedAccountIds",
-            *_listed(live.aws.allowed_account_ids, mirror.aws.allowed_account_ids),
-        ),
-        (types.AWS_PROVIDER, "assumeRoles", *_listed(_roles(live.aws), _roles(mirror.aws))),
-        (types.ROLLOUT, "assumeRoleArns", list(live.aws.assume_role_arns), list(mirror.aws.assume_role_arns)),
-    ):
-        if one != other:
-            yield Allowed(type=type_, path=path, reason=reason, holds=_is((one, other)), must=True, whole=True)
+    lives, own = live.aws, mirror.aws
+    # An empty list isn't handed to the provider at all.
+    accounts = list(lives.allowed_account_ids) or ABSENT, list(own.allowed_account_ids) or ABSENT
+    roles = list(lives.assume_role_arns), list(own.assume_role_arns)
+    assumed = tuple([{"roleArn": arn} for arn in arns] or ABSENT for arns in roles)
+    yield from _own(types.AWS_PROVIDER, "profile", reason, lives.profile or ABSENT, own.profile or ABSENT)
+    yield from _own(types.ROLLOUT, "profile", reason, lives.profile or "", own.profile or "")
+    yield from _own(types.AWS_PROVIDER, "allowedAccountIds", reason, *accounts, whole=True)
+    yield from _own(types.AWS_PROVIDER, "assumeRoles", reason, *assumed, whole=True)
+    yield from _own(types.ROLLOUT, "assumeRoleArns", reason, *roles, whole=True)
     yield Allowed(
         type=types.ROLLOUT,
         path="launchTemplateVersion",
         reason="AWS counts the versions of each launch template by itself",
         holds=lambda left, right: str(left).isdecimal() and str(right).isdecimal(),
     )
-    own, mirrored = (frozenset(one.monitoring.subscriber_emails) for one in (mirror, live))
-    told = "other people may want to know"
-    for emails, holds in ((mirrored - own, _only_left), (own - mirrored, _only_right)):
-        for email in sorted(emails):
-            yield Allowed(
-                type=types.TOPIC_SUBSCRIPTION,
-                name=f"<stack>-alarms-{email}",
-                path="",
-                reason=told,
-                holds=holds,
-            )
-    secrets = (live.service.certificate_secret_arn, mirror.service.certificate_secret_arn)
-    if secrets[0] != secrets[1]:
-        certificate = "no certificate is shared with Live"
-        policy = types.ROLE_POLICY
-        statement = "policy.Statement.ReadCertificate"
-        values = _is((secrets[0] or ABSENT, secrets[1] or ABSENT))
-        if all(secrets):
-            yield Allowed(type=policy, path=f"{statement}.Resource", reason=certificate, holds=values, must=True)
-        else:
-            statements = tuple(ABSENT if arn is None else access.certificate_statement(arn) for arn in secrets)
-            whole = _is((statements[0], statements[1]))
-            yield Allowed(type=policy, path=statement, reason=certificate, holds=whole)
+    subscribers = "other people may want to know"
+    mirrored, emails = (frozenset(one.monitoring.subscriber_emails) for one in (live, mirror))
+    for email in sorted(mirrored ^ emails):
+        holds = _only_left if email in mirrored else _only_right
+        name = f"<stack>-alarms-{email}"
+        yield Allowed(type=types.TOPIC_SUBSCRIPTION, name=name, path="", reason=subscribers, holds=holds)
+    certificate = "no certificate is shared with Live"
+    statement = "policy.Statement.ReadCertificate"
+    arn, other = live.service.certificate_secret_arn, mirror.service.certificate_secret_arn
+    if arn and other:
+        yield from _own(types.ROLE_POLICY, f"{statement}.Resource", certificate, arn, other)
+    else:
+        left, right = (access.certificate_statement(secret) if secret else ABSENT for secret in (arn, other))
+        yield from _own(types.ROLE_POLICY, statement, certificate, left, right, must=False)
 
 
 def _ephemeral(live: Environment, mirror: Environment) -> Iterable[Allowed]:
@@ -312,7 +280,7 @@ def _ephemeral(live: Environment, mirror: Environment) -> Iterable[Allowed]:
         if _made(plan):
             yield Allowed(type=types.EIP, name=f"<stack>-vip-{zone}", path="", reason=reason, holds=_only_left)
         if plan.attached:
-            holds = _each_is((_allocation(zone, plan), lambda right: right is ABSENT))
+            holds = _each_is(_allocation(zone, plan), lambda right: right is ABSENT)
             yield Allowed(type=types.LOAD_BALANCER, path=_mapping_of(zone), reason=reason, holds=holds, must=True)
     yield from _dependencies(types.LOAD_BALANCER, reason, *_addresses_made(live, mirror))
     ends = "it says in its state when it ends"
@@ -331,16 +299,24 @@ def _dependencies(type_: str, reason: str, fewer: Iterable[str] = (), more: Iter
         yield Allowed(type=type_, path="(options).dependencies", reason=reason, holds=holds, must=True, whole=True)
 
 
-def _exactly(
-    type_: str, path: str, reason: str, left: str, right: str, *, name: str = "*", lower: bool = False
-) -> Allowed:
-    """Return an entry for a text of Live's that must be the mirror's own."""
-    wanted = (left.lower(), right.lower()) if lower else (left, right)
-
-    def holds(one: Value, other: Value) -> bool:
-        return (str(one).lower() if lower else one, str(other).lower() if lower else other) == wanted
-
-    return Allowed(type=type_, name=name, path=path, reason=reason, holds=holds, must=wanted[0] != wanted[1])
+def _own(
+    type_: str,
+    path: str,
+    reason: str,
+    left: Value,
+    right: Value,
+    *,
+    name: str = "*",
+    must: bool = True,
+    whole: bool = False,
+    besides: tuple[str, ...] = (),
+) -> Iterable[Allowed]:
+    """Yield that Live must have the value `left` and the mirror `right`; nothing where these are the same."""
+    if left != right:
+        holds = _is(left, right)
+        yield Allowed(
+            type=type_, name=name, path=path, reason=reason, holds=holds, must=must, whole=whole, besides=besides
+        )
 
 
 def _written(text: str, environment: Environment) -> str:
@@ -352,15 +328,6 @@ def _mapping_of(zone: str) -> str:
     return f"subnetMappings.<aws:ec2/subnet:Subnet::<stack>-public-{zone}.id>.allocationId"
 
 
-def _roles(plan: AwsPlan) -> tuple[Mapping[str, str], ...]:
-    return tuple({"roleArn": arn} for arn in plan.assume_role_arns)
-
-
-def _listed(one: Sequence[object], other: Sequence[object]) -> tuple[Value, Value]:
-    """Return two lists as the provider is handed them: an empty one isn't."""
-    return list(one) or ABSENT, list(other) or ABSENT
-
-
 def _items(value: Value) -> list[Value]:
     return value if isinstance(value, list) else []
 
@@ -368,21 +335,21 @@ def _items(value: Value) -> list[Value]:
 def _policy_of(environment: Environment) -> Callable[[Value], bool]:
     """Return whether statements by name are those of the environment's bucket, in whichever account it is."""
 
-    def written(document: Value) -> str:
-        text = json.dumps(document, sort_keys=True, default=repr)
+    def written(value: Value) -> str:
+        text = json.dumps(value, sort_keys=True, default=repr)
         # By name or by ARN, as a recording and a state have it.
         return re.sub(rf"(arn:[a-z-]+:s3:::)?<{types.BUCKET}::<stack>-dataset\.\w+>", types.BUCKET, text)
 
     def holds(statements: Value) -> bool:
         if not isinstance(statements, Mapping):
             return False
-        told = written(statements)
-        accounts, partitions = (set(re.findall(pattern, told)) for pattern in (r":(\d{12}):", r"arn:([a-z-]+):"))
+        document = written(statements)
+        accounts, partitions = (set(re.findall(pattern, document)) for pattern in (r":(\d{12}):", r"arn:([a-z-]+):"))
         bucket = replace(environment.dataset, bucket=f"<{types.BUCKET}::<stack>-dataset.bucket>")
         for account in accounts or {""}:
             for partition in partitions or {"aws"}:
                 expected = access.as_json(access.dataset_policy(bucket, account, partition))
-                if told == written(named(list(policy_statements(_written(expected, environment))))):
+                if document == written(named(list(policy_statements(_written(expected, environment))))):
                     return True
         return False
 
@@ -391,7 +358,7 @@ def _policy_of(environment: Environment) -> Callable[[Value], bool]:
 
 def _zones(live: Environment, mirror: Environment) -> Callable[[Value, Value], bool]:
     """Return whether two ids are of the environments' hosted zones: as recorded, or as AWS gives them."""
-    recorded = _is([f"Z-{one.dns.hosted_zone}" for one in (live, mirror)])
+    recorded = _is(*(f"Z-{environment.dns.hosted_zone}" for environment in (live, mirror)))
 
     def holds(left: Value, right: Value) -> bool:
         given = left != right and all(ZONE_ID.fullmatch(str(one)) for one in (left, right))
@@ -400,8 +367,8 @@ def _zones(live: Environment, mirror: Environment) -> Callable[[Value, Value], b
     return holds
 
 
-def _is(values: Sequence[Value]) -> Callable[[Value, Value], bool]:
-    return lambda left, right: same(left, values[0]) and same(right, values[1])
+def _is(lives: Value, own: Value) -> Callable[[Value, Value], bool]:
+    return lambda left, right: same(left, lives) and same(right, own)
 
 
 def _only_left(_: Value, right: Value) -> bool:
@@ -420,8 +387,8 @@ def _allocation(zone: str, plan: AddressPlan) -> Callable[[Value], bool]:
     return lambda value: str(value).endswith((f"-vip-{zone}.allocationId>", f"-vip-{zone}.id>"))
 
 
-def _each_is(sides: tuple[Callable[[Value], bool], Callable[[Value], bool]]) -> Callable[[Value, Value], bool]:
-    return lambda left, right: sides[0](left) and sides[1](right)
+def _each_is(lives: Callable[[Value], bool], own: Callable[[Value], bool]) -> Callable[[Value, Value], bool]:
+    return lambda left, right: lives(left) and own(right)
 
 
 def _made(plan: AddressPlan) -> bool:
