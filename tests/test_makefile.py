@@ -19,6 +19,7 @@ echo "$2 $3" >> calls
 case "$2 $3" in
     "venv --clear") mkdir -p .venv/bin; cp "$0" .venv/bin/python ;;
     "pip install") [ ! -e no-network ] ;;
+    "lab.engine ") [ ! -e no-engine ] ;;
 esac
 """
 
@@ -30,11 +31,11 @@ class Checkout:
     folder: Path
     bin_dir: Path
 
-    def make(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def make(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [str(shutil.which("make")), *arguments],
             cwd=self.folder,
-            env={"PATH": os.pathsep.join([str(self.folder / "first"), str(self.bin_dir)])},
+            env={"PATH": os.pathsep.join([str(self.folder / "first"), str(self.bin_dir)]), **variables},
             capture_output=True,
             text=True,
             check=False,
@@ -119,3 +120,48 @@ def test_the_name_of_a_stack_is_passed_on_as_it_is(checkout: Checkout, stack: st
     assert checkout.make("up", f"STACK={stack.replace('$', '$$')}").returncode == 0
     assert (checkout.folder / "asked").read_text() == f"[up][--lab][--][{stack}]"
     assert not (checkout.folder / "made").exists()
+
+
+def test_without_an_engine_the_other_tests_are_run_but_in_ci(checkout: Checkout) -> None:
+    assert checkout.make("venv").returncode == 0
+    executable(checkout.folder / ".venv" / "bin" / "pytest", "#!/bin/sh\n: > tested\n")
+    (checkout.folder / "no-engine").touch()
+    assert checkout.make("test", CI="true").returncode != 0
+    assert not (checkout.folder / "tested").exists()
+    made = checkout.make("test")
+    assert made.returncode == 0
+    assert "what needs the engine is skipped" in made.stdout
+    assert (checkout.folder / "tested").exists()
+
+
+@pytest.mark.parametrize("broken", ["--ignore tests/lab", "2 tests/lab"])
+def test_both_runs_are_made_and_either_fails_the_whole(checkout: Checkout, broken: str) -> None:
+    assert checkout.make("venv").returncode == 0
+    pytest_ = checkout.folder / ".venv" / "bin" / "pytest"
+    executable(pytest_, '#!/bin/sh\necho "$*" >> asked\n')
+    assert checkout.make("test").returncode == 0
+    executable(pytest_, f'#!/bin/sh\necho "$*" >> asked\ncase "$*" in *"{broken}") exit 1 ;; esac\n')
+    assert checkout.make("test").returncode != 0
+    assert (checkout.folder / "asked").read_text().splitlines() == ["-n 2 --ignore tests/lab", "-n 2 tests/lab"] * 2
+
+
+def test_ci_runs_all_parts_whatever_fails_and_fails_with_any(checkout: Checkout) -> None:
+    (checkout.folder / ".ci").mkdir()
+    shutil.copy(ROOT / ".ci" / "run", checkout.folder / ".ci")
+    executable(checkout.bin_dir / "make", '#!/bin/sh\necho "$1 $CI" >> made\n[ ! -e "broken-$1" ]\n')
+
+    def run() -> tuple[int, str]:
+        done = subprocess.run(
+            [str(shutil.which("bash")), ".ci/run"],
+            cwd=checkout.folder,
+            env={"PATH": os.pathsep.join([str(checkout.bin_dir), os.defpath])},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return done.returncode, done.stderr
+
+    assert run() == (0, "")
+    (checkout.folder / "broken-lint").touch()
+    assert run() == (1, "failed: lint\n")
+    assert (checkout.folder / "made").read_text().splitlines() == ["lint true", "test true"] * 2
