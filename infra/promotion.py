@@ -72,17 +72,17 @@ class Pipeline:
 
     def version(self, stack: str) -> str | None:
         """Return the version of `release`."""
-        found = self.release(stack)
-        return found.version if found else None
+        release = self.release(stack)
+        return release.version if release else None
 
     def is_earlier(self, version: str, other: str) -> bool:
         """Whether `version` stands before `other` in the catalogue; False if either isn't in it."""
-        known = self.versions
-        return version in known and other in known and known.index(version) < known.index(other)
+        versions = self.versions
+        return version in versions and other in versions and versions.index(version) < versions.index(other)
 
     def mirrors_of(self, stack: str) -> tuple[str, ...]:
         """Return the lasting stacks that mirror `stack`, sorted."""
-        return tuple(sorted(one.stack for one in self.stages.values() if one.mirrors == stack and one.lasting))
+        return tuple(sorted(stage.stack for stage in self.stages.values() if stage.mirrors == stack and stage.lasting))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,13 +119,13 @@ class Gate:
     name: str
     open: bool
     evidence: str
-    """What it is known from; of a closed one, what is so instead."""
+    """Why it is open; of a closed gate, what is the case instead."""
     fix: str = ""
-    """What opens a closed one."""
+    """What opens a closed gate."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
+class Observed:
     """What isn't written in files: deployments and images."""
 
     runs: Sequence[Run]
@@ -140,15 +140,15 @@ def runs(stack: str, history: Iterable[Deployment]) -> tuple[Run, ...]:
     A run begins with a deployment that succeeded: one that failed half way may have left the release on some instances
     only. Later ones that leave release and image as they are, whether they succeed or not, don't end it.
     """
-    found: list[Run] = []
+    ended: list[Run] = []
     current: Run | None = None
-    for one in history:
-        if current and (one.release, one.image_id) != (current.release, current.image_id):
-            found.append(replace(current, until=one.at))
+    for deployment in history:
+        if current and (deployment.release, deployment.image_id) != (current.release, current.image_id):
+            ended.append(replace(current, until=deployment.at))
             current = None
-        if current is None and one.succeeded and one.release is not None:
-            current = Run(stack=stack, release=one.release, image_id=one.image_id, since=one.at)
-    return (*found, current) if current else tuple(found)
+        if current is None and deployment.succeeded and deployment.release is not None:
+            current = Run(stack=stack, release=deployment.release, image_id=deployment.image_id, since=deployment.at)
+    return (*ended, current) if current else tuple(ended)
 
 
 def written(pipeline: Pipeline, stack: str, version: str) -> str:
@@ -195,15 +195,15 @@ def moved(before: Pipeline, after: Pipeline) -> dict[str, tuple[str | None, str 
     return {name: pair for name, pair in versions.items() if pair[0] != pair[1]}
 
 
-def gates(pipeline: Pipeline, stack: str, found: Found, before: str | None = None) -> tuple[Gate, ...]:
+def gates(pipeline: Pipeline, stack: str, observed: Observed, before: str | None = None) -> tuple[Gate, ...]:
     """Return every gate between `stack` and the release that `pipeline` has it run.
 
     `before` is what it was configured to run until now, if that is known; else what is deployed is compared with.
     """
-    return tuple(_gates(pipeline, pipeline.stages[stack], found, before))
+    return tuple(_gates(pipeline, pipeline.stages[stack], observed, before))
 
 
-def _gates(pipeline: Pipeline, stage: Stage, found: Found, before: str | None) -> Iterator[Gate]:
+def _gates(pipeline: Pipeline, stage: Stage, observed: Observed, before: str | None) -> Iterator[Gate]:
     release = pipeline.release(stage.stack)
     yield _in_catalogue(pipeline, stage, release)
     yield _nothing_in_use_left_out(pipeline)
@@ -211,12 +211,12 @@ def _gates(pipeline: Pipeline, stage: Stage, found: Found, before: str | None) -
         yield _lives_or_next(pipeline, stage)
     if release is None:
         return
-    yield _image_exists(release, found)
+    yield _image_exists(release, observed)
     # In a file that follows Live, going back with Live is no decision; promoting to an earlier one is.
     if not follows(stage) or (before is not None and stage.wanted in {LIVE, NEXT}):
         yield _no_downgrade(pipeline, stage, release.version, before)
     if stage.stack == LIVE:
-        yield _evidence(pipeline, stage, release, found)
+        yield _evidence(pipeline, stage, release, observed)
 
 
 def follows(stage: Stage) -> bool:
@@ -224,132 +224,109 @@ def follows(stage: Stage) -> bool:
     return stage.mirrors is not None or stage.stack in FOLLOWS_LIVE
 
 
+def _open(name: str, evidence: str) -> Gate:
+    return Gate(name=name, open=True, evidence=evidence)
+
+
+def _closed(name: str, evidence: str, fix: str) -> Gate:
+    return Gate(name=name, open=False, evidence=evidence, fix=fix)
+
+
 def _in_catalogue(pipeline: Pipeline, stage: Stage, release: Release | None) -> Gate:
-    known = f"{FILE} has {', '.join(pipeline.versions)}"
+    name = "in the catalogue"
     if release:
-        return Gate(name="in the catalogue", open=True, evidence=f"{FILE} has {release.version}")
-    return Gate(
-        name="in the catalogue",
-        open=False,
-        evidence=f"{stage.wanted} means none of them: {known}" if stage.wanted in {LIVE, NEXT} else
-        f"{stage.wanted} is none of them: {known}",
-        fix=f"add it to {FILE}",
-    )  # fmt: skip
+        return _open(name, f"{FILE} has {release.version}")
+    verb = "means" if stage.wanted in {LIVE, NEXT} else "is"
+    evidence = f"{stage.wanted} {verb} none of them: {FILE} has {', '.join(pipeline.versions)}"
+    return _closed(name, evidence, f"add it to {FILE}")
 
 
 def _nothing_in_use_left_out(pipeline: Pipeline) -> Gate:
+    name = "what runs is in the catalogue"
+    deployed = {stage.stack: stage.deployed for stage in pipeline.stages.values() if stage.deployed is not None}
     left_out = [
-        f"{stage.stack} runs {stage.deployed}"
-        for stage in sorted(pipeline.stages.values(), key=lambda one: one.stack)
-        if stage.deployed is not None and stage.deployed not in pipeline.versions
+        f"{stack} runs {version}" for stack, version in sorted(deployed.items()) if version not in pipeline.versions
     ]
     if left_out:
-        return Gate(
-            name="what runs is in the catalogue",
-            open=False,
-            evidence=f"{', '.join(left_out)}, which {FILE} doesn't have",
-            fix=f"put it back into {FILE}; an entry can go when no environment runs it",
-        )
-    count = sum(stage.deployed is not None for stage in pipeline.stages.values())
-    return Gate(name="what runs is in the catalogue", open=True, evidence=f"{count} deployed, all in {FILE}")
+        evidence = f"{', '.join(left_out)}, which {FILE} doesn't have"
+        return _closed(name, evidence, f"put it back into {FILE}; an entry can go when no environment runs it")
+    return _open(name, f"{len(deployed)} deployed, all in {FILE}")
 
 
 def _lives_or_next(pipeline: Pipeline, stage: Stage) -> Gate:
     name = "Live's release or the next"
     if stage.wanted in {LIVE, NEXT}:
-        return Gate(name=name, open=True, evidence=f"{stage.wanted} is {pipeline.version(stage.stack) or 'none'}")
-    versions = pipeline.versions
-    live = pipeline.live_version
-    allowed = [live] if live in versions else []
-    if live in versions and live != versions[-1]:
-        allowed.append(versions[versions.index(live) + 1])
-    return Gate(
-        name=name,
-        open=False,
-        evidence=f"{stage.wanted} is neither; allowed: {' or '.join(str(one) for one in allowed) or 'none'}",
-        fix=f"eps-dos release promote {allowed[-1] if allowed else 'VERSION'} --to {stage.stack}",
-    )
+        return _open(name, f"{stage.wanted} is {pipeline.version(stage.stack) or 'none'}")
+    versions, live = pipeline.versions, pipeline.live_version
+    first = versions.index(live) if live in versions else len(versions)
+    allowed = versions[first : first + 2]
+    evidence = f"{stage.wanted} is neither; allowed: {' or '.join(allowed) or 'none'}"
+    newest = allowed[-1] if allowed else "VERSION"
+    return _closed(name, evidence, f"eps-dos release promote {newest} --to {stage.stack}")
 
 
-def _image_exists(release: Release, found: Found) -> Gate:
-    image_id = found.images.get(release.image)
+def _image_exists(release: Release, observed: Observed) -> Gate:
+    name, image_id = "image exists", observed.images.get(release.image)
     if image_id:
-        return Gate(name="image exists", open=True, evidence=f"{release.image} is {image_id}")
-    return Gate(
-        name="image exists",
-        open=False,
-        evidence=f"AWS has no image {release.image} that this environment may use",
-        fix=f"build it, share it with the account, or correct {FILE}: image",
-    )
+        return _open(name, f"{release.image} is {image_id}")
+    evidence = f"AWS has no image {release.image} that this environment may use"
+    return _closed(name, evidence, f"build it, share it with the account, or correct {FILE}: image")
 
 
 def _no_downgrade(pipeline: Pipeline, stage: Stage, version: str, before: str | None) -> Gate:
-    earlier = [one for one in (stage.deployed, before) if one is not None and pipeline.is_earlier(version, one)]
-    if not earlier:
-        known = before or stage.deployed
-        return Gate(
-            name="no downgrade", open=True, evidence=f"takes the place of {known}" if known else "nothing runs yet"
-        )
+    name = "no downgrade"
+    later = [other for other in (stage.deployed, before) if other is not None and pipeline.is_earlier(version, other)]
+    if not later:
+        replaced = before or stage.deployed
+        return _open(name, f"takes the place of {replaced}" if replaced else "nothing runs yet")
     recorded = _exemption(stage, version)
     if recorded and recorded.rollback_from:
-        return Gate(name="no downgrade", open=True, evidence=f"recorded as a rollback from {recorded.rollback_from}")
-    return Gate(
-        name="no downgrade",
-        open=False,
-        evidence=f"{version} is earlier than {earlier[0]}",
-        fix=f"eps-dos release promote {version} --to {stage.stack} --rollback",
-    )
+        return _open(name, f"recorded as a rollback from {recorded.rollback_from}")
+    fix = f"eps-dos release promote {version} --to {stage.stack} --rollback"
+    return _closed(name, f"{version} is earlier than {later[0]}", fix)
 
 
-def _evidence(pipeline: Pipeline, stage: Stage, release: Release, found: Found) -> Gate:
-    name = "ran in Live's mirror"
-    if release.version == stage.deployed and found.images.get(release.image) in _images_run(found, LIVE):
-        return Gate(name=name, open=True, evidence=f"Live runs {release.version} already")
-    recorded = _exemption(stage, release.version)
+def _evidence(pipeline: Pipeline, stage: Stage, release: Release, observed: Observed) -> Gate:
+    name, version = "ran in Live's mirror", release.version
+    lives_runs = [run for run in observed.runs if run.stack == LIVE]
+    image_id = observed.images.get(release.image)
+    if version == stage.deployed and image_id in {run.image_id for run in lives_runs if run.until is None}:
+        return _open(name, f"Live runs {version} already")
+    recorded = _exemption(stage, version)
     if recorded and recorded.without_evidence:
-        return Gate(name=name, open=True, evidence=f"waived, as recorded: {recorded.without_evidence}")
-    if recorded and recorded.rollback_from and release.version in {one.release for one in found.runs
-                                                                  if one.stack == LIVE}:  # fmt: skip
-        return Gate(name=name, open=True, evidence=f"a rollback: Live has run {release.version} before")
+        return _open(name, f"waived, as recorded: {recorded.without_evidence}")
+    if recorded and recorded.rollback_from and version in {run.release for run in lives_runs}:
+        return _open(name, f"a rollback: Live has run {version} before")
     mirrors = pipeline.mirrors_of(LIVE)
-    image_id = found.images.get(release.image)
-    candidates = [one for one in found.runs if one.stack in mirrors and one.release == release.version]
-    same_image = [one for one in candidates if one.image_id == image_id]
-    longest = max(same_image, key=lambda one: one.lasted(found.now), default=None)
-    if longest and longest.lasted(found.now) >= pipeline.evidence:
-        return Gate(
-            name=name,
-            open=True,
-            evidence=f"deployed successfully to {longest.stack} at {_time(longest.since)}, and ran there for "
-            f"{_duration(longest.lasted(found.now))} (asked: {_duration(pipeline.evidence)}); no word about tests",
-        )
-    fix = f"eps-dos release promote {release.version} --to {mirrors[0] if mirrors else 'nft'}, pulumi up, and wait"
+    candidates = [run for run in observed.runs if run.stack in mirrors and run.release == version]
+    same_image = [run for run in candidates if run.image_id == image_id]
+    longest = max(same_image, key=lambda run: run.lasted(observed.now), default=None)
+    required = _duration(pipeline.evidence)
+    fix = f"eps-dos release promote {version} --to {mirrors[0] if mirrors else 'nft'}, pulumi up, and wait"
     if longest:
-        so_far = (
-            f"{longest.stack} has run {release.version} for {_duration(longest.lasted(found.now))}; "
-            f"asked: {_duration(pipeline.evidence)}"
-        )
-        fix = f"wait until {_time(longest.since + pipeline.evidence)}" if longest.until is None else fix
+        lasted = longest.lasted(observed.now)
+        if lasted >= pipeline.evidence:
+            return _open(
+                name,
+                f"deployed successfully to {longest.stack} at {_time(longest.since)}, and ran there for "
+                f"{_duration(lasted)} (asked: {required}); no word about tests",
+            )
+        evidence = f"{longest.stack} has run {version} for {_duration(lasted)}; asked: {required}"
+        if longest.until is None:
+            fix = f"wait until {_time(longest.since + pipeline.evidence)}"
     elif candidates:
-        so_far = (
-            f"{candidates[-1].stack} has run {release.version} from {candidates[-1].image_id}, "
-            f"not from {release.image} ({image_id or 'no image'})"
-        )
+        latest = candidates[-1]
+        image = f"{release.image} ({image_id or 'no image'})"
+        evidence = f"{latest.stack} has run {version} from {latest.image_id}, not from {image}"
     elif mirrors:
-        so_far = f"{', '.join(mirrors)} never ran {release.version}"
+        evidence = f"{', '.join(mirrors)} never ran {version}"
     else:
-        so_far = "Live has no mirror that could have run it"
-    return Gate(
-        name=name, open=False, evidence=so_far, fix=f'{fix}; in an emergency: --without-evidence --reason "..."'
-    )
+        evidence = "Live has no mirror that could have run it"
+    return _closed(name, evidence, f'{fix}; in an emergency: --without-evidence --reason "..."')
 
 
 def _exemption(stage: Stage, version: str) -> Exemption | None:
     return stage.exemption if stage.exemption and stage.exemption.release == version else None
-
-
-def _images_run(found: Found, stack: str) -> set[str]:
-    return {one.image_id for one in found.runs if one.stack == stack and one.until is None}
 
 
 def _time(moment: datetime) -> str:

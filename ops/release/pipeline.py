@@ -13,7 +13,7 @@ from infra.deciding import load_environment
 from infra.environment import Environment
 from infra.errors import ConfigError
 from infra.naming import check_stack_name
-from infra.promotion import Exemption, Found, Pipeline, Run, Stage, runs
+from infra.promotion import Exemption, Observed, Pipeline, Run, Stage, runs
 from infra.releases import FILE, LIVE, Catalogue
 from infra.settings import NAMESPACE, PromotionSettings
 from infra.sources import stack_names
@@ -82,7 +82,7 @@ def deployed(names: Iterable[str], at: Place, tell: Tell) -> dict[str, str | Non
     return releases
 
 
-def evidence(of: Pipeline, stack: str, decided: Mapping[str, Environment], at: Place, tell: Tell) -> Found:
+def evidence(of: Pipeline, stack: str, decided: Mapping[str, Environment], at: Place, tell: Tell) -> Observed:
     """Return what the gates of `stack` ask for beside the files: the images, and for Live the histories."""
     tell(f"the images that {stack} may use")
     aws, owner = Aws(decided[stack].aws, at), decided[stack].service.image_owner
@@ -93,7 +93,7 @@ def evidence(of: Pipeline, stack: str, decided: Mapping[str, Environment], at: P
         for name in (LIVE, *of.mirrors_of(LIVE)):
             tell(f"the deployments of {name}")
             ran += runs(name, deployments(url, project_name(at.folder), name, at.cli, at.folder))
-    return Found(runs=ran, images=images, now=datetime.now(UTC))
+    return Observed(runs=ran, images=images, now=datetime.now(UTC))
 
 
 def image_ids(aws: Aws, owner: str, names: Iterable[str]) -> dict[str, str]:

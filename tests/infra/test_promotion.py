@@ -9,8 +9,8 @@ import pytest
 from infra.promotion import (
     Deployment,
     Exemption,
-    Found,
     Gate,
+    Observed,
     Pipeline,
     Run,
     Stage,
@@ -45,12 +45,12 @@ def ran(release: str, hours: float, stack: str = "nft", **changes: Any) -> Run:
     )
 
 
-def found(*history: Run, images: dict[str, str] | None = None) -> Found:
-    return Found(runs=history, images=IMAGES if images is None else images, now=NOW)
+def found(*history: Run, images: dict[str, str] | None = None) -> Observed:
+    return Observed(runs=history, images=IMAGES if images is None else images, now=NOW)
 
 
 def promotion(
-    before: Pipeline, version: str, stack: str, known: Found | None = None, exemption: Exemption | None = None
+    before: Pipeline, version: str, stack: str, known: Observed | None = None, exemption: Exemption | None = None
 ) -> dict[str, Gate]:
     after = promoted(before, version, stack, exemption)
     return {one.name: one for one in gates(after, stack, known or found(), before.version(stack))}
