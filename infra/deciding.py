@@ -48,14 +48,7 @@ from infra.naming import LIVE, PERMANENT, check_stack_name, stack_file
 from infra.overlay import MIRROR_KEYS, laid_over, problems_of_keys
 from infra.releases import FILE as RELEASES
 from infra.releases import FOLLOWING_LIVE, Catalogue, Release, resolved
-from infra.settings import (
-    KEYS,
-    NAMESPACE,
-    EphemeralSettings,
-    StackSettings,
-    own_of,
-    problems_of,
-)
+from infra.settings import KEYS, NAMESPACE, EphemeralSettings, StackSettings, own_of, problems_of
 from infra.sources import Sources, read_sources
 from infra.suppliers import FILE as SUPPLIERS
 from infra.suppliers import SupplierList
@@ -114,8 +107,10 @@ def load_environment(
         environment = decide(stack, sources)
     except ConfigError as error:
         # What a file that can't be read would have said is no second mistake.
-        told = [one for one in error.problems if not any(one.where.startswith(file.where) for file in unread)]
-        raise ConfigError([*unread, *told]) from None
+        files = tuple(problem.where for problem in unread)
+        raise ConfigError(
+            [*unread, *(problem for problem in error.problems if not problem.where.startswith(files))]
+        ) from None
     if unread:
         raise ConfigError(unread)
     return environment
@@ -160,7 +155,7 @@ def decide(stack: str, sources: Sources) -> Environment:
     clients = collected.of(_clients, stack, settings, listed, sources.stacks.keys())
     if collected.problems or release is None or clients is None:
         raise ConfigError(collected.problems)
-    return _environment(stack, settings, _aws(config), release, clients, listed, mirrored, config)
+    return _environment(stack, settings, aws_plan(config), release, clients, listed, mirrored, config)
 
 
 def _mirror_problems(stack: str, sources: Sources) -> Iterator[Problem]:
@@ -230,7 +225,8 @@ def _aws_problems(stack: str, config: Mapping[str, Any]) -> Iterator[Problem]:
         yield problem("aws:assumeRoles", message, "set --path 'aws:assumeRoles[0].roleArn' ARN")
 
 
-def _aws(config: Mapping[str, Any]) -> AwsPlan:
+def aws_plan(config: Mapping[str, Any]) -> AwsPlan:
+    """Return where in AWS an environment is, from the valid configuration of its stack."""
     return AwsPlan(
         region=config["aws:region"],
         allowed_account_ids=tuple(str(account) for account in config.get("aws:allowedAccountIds", ())),
@@ -322,28 +318,14 @@ def _environment(
     addresses = _addresses(settings)
     protected = stack == LIVE or any(plan.protected for plan in addresses.values())
     network = IPv4Network(settings.cidr)
-    own = Capacity(
-        minimum=settings.capacity.minimum,
-        maximum=settings.capacity.maximum,
-        target_cpu_percent=settings.capacity.target_cpu_percent,
-    )
+    own = Capacity(**settings.capacity.model_dump())
     scale = settings.scale if mirrored else None
     counts = capacity.scaled(own, scale, len(settings.zones)) if scale is not None else own
-    check = settings.health_check
     tags = {**settings.tags, **FIXED_TAGS, "Environment": stack}
     if settings.ephemeral:
         tags[EXPIRY_TAG] = stamp(settings.ephemeral.expires_at)
     initial = capacity.initial(counts, len(settings.zones))
-    schedules = tuple(
-        SchedulePlan(
-            name=schedule.name,
-            recurrence=schedule.recurrence,
-            time_zone=schedule.time_zone,
-            start=None,
-            desired=schedule.desired,
-        )
-        for schedule in settings.schedules
-    )
+    schedules = tuple(SchedulePlan(**schedule.model_dump(), start=None) for schedule in settings.schedules)
     if settings.ephemeral and settings.ephemeral.starts_at:
         # As with other schedules: only with a minimum of 0 do state and program agree before and after it has fired.
         schedules = (*schedules, _window(settings.ephemeral.starts_at, initial))
@@ -364,13 +346,7 @@ def _environment(
         clients=clients,
         load_balancer=LoadBalancerPlan(
             deletion_protected=protected,
-            health_check=HealthCheckPlan(
-                protocol=check.protocol,
-                path=check.path,
-                interval_seconds=check.interval_seconds,
-                healthy_threshold=check.healthy_threshold,
-                unhealthy_threshold=check.unhealthy_threshold,
-            ),
+            health_check=HealthCheckPlan(**settings.health_check.model_dump()),
             deregistration_delay_seconds=DEREGISTRATION_DELAY_SECONDS,
         ),
         dns=DnsPlan(name=settings.dns_name, hosted_zone=settings.hosted_zone),

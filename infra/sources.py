@@ -10,9 +10,7 @@ from typing import Any
 from infra.errors import ConfigError, Problem
 from infra.naming import stack_file
 from infra.releases import FILE as RELEASES
-from infra.settings import (
-    parsed_engine_value,
-)
+from infra.settings import parsed_engine_value
 from infra.suppliers import FILE as SUPPLIERS
 from infra.yamlfile import read_mapping
 

@@ -18,6 +18,7 @@ from typing import Annotated
 import typer
 
 from infra import ephemeral
+from infra.deciding import aws_plan
 from infra.ephemeral import Lifetime, Wish
 from infra.errors import ConfigError
 from infra.naming import check_stack_name
@@ -26,7 +27,6 @@ from infra.sources import stack_names
 from infra.times import stamp
 from ops.aws.clients import Aws
 from ops.ephemeral import making, reap
-from ops.ephemeral.ending import aws_plan
 from ops.ephemeral.ending import destroy as end
 from ops.ephemeral.listing import for_tests, shown
 from ops.ephemeral.making import life_in_words, readable_configurations

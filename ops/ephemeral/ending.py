@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from infra.environment import AwsPlan
+from infra.deciding import aws_plan
 from infra.reaping import StackFacts, settings_of
 from infra.settings import NAMESPACE, own_of
 from ops.aws import leftovers
@@ -76,17 +76,6 @@ def whole_settings(facts: StackFacts, stacks: Mapping[str, Mapping[str, Any]]) -
     mirrored = stacks.get(str(own_of(like).get("mirrors")), {})
     zone = own_of(like).get("hostedZone") or own_of(mirrored).get("hostedZone")
     return {**like, **own, f"{NAMESPACE}:dnsName": f"dos-{facts.name}.{zone}"}
-
-
-def aws_plan(settings: Mapping[str, Any]) -> AwsPlan:
-    """Return where an environment is, from its configuration, which has been valid when it was made."""
-    roles = settings.get("aws:assumeRoles") or ()
-    profile = settings.get("aws:profile")
-    return AwsPlan(
-        region=str(settings["aws:region"]),
-        profile=None if profile is None else str(profile),
-        assume_role_arns=tuple(str(role["roleArn"]) for role in roles),
-    )
 
 
 def subject(name: str, settings: Mapping[str, Any]) -> Subject:

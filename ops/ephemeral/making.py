@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from infra import ephemeral
-from infra.deciding import load_environment
+from infra.deciding import aws_plan, load_environment
 from infra.environment import Environment
 from infra.ephemeral import Lifetime, Limits, Wish
 from infra.errors import ConfigError
@@ -28,7 +28,6 @@ from infra.yamlfile import read_mapping
 from ops.aws.clients import Aws
 from ops.aws.quotas import NETWORKS, QUOTAS
 from ops.dataset.loading import copy, load
-from ops.ephemeral.ending import aws_plan
 from ops.errors import RefusalError
 from ops.output.progress import Tell, progress, say
 from ops.output.report import Report

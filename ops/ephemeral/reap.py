@@ -17,6 +17,7 @@ from typing import Annotated, Any
 import typer
 
 from infra import ephemeral
+from infra.deciding import aws_plan
 from infra.environment import AwsPlan
 from infra.ephemeral import Limits
 from infra.naming import PERMANENT
@@ -24,7 +25,7 @@ from infra.reaping import StackFacts, Verdict, objection, settings_of, verdict
 from infra.sources import stack_names
 from infra.times import in_words, stamp
 from ops.aws.clients import Aws
-from ops.ephemeral.ending import aws_plan, destroy
+from ops.ephemeral.ending import destroy
 from ops.ephemeral.making import readable_configurations
 from ops.errors import explained
 from ops.lab.entering import InLab, place
