@@ -63,6 +63,9 @@ def compose(seen: Seen, addresses: Sequence[str], run: str) -> str:
     def text(value: object) -> str:
         return plain(words(value))
 
+    def row(check: Mapping[str, Any]) -> str:
+        return f"| {MARKS[check['verdict']]} | {text(check['name'])} | {text(check['value'] or check['evidence'])} |"
+
     name = code(seen.name)
     if seen.listed is None:
         if seen.wanted:
@@ -84,11 +87,10 @@ def compose(seen: Seen, addresses: Sequence[str], run: str) -> str:
         "",
         "| | | |",
         "|---|---|---|",
-        *(f"| {MARKS[check['verdict']]} | {text(check['name'])} | {text(check['value'] or check['evidence'])} |"
-          for check in seen.checks),
+        *map(row, seen.checks),
         "",
         f"It goes when the label is taken off or this is closed. A push doesn't change it. {RENEW}",
-    ]  # fmt: skip
+    ]
     mark, what = ("❌", "is there, and not as promised") if seen.failed else ("✅", "is there")
     return _page(f"{mark} {name} [{what}]({run})", lines)
 

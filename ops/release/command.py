@@ -7,7 +7,7 @@ out: which release is where (`status`), and the gates themselves (`infra.promoti
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -67,9 +67,12 @@ def promote(
 
     Example: eps-dos release promote 1.5.0 --to int
     """
-    _check_options(to, without_evidence, reason)
+    reason = reason.strip()
+    problems = [*_wrong_options(to, without_evidence, reason)]
+    if problems:
+        raise ConfigError(problems)
     environments, before, at = look(in_lab, to)
-    exemption = _exemption(before, version, to, rollback, reason.strip() if without_evidence else None)
+    exemption = _exemption(before, version, to, rollback, reason if without_evidence else None)
     after = promoted(before, version, to, exemption)
     with progress(f"asking the gates of {to}") as tell:
         answers = gates(after, to, evidence(after, to, environments, at, tell), before.version(to))
@@ -115,27 +118,18 @@ def apply(
     raise typer.Exit(code)
 
 
-def _check_options(to: str, without_evidence: bool, reason: str) -> None:
-    problems = []
+def _wrong_options(to: str, without_evidence: bool, reason: str) -> Iterator[Problem]:
+    sample = '--reason "incident 123: ..."'
     if without_evidence and to != LIVE:
-        problems.append(
-            Problem(where="--without-evidence", message=f"is for {LIVE}; {to} asks for no evidence", fix="leave it out")
-        )
-    if without_evidence != bool(reason.strip()):
-        problems.append(
-            Problem(
-                where="--reason" if without_evidence else "--without-evidence",
-                message="is missing; the two are given together, and the file keeps the reason",
-                fix='--without-evidence --reason "incident 123: ..."',
-            )
-        )
-    elif without_evidence and not (4 <= len(reason.strip()) <= 500 and "\n" not in reason.strip()):
-        problems.append(
-            Problem(where="--reason", message=f"has {len(reason)} characters; allowed: 4 to 500, on one line",
-                    fix='--reason "incident 123: ..."')
-        )  # fmt: skip
-    if problems:
-        raise ConfigError(problems)
+        message = f"is for {LIVE}; {to} asks for no evidence"
+        yield Problem(where="--without-evidence", message=message, fix="leave it out")
+    if without_evidence != bool(reason):
+        missing = "--reason" if without_evidence else "--without-evidence"
+        message = "is missing; the two are given together, and the file keeps the reason"
+        yield Problem(where=missing, message=message, fix=f"--without-evidence {sample}")
+    elif without_evidence and not (4 <= len(reason) <= 500 and "\n" not in reason):
+        message = f"has {len(reason)} characters; allowed: 4 to 500, on one line"
+        yield Problem(where="--reason", message=message, fix=sample)
 
 
 def _exemption(before: Pipeline, version: str, to: str, rollback: bool, reason: str | None) -> Exemption | None:

@@ -20,6 +20,7 @@ from infra import types
 from infra.graph import SECRET, UNKNOWN, Value, policy_statements
 from infra.values import objects, sequence
 from ops.review.plan import Change
+from ops.review.values import readable
 
 POLICIES: Mapping[str, str] = {
     # type: the property that holds a policy (AWS IAM guide, JSON policy elements)
@@ -112,7 +113,7 @@ class _Opening:
         return other_low <= low and high <= other_high
 
     def __str__(self) -> str:
-        low, high = (int(port) if isinstance(port, float) and port.is_integer() else port for port in self.ports)
+        low, high = map(readable, self.ports)
         ports = f"{low}" if low == high else f"{low}-{high}"
         peers = ", ".join(value for name, value in self.peer if name != "securityGroupId")
         return f"{self.protocol} {ports} to or from {peers or 'nobody named'}"

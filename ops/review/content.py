@@ -29,7 +29,7 @@ from ops.review.model import (
     StackReview,
     verdict,
 )
-from ops.review.plan import RANKED, Change, Operation, Plan, PolicyResult, is_stack
+from ops.review.plan import RANKED, Change, Operation, Plan, PolicyResult
 from ops.review.values import NOT_SHOWN, PropertyChange, changed_properties, readable
 from ops.review.values import change as shown_change
 
@@ -155,19 +155,9 @@ def _described(change: Change, properties: Sequence[PropertyChange], note: str, 
 
 
 def _options(change: Change) -> Iterator[PropertyChange]:
-    if change.old is None or change.new is None:
-        return
-    pairs = (
-        ("protect", change.old.protect, change.new.protect),
-        ("retainOnDelete", change.old.retained, change.new.retained),
-    )
-    for name, before, after in pairs:
-        if before != after:
-            yield PropertyChange(
-                path=f"(option) {name}",
-                before=Shown("value", str(before).lower()),
-                after=Shown("value", str(after).lower()),
-            )
+    for name, *sides in change.options:
+        before, after = (Shown("value", str(side).lower()) for side in sides)
+        yield PropertyChange(path=f"(option) {name}", before=before, after=after)
 
 
 def _properties(change: Change, redactor: Redactor) -> Iterator[PropertyChange]:
@@ -373,9 +363,7 @@ def _nodes(plan: Plan) -> Iterator[Node]:
     yield from _addresses(plan)
     balancers, listeners = plan.of_type(types.LOAD_BALANCER), plan.of_type(types.LISTENER)
     for listener in listeners:
-        port = listener.after("port") or listener.before("port")
-        number = int(port) if isinstance(port, float) and port.is_integer() else port
-        label = f"{listener.name}, TCP {number}"
+        label = f"{listener.name}, TCP {readable(listener.after('port') or listener.before('port'))}"
         yield Node(column="listener", label=label, state=_state([*balancers, listener]))
     behind = [*plan.of_type(types.TARGET_GROUP), *plan.of_type(types.ROLLOUT)]
     figures = [
@@ -392,18 +380,15 @@ def _nodes(plan: Plan) -> Iterator[Node]:
         yield Node(column="dataset", label=str(name), state=_state([bucket]))
     if not buckets:
         # A mirror reads another environment's.
-        read = (change.old.outputs.get("dataset") for change in plan.changes if is_stack(change) and change.old)
-        for dataset in read:
-            name = mapping(dataset).get("bucket")
-            if isinstance(name, str):
-                yield Node(column="dataset", label=f"{name}, read only", state="same")
+        name = mapping(plan.outputs_before.get("dataset")).get("bucket")
+        if isinstance(name, str):
+            yield Node(column="dataset", label=f"{name}, read only", state="same")
 
 
 def _addresses(plan: Plan) -> Iterator[Node]:
     """Yield the addresses by zone; those allocated elsewhere, which are no resource of the stack, as they were."""
     made = {change.name.removeprefix(f"{plan.stack}-vip-"): change for change in plan.of_type(types.EIP)}
-    stack = next((change.old for change in plan.changes if is_stack(change) and change.old), None)
-    by_zone = mapping(stack.outputs.get("virtualIps")) if stack else {}
+    by_zone = mapping(plan.outputs_before.get("virtualIps"))
     # A zone in use has a public subnet; a reserved one has nothing but its address.
     used = {subnet.name.removeprefix(f"{plan.stack}-public-") for subnet in plan.of_type(types.SUBNET)}
     for zone in sorted({*made, *by_zone}):
@@ -418,7 +403,7 @@ def _addresses(plan: Plan) -> Iterator[Node]:
 
 
 def _arrow(before: Value, after: Value) -> str:
-    old, new = (int(value) if isinstance(value, float) and value.is_integer() else value for value in (before, after))
+    old, new = readable(before), readable(after)
     return f"{new}" if old in (None, new) else f"{old} → {new}"
 
 

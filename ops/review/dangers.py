@@ -20,7 +20,7 @@ from infra.settings import NAMESPACE
 from infra.values import mapping, objects
 from ops.review import clients
 from ops.review.access import widened
-from ops.review.plan import Change, Plan, is_stack
+from ops.review.plan import Change, Plan
 
 VITAL: Mapping[str, str] = {
     types.EIP: "virtual IP",
@@ -131,8 +131,8 @@ class _Situation:
             allocation, address = outputs.get("allocationId") or outputs.get("id"), outputs.get("publicIp")
             if isinstance(allocation, str) and isinstance(address, str):
                 self._by_allocation[allocation] = address
-        self.stack = next((change for change in plan.changes if is_stack(change)), None)
-        outputs = self.stack.old.outputs if self.stack and self.stack.old else {}
+        self.stack = next(iter(plan.of_type(types.STACK)), None)
+        outputs = plan.outputs_before
         self._zones = _zones(outputs.get("virtualIps"))
         self._by_allocation |= self._brought()
         # An address stays published when a change takes it out of the stack file: firewalls don't read that.
@@ -286,7 +286,7 @@ _Make = Callable[..., Danger]
 
 
 def _options(change: Change, danger: _Make) -> Iterator[Danger]:
-    lifted = [_KEPT_BY[option] for option in change.unprotected]
+    lifted = [_KEPT_BY[option] for option, before, _ in change.options if before]
     lifted += [
         sentence
         for name, before, after, sentence in _PROTECTING.get(change.type, ())

@@ -270,10 +270,8 @@ def _tag_changes(changes: Sequence[ResourceChange]) -> _Section:
         for tag, names in by_change.items()
     ]
     title = f"Tags only: {len(changes):,} resources"
-    return _Section(
-        rank=70, name=f"tags only ({len(changes):,})", text=_details(title, "\n".join(lines)),
-        short=_details(title, f"{len(lines):,} different changes"),
-    )  # fmt: skip
+    text, short = _details(title, "\n".join(lines)), _details(title, f"{len(lines):,} different changes")
+    return _Section(rank=70, name=f"tags only ({len(changes):,})", text=text, short=short)
 
 
 def _how(review: StackReview) -> str:

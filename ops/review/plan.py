@@ -169,13 +169,13 @@ class Change:
         return self.old is not None and self.old.retained
 
     @property
-    def unprotected(self) -> tuple[str, ...]:
-        """The options that kept it and no longer do: `protect`, `retainOnDelete`."""
-        if self.old is None or self.new is None:
-            return ()
-        lifted = (("protect", self.old.protect, self.new.protect),
-                  ("retainOnDelete", self.old.retained, self.new.retained))  # fmt: skip
-        return tuple(name for name, before, after in lifted if before and not after)
+    def options(self) -> Iterator[tuple[str, bool, bool]]:
+        """The engine's options that become others: name, before, after."""
+        if self.old is not None and self.new is not None:
+            if self.old.protect != self.new.protect:
+                yield "protect", self.old.protect, self.new.protect
+            if self.old.retained != self.new.retained:
+                yield "retainOnDelete", self.old.retained, self.new.retained
 
     def before(self, name: str) -> Value:
         """Return an input as it was, None if there was none."""
@@ -234,6 +234,11 @@ class Plan:
         """Return the changes (and unchanged resources) of a Pulumi type."""
         return tuple(change for change in self.changes if change.type == type_)
 
+    @property
+    def outputs_before(self) -> Mapping[str, Value]:
+        """The outputs of the stack, which stand in its state until the update."""
+        return next((change.old.outputs for change in self.of_type(types.STACK) if change.old), {})
+
 
 def read_plan(stack: str, events: Sequence[Json], errors: Iterable[str] = ()) -> Plan:
     """Return the plan in a preview's events. `errors` tell that the preview failed.
@@ -281,12 +286,13 @@ def _steps_in(events: Sequence[Json]) -> tuple[list[Step], list[Step]]:
 
 
 def _drifted(step: Step) -> Change | None:
-    if step.old is None or is_stack_type(step.urn):
+    change = _change(step.urn, [step])
+    if step.old is None or change.type == types.STACK:
         return None
     operation: Operation = "update" if step.new else "delete"
     if step.new and (step.old.raw_outputs, step.old.raw_inputs) == (step.new.raw_outputs, step.new.raw_inputs):
         return None
-    return replace(_change(step.urn, [step]), operation=operation)
+    return replace(change, operation=operation)
 
 
 def _engines_own(change: Change) -> bool:
@@ -371,13 +377,3 @@ def _read(properties: object) -> Mapping[str, Value]:
     except RecursionError:
         # Nested more deeply than anything of AWS's: nothing that is looked for can be in there.
         return {}
-
-
-def is_stack(change: Change) -> bool:
-    """Whether it is the resource that stands for the stack itself."""
-    return is_stack_type(change.urn)
-
-
-def is_stack_type(urn: str) -> bool:
-    """Whether `urn` is that of a stack."""
-    return f"::{types.STACK}::" in urn
