@@ -122,7 +122,7 @@ def main() -> NoReturn:
     try:
         sys.stdout.flush()
     except BrokenPipeError:
-        # Nobody reads any more, as with `| head`; nor shall Python's own last flush try.
+        # The reader is gone, as with `| head`; Python's own last flush must not try again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(code)
 
@@ -137,7 +137,7 @@ def run(arguments: Sequence[str]) -> int:
         _show(error)
         # Its own code can be 1, which means "the answer is no" here.
         return WRONG_USE
-    # The one place where errors end: what isn't known here is a fault of this program.
+    # The one place where errors end: an unexpected one is a fault of this program.
     except Exception as error:  # noqa: BLE001
         if os.environ.get("EPS_DOS_TRACEBACK") == "1":
             traceback.print_exc()

@@ -10,7 +10,7 @@ from infra.errors import FAILED, NO, ReportedError
 
 
 class RefusalError(ReportedError):
-    """It can't be had, or not now, and that is the answer: nothing was changed."""
+    """The answer is no, or not now; nothing was changed."""
 
     exit_code = NO
 

@@ -38,7 +38,7 @@ class UpError(ReportedError):
         command = f"{'eps-dos lab ' if in_lab else ''}pulumi cancel --yes --stack {stack}"
         if mended:
             text += f"\nremoved {', '.join(mended)}, which a run that is dead left cut short"
-            # Where there is a lock, its remedy ends with it.
+            # The remedy for a lock ends with it.
             text += "" if locks else "\n    fix: the same command again"
         for lock in locks:
             dead = lock.holder_is_dead()
@@ -65,7 +65,7 @@ def up(
     Example: eps-dos up nft --lab
     """
     check_stack_name(stack)
-    # Whatever is wrong with the configuration is said before anything is started.
+    # Mistakes in the configuration are reported before anything is started.
     environments = wanted(stack, project_folder(Path.cwd()), with_foundation=in_lab)
     at = place(in_lab)
     for environment in environments:
@@ -84,16 +84,16 @@ def up(
 
 
 def _in_the_way(stack: str, at: Place) -> tuple[Sequence[Lock], Sequence[str]]:
-    """Return the locks that an `up` that failed met, and the files cut short that it met and that are gone now.
+    """Return the locks that a failed `up` met, and the truncated files that were removed for it.
 
-    Those are left where somebody may be at work.
+    Files are left where somebody may be at work.
     """
     handle = StackHandle(stack, at)
     try:
         locks = handle.locks()
         return locks, handle.mend() if all(lock.holder_is_dead() for lock in locks) else ()
     except (NoSuchStackError, PulumiError):
-        # Pulumi has said what is wrong, and that isn't a lock.
+        # Pulumi has said what is wrong, and it isn't a lock.
         return (), ()
 
 

@@ -1,4 +1,4 @@
-"""The one comment on a pull request that tells of its environment: `python -m ops.ephemeral.comment`, for the workflow.
+"""The comment on a pull request about its environment: `python -m ops.ephemeral.comment`, for the workflow.
 
 Made from what `create --json` and `list --json` printed, which is from AWS and from states, so it is shown as text and
 means nothing. Left out: GitHub's API, which the workflow has.
@@ -27,15 +27,15 @@ RENEW = "To have a new one, take the label off, wait until this says that it is 
 
 @dataclass(frozen=True, kw_only=True)
 class Seen:
-    """What is known of an environment after a run."""
+    """An environment after a run of the workflow."""
 
     name: str
     wanted: bool
     """Whether the pull request is to have it."""
     made: Mapping[str, Any] | None
-    """What its making printed; None: nothing was made by this run, or not all of it."""
+    """What `create` printed; None if this run made nothing, or not all of it."""
     listed: Mapping[str, Any] | None
-    """Its row of `list`; None: there is none of that name."""
+    """Its row of `list`; None if there is no such environment."""
 
     @property
     def checks(self) -> Sequence[Mapping[str, Any]]:

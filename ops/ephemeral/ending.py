@@ -54,7 +54,7 @@ def destroy(facts: StackFacts, at: Place, stacks: Mapping[str, Mapping[str, Any]
         except PulumiError as error:
             if not error.refused_by_aws:
                 raise
-            # What a killed run made, and no state knows, can be in the way: a role isn't deleted that has a policy.
+            # What a killed run left outside the state can be in the way: a role with a policy can't be deleted.
             tell("removing what AWS has that the state doesn't know")
             remove_left()
             handle.destroy(tell, message=MESSAGE)
@@ -66,7 +66,7 @@ def destroy(facts: StackFacts, at: Place, stacks: Mapping[str, Mapping[str, Any]
 
 
 def whole_settings(facts: StackFacts, stacks: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any] | None:
-    """Return the configuration of an environment, as far as it says where in AWS it was; None if nothing does."""
+    """Return the configuration of an environment, as far as needed to find it in AWS; None if there is none."""
     own = settings_of(facts)
     if own is None or facts.marks:
         return own
@@ -79,7 +79,7 @@ def whole_settings(facts: StackFacts, stacks: Mapping[str, Mapping[str, Any]]) -
 
 
 def subject(name: str, settings: Mapping[str, Any]) -> Subject:
-    """Return by what AWS knows the environment `name`. Its bucket is its own, also where it read another's."""
+    """Return the names that environment `name` has in AWS. The bucket is its own, even if it read another's."""
     dns_name = str(own_of(settings)["dnsName"])
     return Subject(
         environment=name,

@@ -1,4 +1,4 @@
-"""Which environments for tests there are, whose, and until when: their rows, as programs and as people read them.
+"""The environments for tests, their owners and expiry: as rows for programs and as a table for people.
 
 Entered by status.
 """
@@ -29,11 +29,11 @@ COLUMNS = {
     "state": "state",
     "resources": "resources",
 }
-"""What is listed, as programs and as people read it."""
+"""What the table shows: keys of a row, and headings."""
 
 
 def for_tests(at: Place, now: datetime, committed: Collection[str], limits: Limits) -> list[dict[str, Any]]:
-    """Return a row for each stack of the backend that is no permanent one; `committed` are those with a file."""
+    """Return a row for each stack of the backend that has no file; `committed` are those that have one."""
     stacks = [facts for facts in fleet.read(at) if facts.name not in committed]
     return [_row(facts, verdict(facts, now, committed, limits), now) for facts in stacks]
 

@@ -38,7 +38,7 @@ from ops.stacks.workfolder import secrets_provider, work_folder, write_stack_fil
 from ops.verify.settled import settled
 
 CLAIM = "eps-dos:claim"
-"""Which run is making the environment; two that begin at once would both find the name free."""
+"""Names the run that makes the environment: of two that start at once, both would find the name free."""
 
 LONGEST_WAIT_SECONDS = 60.0
 POLL_SECONDS = 0.5
@@ -86,7 +86,7 @@ class Request:
     """The environment that somebody asks for. Of the three times, None stands for the default of `infra.ephemeral`."""
 
     wish: Wish
-    """Its lifetime is by this machine's clock."""
+    """With the lifetime by this machine's clock."""
     life: timedelta | None
     ends_at: datetime | None
     starts_at: datetime | None
@@ -104,7 +104,7 @@ def stack_configurations(folder: Path, names: Iterable[str]) -> dict[str, Mappin
 
 
 def readable_configurations(folder: Path, names: Iterable[str]) -> dict[str, Mapping[str, Any]]:
-    """Return what those of the files say that can be read; what goes doesn't wait for the others' repair."""
+    """Return the configurations in those files that can be read: destroying doesn't wait for repairs."""
     readable: dict[str, Mapping[str, Any]] = {}
     for name in names:
         try:
@@ -145,7 +145,7 @@ def check_room(name: str, stacks: Collection[StackFacts], committed: Collection[
 def taken_networks(
     stacks: Collection[StackFacts], configurations: Mapping[str, Mapping[str, Any]], aws: Aws
 ) -> tuple[IPv4Network, ...]:
-    """Return every range that is somebody's: by the stack files, by the states of the backend, by AWS."""
+    """Return every range in use: by stack files, by states in the backend, by AWS."""
     ranges = [
         str(own_of(settings).get("cidr"))
         for settings in (*configurations.values(), *(settings_of(facts) or {} for facts in stacks))

@@ -35,7 +35,7 @@ from ops.stacks.place import Place, project_folder
 from ops.stacks.workfolder import work_folder
 
 SKEW_SECONDS = 300
-"""A clock of this machine that is further from AWS's is worth a word."""
+"""A larger difference between this machine's clock and AWS's is reported."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +68,7 @@ def reap(
         facts = {stack.name: stack for stack in fleet.read(at)}
         verdicts = judged(facts.values(), committed, limits, at)
     for one in verdicts:
-        # That the permanent ones stay goes without saying.
+        # Permanent environments always stay: not worth a line.
         if one.name not in {*PERMANENT, *committed} or one.decision == "refuse":
             say(f"{one.decision:<6}  {one.name}: {one.reason}")
     condemned = [judgement.name for judgement in verdicts if judgement.decision == "reap"]
@@ -89,7 +89,7 @@ def reap(
 
 
 def overdue(judgement: Verdict, facts: StackFacts) -> bool:
-    """Whether a stack should have gone, or nobody can tell when it should: somebody has to look."""
+    """Whether a stack should be gone by now, or can't be judged: a person has to look."""
     unreadable = judgement.decision == "refuse" and judgement.expires_at is None and bool(facts.marks)
     return judgement.decision == "reap" or judgement.overdue or unreadable
 
@@ -97,7 +97,7 @@ def overdue(judgement: Verdict, facts: StackFacts) -> bool:
 def judged(stacks: Iterable[StackFacts], committed: tuple[str, ...], limits: Limits, at: Place) -> tuple[Verdict, ...]:
     """Return the verdict on each stack, by the clock of the AWS that it is in; asked once for each.
 
-    One whose AWS doesn't answer is refused, with what it said instead.
+    A stack whose AWS doesn't answer is refused, with the error.
     """
     clocks: dict[AwsPlan | None, datetime] = {}
 
@@ -114,11 +114,11 @@ def judged(stacks: Iterable[StackFacts], committed: tuple[str, ...], limits: Lim
 
     def judge(facts: StackFacts) -> Verdict:
         if objection(facts, committed) is not None:
-            # Whatever the time is.
+            # At any time.
             return verdict(facts, datetime.now(UTC), committed, limits)
         try:
             now = now_for(facts)
-        # Whatever is wrong with where this one is, the others' time is over, too.
+        # One failure does not stop the rest.
         except Exception as error:  # noqa: BLE001
             reason = f"is where nobody can be asked for the time: {explained(error)[0].splitlines()[0]}"
             return Verdict(name=facts.name, decision="refuse", reason=reason)
@@ -140,7 +140,7 @@ def ended(names: Iterable[str], folder: Path, at: Place, parallel: int) -> tuple
 
         def end(name: str) -> Ending:
             try:
-                # It may have been extended, or be somebody else's by now.
+                # It may have been extended or replaced meanwhile.
                 facts = fleet.read_one(own, name)
                 if facts is None:
                     return Ending(name=name, gone=True, reason="gone already")
@@ -148,7 +148,7 @@ def ended(names: Iterable[str], folder: Path, at: Place, parallel: int) -> tuple
                 if judgement.decision != "reap":
                     return Ending(name=name, gone=False, reason=judgement.reason)
                 left = destroy(facts, own, configurations, lambda line: tell(f"{name}: {line}"))
-            # Whatever went wrong with this one, the others' time is over, too.
+            # One failure does not stop the rest.
             except Exception as error:  # noqa: BLE001
                 return Ending(name=name, gone=False, reason=explained(error)[0])
             if left:

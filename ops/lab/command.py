@@ -1,8 +1,4 @@
-"""`eps-dos lab`: AWS on this machine, used with plain Pulumi. The one module of `ops` that knows the lab.
-
-It also says where a command works (`place`): in the lab, or wherever the user's environment leads. Left out: what the
-lab does, which is in `lab`.
-"""
+"""`eps-dos lab`: AWS on this machine, used with plain Pulumi. Left out: what the lab does, which is in `lab`."""
 
 from __future__ import annotations
 
@@ -126,7 +122,7 @@ def pulumi(
     given = list(arguments or [])
     stack = stack_option(given)
     if stack is not None:
-        # It is about to meet paths.
+        # It becomes part of a path.
         check_stack_name(stack)
     raise typer.Exit(here().pulumi(given, say))
 

@@ -27,7 +27,7 @@ from ops.stacks.place import LAB_FOLDER, Place, project_folder
 InLab = Annotated[
     bool, typer.Option("--lab", envvar="EPS_DOS_LAB", help="Work in the lab: AWS on this machine.", show_envvar=True)
 ]
-"""The option that every command has which works on a stack."""
+"""The option of every command that works on a stack."""
 
 
 def here() -> Lab:
@@ -37,7 +37,7 @@ def here() -> Lab:
 
 @cache
 def _lab_of(checkout: Path) -> Lab:
-    # One for all of a command, since each looks for its engine, and asks that for its version.
+    # One per command: each looks for an engine and asks for its version.
     return Lab(checkout / LAB_FOLDER, checkout)
 
 

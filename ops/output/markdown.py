@@ -1,7 +1,7 @@
-"""Text from anywhere in GitHub's Markdown: shown as it is, and meaning nothing.
+"""Untrusted text in GitHub's Markdown: shown as it is, without any meaning.
 
 No mention of a person or a team, no reference, no link, no tag, no formula and no table cell comes of it. Left out:
-what must not be shown at all (`review_redaction`), and how long a value may be (`review_values`).
+what must not be shown at all (`redaction`), and how long a value may be (`shown`).
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def _defused(match: re.Match[str]) -> str:
         place = 3 if found.lower() == "www." else 2 if found.lower() == "gh-" else 1
         return f"{found[:place]}{_JOINER}{found[place:]}"
     if found == "$":
-        # So GitHub's documentation on formulas has it.
+        # As GitHub's documentation on formulas recommends.
         return "<span>$</span>"
     return f"&#{ord(found)};{_JOINER if found in '@#' else ''}"
 

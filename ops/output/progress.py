@@ -15,7 +15,7 @@ from typing import TypeAlias
 from rich.console import Console
 
 Tell: TypeAlias = Callable[[str], None]
-"""Takes what is being done now, for a line that shows that something is under way."""
+"""Takes what is being done now, for the line that shows progress."""
 
 FIRST_WORD_SECONDS = 2.0
 WORD_INTERVAL_SECONDS = 10.0
@@ -29,7 +29,7 @@ def say(line: str) -> None:
 
 @contextmanager
 def progress(what: str) -> Iterator[Tell]:
-    """Show that `what` is under way while the block runs; the function it gives takes what is the case by now.
+    """Show that `what` is under way while the block runs; the function it gives takes the current detail.
 
     On a terminal that is one line that moves. Elsewhere nothing is printed in the first two seconds, then a line, and
     another one every ten seconds.

@@ -25,12 +25,12 @@ STYLES: dict[Verdict, str] = {"ok": "green", "failed": "bold red", "not checked"
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
-    """One thing that was promised, and whether it is so."""
+    """A promise, and whether it holds."""
 
     name: str
     verdict: Verdict
     evidence: str
-    """What the verdict is known from; of a failed one, what is so instead; of one not checked, why."""
+    """What the verdict is based on; if failed, what holds instead; if not checked, why."""
     value: str = ""
     """What was promised, as a person would say it."""
 

@@ -36,7 +36,7 @@ class Shown:
 
     @property
     def words(self) -> str:
-        """The text, or what there is instead of one."""
+        """The text, or a word for why there is none."""
         return self.text if self.kind == "value" else {"absent": "none", "secret": HIDDEN}.get(self.kind, self.kind)
 
 

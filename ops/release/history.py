@@ -22,7 +22,7 @@ from infra.promotion import Deployment
 from ops.stacks.store import Store, opened, parsed
 
 NEWEST = 100
-"""So many entries are read; each brings a whole state along."""
+"""Entries that are read at most; each comes with a whole state."""
 
 HISTORY = ".pulumi/history"
 ENTRIES = (".history.json", ".history.json.gz", ".history.json.zst")

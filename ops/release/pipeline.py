@@ -83,7 +83,7 @@ def deployed(names: Iterable[str], at: Place, tell: Tell) -> dict[str, str | Non
 
 
 def evidence(of: Pipeline, stack: str, decided: Mapping[str, Environment], at: Place, tell: Tell) -> Observed:
-    """Return what the gates of `stack` ask for beside the files: the images, and for Live the histories."""
+    """Return the evidence for the gates of `stack` that isn't in files: images, and for Live the histories."""
     tell(f"the images that {stack} may use")
     aws, owner = Aws(decided[stack].aws, at), decided[stack].service.image_owner
     images = image_ids(aws, owner, [release.image for release in of.releases])
@@ -97,7 +97,7 @@ def evidence(of: Pipeline, stack: str, decided: Mapping[str, Environment], at: P
 
 
 def image_ids(aws: Aws, owner: str, names: Iterable[str]) -> dict[str, str]:
-    """Return the ids of the images that `owner` has by these names, of those that can be started from.
+    """Return the ids of the available images that `owner` has by these names.
 
     Of two with one name it is the newer one (EC2 API, DescribeImages), as the program takes it.
     """

@@ -1,4 +1,4 @@
-"""A promotion written into the files: several of them in one step, or none.
+"""Writes a promotion into the stack files: into all of them, or none.
 
 Left out: whether it may be (`infra.promotion`), and deploying it, which is a merge or a `pulumi up` away.
 """
@@ -18,7 +18,7 @@ KEY, RECORD = "release", "promotion"
 
 
 def write(folder: Path, before: Pipeline, after: Pipeline, stack: str) -> tuple[str, ...]:
-    """Write what `after` has otherwise than `before` into the stack files in `folder`; return the changed files' names.
+    """Write the changes from `before` to `after` into the stack files in `folder`; return the names of changed files.
 
     What isn't changed stays to the byte. If one file can't be written, those before it are put back. Raises ConfigError
     if somebody else changed a file meanwhile.

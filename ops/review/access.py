@@ -53,7 +53,7 @@ def widened(change: Change, suppliers: Suppliers) -> tuple[str, ...]:
 
 def _entries(change: Change, suppliers: Suppliers) -> Iterator[str]:
     if change.old is None:
-        # The list of a new environment admits whom its first review shows.
+        # A new environment's clients are in its first review anyway.
         return
     after = change.after("entries")
     if after is not None and not isinstance(after, list | tuple):
@@ -91,7 +91,7 @@ class _Opening:
         )
 
     def within(self, other: _Opening) -> bool:
-        """Whether it lets nothing through that `other` doesn't."""
+        """Whether it lets through no more than `other` does."""
         if self.protocol != other.protocol or not self._ports_within(other):
             return False
         mine, others = dict(self.peer), dict(other.peer)
@@ -139,7 +139,7 @@ def _policy(change: Change) -> Iterator[str]:
     name = POLICIES[change.type]
     before, after = change.before(name), change.after(name)
     if change.old is None and change.type in {types.VPC_ENDPOINT, types.TOPIC_POLICY}:
-        # It comes with what it speaks of, and narrows it.
+        # It is created with its endpoint or topic, and narrows access to it.
         return
     if after is None:
         if before is not None:
@@ -174,7 +174,7 @@ class _Grant:
     """As JSON."""
 
     def within(self, other: _Grant) -> bool:
-        """Whether `other` plainly speaks of all that this speaks of: by wildcards, or by a condition less narrow."""
+        """Whether `other` plainly covers this grant: by wildcards, or by a wider condition."""
         return (
             self.effect == other.effect
             and _matches(self.who, other.who)
@@ -237,7 +237,7 @@ def _matches(text: str, pattern: str) -> bool:
 
 
 def _condition_narrower(mine: Value, other: Value) -> bool:
-    """Whether every key of `other` is in `mine`, with no value more: so `mine` is met by fewer requests.
+    """Whether `mine` has every key of `other` and no further values, and so matches no more requests.
 
     A negated operator (StringNotEquals) is met by more requests the fewer values it has, so it must be equal.
     """

@@ -1,4 +1,4 @@
-"""Who said that a dangerous change may be: review-acknowledgements.yaml, which its owners approve (CODEOWNERS).
+"""Acknowledged dangers: review-acknowledgements.yaml, whose owners approve every change to it (CODEOWNERS).
 
 An entry is for one action on one resource of one stack, with a reason, and for a short time: what nobody has needed
 for two weeks, nobody remembers the reason of. Left out: what is dangerous, and whose approval GitHub asks for.
@@ -24,7 +24,7 @@ from ops.review.model import Gate, StackReview, verdict
 FILE = "review-acknowledgements.yaml"
 LONGEST_LIFE = timedelta(days=14)
 SHORTEST_REASON = 10
-"""Characters; a shorter one gives none."""
+"""Characters; anything shorter gives no reason."""
 
 TEXTS = ("stack", "urn", "action", "reason")
 KEYS = (*TEXTS, "expires")
@@ -108,7 +108,7 @@ def gate(
 
 
 def example(review: StackReview, today: date) -> str:
-    """Return the entries that would acknowledge what isn't yet, as YAML to put into the file."""
+    """Return the entries that would acknowledge the open dangers, as YAML for the file."""
     lines = []
     for danger in review.dangers:
         if not danger.acknowledged:
@@ -133,7 +133,7 @@ def _judged(review: StackReview, reasons: Mapping[tuple[str, str, str], str]) ->
 
 
 def _wrong(entry: object, today: date) -> Iterator[tuple[str, str]]:
-    """Yield what is wrong with an entry: its key, empty for the whole of it, and what is wrong there."""
+    """Yield the mistakes in an entry: the key (empty for the entry as a whole) and the message."""
     if not isinstance(entry, dict):
         yield "", f"is no mapping; allowed: {', '.join(KEYS)}"
         return
@@ -164,7 +164,7 @@ def _text(value: object) -> str:
 def _day(entry: Mapping[str, Any]) -> date | None:
     """Return the last day on which an entry counts; None if it says none."""
     value = entry.get("expires")
-    # YAML reads 2026-12-01 as a day; a day with a time, or in quotes, as something else.
+    # YAML reads 2026-12-01 as a date, a date with a time or in quotes as something else.
     if isinstance(value, str):
         try:
             return date.fromisoformat(value)

@@ -46,7 +46,7 @@ class Base:
 
 @contextmanager
 def base_in_lab(checkout: Path, base: str, stacks: Sequence[str], say: Callable[[str], None]) -> Iterator[Base]:
-    """Give a lab in which `stacks` are deployed as commit `base` has them, and the project is that of `checkout`.
+    """Give a lab in which `stacks` are deployed as of commit `base`, with the project of `checkout`.
 
     Stacks that `base` doesn't have are left for the preview to make. Raises ConfigError if there is no such commit,
     PulumiError if what it holds can't be deployed, and as the lab does.
@@ -105,7 +105,7 @@ def _git(checkout: Path, *arguments: str) -> subprocess.CompletedProcess[bytes]:
     git = shutil.which("git")
     if git is None:
         raise ConfigError.of("git", "is not on PATH", "install git")
-    # Its own program, with names that were checked.
+    # git itself, with checked names.
     return subprocess.run([git, "-C", str(checkout), *arguments], capture_output=True, check=False)  # noqa: S603
 
 

@@ -18,7 +18,7 @@ from infra.values import objects
 from ops.review.plan import Change, Plan, State
 
 MOST_CAUSES = 40
-"""Changes that are looked at one by one; in a plan with more the cause is the stack."""
+"""Changes that are judged one by one; in a larger plan, the stack counts as the cause."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,14 +26,14 @@ class Cut:
     """Clients that a change cuts off."""
 
     urn: str
-    """The resource whose change cuts them off; empty where it takes several together."""
+    """The resource whose change cuts them off; empty if several do so together."""
     clients: Ranges
     for_good: bool
-    """False: only until the update has gone on."""
+    """False: only during the update."""
 
 
 def cuts(plan: Plan) -> Iterator[Cut]:
-    """Yield who reaches the service before `plan` and doesn't after it, or not in the middle of it, by cause."""
+    """Yield the clients that lose the service by `plan`, for good or during the update, by cause."""
     before = _graph(plan, _before)
     reached = reach(before)
     if not reached.clients or plan.failed:
@@ -84,7 +84,7 @@ def _outputs(state: State | None) -> Mapping[str, Value]:
 
 
 def _in_the_middle(plan: Plan, before: Graph, after: Graph) -> Graph:
-    """Return what there is while the update is under way, at the least.
+    """Return the least that exists at any time during the update.
 
     A resource that is deleted before its successor comes isn't there. An entry of a prefix list whose description
     changes isn't there either: the provider removes it in one call and adds it in a second, while ranges come and go

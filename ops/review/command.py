@@ -1,4 +1,4 @@
-"""`eps-dos review STACK...`: the preview, for a reviewer: what is dangerous first, and whether somebody said it may be.
+"""`eps-dos review STACK...`: a preview for a reviewer: dangers first, and whether each is acknowledged.
 
 It runs previews and gathers what they depend on; what is made of that is in the modules beside this one. Left out:
 posting it anywhere (.github/workflows/preview.yml).
@@ -100,7 +100,7 @@ def review(
     checkout = project_folder(Path.cwd())
     now = datetime.now(UTC)
     redactor = Redactor(_secrets_in(os.environ))
-    # Whatever is wrong with it is said before anything is started.
+    # Mistakes are reported before anything is started.
     acknowledgements = read_acknowledgements(checkout, now.date())
     if made_elsewhere is not None:
         commit = commit or ""
@@ -180,7 +180,7 @@ def _context(stack: str, folder: Path, source: Source, redactor: Redactor) -> Co
 
 
 def published_in_file(stack: str, folder: Path) -> Mapping[str, str] | None:
-    """Return the addresses that the stack file has, however wrong it is otherwise; None if it can't be read."""
+    """Return the addresses in the stack file, even if the rest of it is wrong; None if it can't be read."""
     try:
         addresses = StackFile(folder / f"Pulumi.{stack}.yaml").get("virtualIps")
     except (ConfigError, OSError):
@@ -208,7 +208,7 @@ def _admitted(stack: str, folder: Path) -> Sequence[Supplier]:
 
 
 def _reviewed(stack: str, preview: _Preview, context: Context, tell: Callable[[str], None]) -> StackReview:
-    """Return the review of one stack. A preview that fails is one, too: it says why, and what was seen until then."""
+    """Return the review of one stack. Of a failed preview, it says why it failed and what was seen until then."""
     handle = StackHandle(stack, preview.at)
     path = preview.save_plan / f"{stack}.plan.json" if preview.save_plan else None
     try:

@@ -50,11 +50,11 @@ LONGEST_LABEL = 120
 
 ENGINES_END = frozenset({"preview failed", "update failed"})
 ENGINES_NOTE = "using pulumi-"
-"""How the engine begins to say where on the machine it found a plugin, each time that it starts one."""
+"""How the engine's notes begin that say which plugin it starts, and from where."""
 MOST_FIGURES = 3
 
 _Safe = Callable[..., str]
-"""Takes a text, and at most how many characters of it; gives one line without secrets."""
+"""Takes a text and a maximum length; returns one line without secrets."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +69,7 @@ class Context:
 
 
 def review_stack(plan: Plan, context: Context) -> StackReview:
-    """Return what there is to say of `plan`. Nothing is acknowledged yet."""
+    """Return the review of `plan`, with nothing acknowledged yet."""
     redactor = context.redactor
 
     def safe(text: str, longest: int = LONGEST_MESSAGE) -> str:
@@ -90,7 +90,7 @@ def review_stack(plan: Plan, context: Context) -> StackReview:
         )
 
     def safe_result(result: PolicyResult) -> PolicyResult:
-        # Secrets go over several lines, so before any line is left out.
+        # A secret may span lines: hide it before any line is left out.
         message = safe(_without_heading(redactor.text(result.message)))
         policy, pack, urn = safe(result.policy), safe(result.pack), safe(result.urn)
         return replace(result, policy=policy, pack=pack, message=message, urn=urn)
@@ -174,7 +174,7 @@ def _properties(change: Change, redactor: Redactor) -> Iterator[PropertyChange]:
         yield shown_change(path, old, new, redactor, replaces=_touches(general, replacing))
     if change.old is None:
         return
-    # What differs in what AWS has, and not in what the program says.
+    # Differences in what AWS has, but not in the program.
     for path in change.detailed_diff:
         general = _general(path)
         if path.startswith("__") or _touches(general, seen):
@@ -191,7 +191,7 @@ _INDEX = re.compile(r"\[[^\]]*\]")
 
 
 def _general(path: str) -> str:
-    """Return a property path without the places in lists: the engine counts them, here entries have names."""
+    """Return a property path without list indexes: the engine counts entries, which have names here."""
     return _INDEX.sub("", path).strip(".")
 
 
@@ -255,7 +255,7 @@ def _by_component(
     def order(name: str) -> tuple[int, int, str]:
         worst = min(RANKED.index(change.operation) for change in grouped[name])
         position = COMPONENTS.index(name) if name in COMPONENTS else len(COMPONENTS)
-        # What goes or is replaced comes before what is made or changed, wherever it is.
+        # Replaced and deleted resources come before created and changed ones, in any component.
         return (worst if worst <= RANKED.index("delete") else len(RANKED), position, name)
 
     for name in sorted(grouped, key=order):
@@ -327,9 +327,9 @@ def _without_heading(message: str) -> str:
 
 
 def _error_lines(plan: Plan, redactor: Redactor, safe: _Safe) -> Iterator[str]:
-    # A private key goes over several lines, so secrets are looked for before there are lines.
+    # A private key spans lines: hide secrets before splitting.
     lines = [line for error in plan.errors for line in redactor.text(error).strip().splitlines()]
-    # How the engine ends: it says nothing where something else does.
+    # The engine's closing line says nothing that other lines don't.
     telling = [line for line in lines if line not in ENGINES_END]
     lines = telling or ([] if any(result.blocks for result in plan.policies) else lines)
     yield from (safe(line) for line in lines[:MOST_ERROR_LINES])
@@ -352,7 +352,7 @@ def _picture(plan: Plan, safe: _Safe) -> Sequence[Node]:
 
 
 _BRIEF = {MINIMUM: "minimum", MAXIMUM: "maximum", "release": "release"}
-"""What a box of the picture says of the instances, which has no room for more."""
+"""What the box of the instances shows; it has no room for more."""
 
 
 def _nodes(plan: Plan) -> Iterator[Node]:

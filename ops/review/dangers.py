@@ -1,4 +1,4 @@
-"""What in a plan is dangerous: what clients would notice, or couldn't get back.
+"""The dangers in a plan: what clients would notice, or couldn't get back.
 
 The names that clients connect to, the addresses that they have in their firewalls, the load balancer, the data; who may
 get at them; and whatever can't be done without an outage, with the reason. A danger is something to acknowledge, not
@@ -28,7 +28,7 @@ VITAL: Mapping[str, str] = {
     types.RECORD: "DNS record",
     types.BUCKET: "dataset",
 }
-"""What may not go, nor change places, without somebody having said so."""
+"""What may be neither deleted nor replaced without an acknowledgement."""
 
 BUCKET_SETTINGS = frozenset(
     {
@@ -39,7 +39,7 @@ BUCKET_SETTINGS = frozenset(
         types.BUCKET_VERSIONING,
     }
 )
-"""What keeps the dataset what and whose it is; without one of them it is unprotected."""
+"""What protects the dataset; without any of them it is unprotected."""
 
 Action = Literal[
     "cut", "delete", "replace", "unprotect", "redirect", "outage", "judge", "shrink", "certificate", "unknown", "widen"
@@ -55,7 +55,7 @@ ORDER: tuple[Action, ...] = get_args(Action)
 
 @dataclass(frozen=True, kw_only=True)
 class Address:
-    """A virtual IP as clients know it."""
+    """A virtual IP, as clients see it."""
 
     address: str
     zone: str
@@ -74,7 +74,7 @@ class Danger:
     message: str
     """What happens; continues `what`."""
     outage: str = ""
-    """Why it can't be done without one; empty if it can."""
+    """Why an outage is unavoidable; empty if it isn't."""
     addresses: tuple[Address, ...] = ()
     """Those that would be lost."""
     concerns: tuple[str, ...] = ()
@@ -123,7 +123,7 @@ class _Situation:
     def __init__(self, plan: Plan, declared: Declared) -> None:
         self.plan = plan
         self.declared = declared
-        # In a stack that is only being made, nothing can be lost and nobody was kept out.
+        # A new stack has nothing to lose, and kept nobody out.
         self.is_new = not any(change.old for change in plan.changes if change.type.startswith("aws:"))
         self._by_allocation: dict[str, str] = {}
         for change in plan.of_type(types.EIP):
@@ -138,13 +138,13 @@ class _Situation:
         # An address stays published when a change takes it out of the stack file: firewalls don't read that.
         written = mapping(outputs.get("settings")).get(f"{NAMESPACE}:virtualIps")
         self.published_before = _zones(json_document(written) if isinstance(written, str) else written)
-        # As the stack was last deployed: also those who stand in no file any more.
+        # As last deployed, including those no longer in any file.
         could_connect = {network_of(cidr): [str(who)] for cidr, who in mapping(outputs.get("clients")).items()}
         self.clients = {network: names for network, names in could_connect.items() if network} | {**declared.suppliers}
         self._published = {**self.published_before, **_zones(declared.published)}
 
     def _brought(self) -> dict[str, str]:
-        """Return the addresses by allocation that were allocated elsewhere, by the zones that they are attached in."""
+        """Return the addresses allocated elsewhere, by allocation; the zone tells which address it is."""
         zone_of = {
             str(change.old.raw.get("id")): str(change.before("availabilityZone"))
             for change in self.plan.of_type(types.SUBNET)
@@ -165,7 +165,7 @@ class _Situation:
         return any(change.operation in {"replace", "delete"} for change in self.plan.of_type(type_))
 
     def of_stack(self, action: Action, message: str, what: str = "", addresses: tuple[Address, ...] = ()) -> Danger:
-        """Return a danger that no single resource is the cause of."""
+        """Return a danger that isn't caused by a single resource."""
         urn = self.stack.urn if self.stack else f"urn:pulumi:{self.plan.stack}"
         what = what or f"stack {self.plan.stack}"
         return Danger(action=action, urn=urn, what=what, message=message, addresses=addresses)
@@ -223,7 +223,7 @@ def _of(change: Change, situation: _Situation) -> Iterator[Danger]:
 
 
 def _gone(change: Change, situation: _Situation) -> Iterator[Danger]:
-    """Yield what was deleted by hand: a plan that makes it anew looks harmless, and brings back neither."""
+    """Yield what was deleted by hand: a plan that recreates it looks harmless, but brings nothing back."""
     if change.operation == "delete" and change.type in VITAL:
         yield Danger(
             action="replace",
@@ -235,7 +235,7 @@ def _gone(change: Change, situation: _Situation) -> Iterator[Danger]:
 
 
 def _cut_off(situation: _Situation) -> Iterator[Danger]:
-    """Yield whom the plan cuts off: for each cause one, however many resources and clients it takes."""
+    """Yield one danger for each cause that cuts clients off, however many clients that is."""
     for cut in clients.cuts(situation.plan):
         who = clients.named(cut.clients, situation.clients)
         message = f"cuts off {who}{'' if cut.for_good else ', for as long as the update is under way'}"
@@ -325,7 +325,7 @@ def _balancer(change: Change, situation: _Situation, danger: _Make) -> Iterator[
         outage = "nothing answers on its addresses from the moment it goes"
         yield danger("delete", "is deleted", outage, situation.of_allocations(before))
     elif change.operation == "replace":
-        # Unknown ones may be any of them.
+        # An unknown allocation may be any of these.
         lost = () if UNKNOWN in after else situation.of_allocations(before - after)
         for_what = f" for {', '.join(change.replace_reasons)}" if change.replace_reasons else ""
         yield danger("replace", f"is replaced{for_what}", _balancer_outage(change, before & after), lost)

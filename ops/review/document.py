@@ -37,7 +37,7 @@ def as_json(review: Review) -> str:
 
 
 class UntrustedReviewError(ValueError):
-    """A document that is no review; says what is wrong with it, and shows nothing of it."""
+    """The document is no review. The message shows nothing of it."""
 
 
 def from_json(text: str, redactor: Redactor) -> tuple[StackReview, ...]:

@@ -75,7 +75,7 @@ def as_markdown(review: Review, limit: int = LIMIT) -> str:
         shown = [(section, next(texts)) for section in sections]
         parts += [text for _, text in shown if text]
         missing = [section for section, text in shown if not text]
-        # Without even a verdict, the title says how many there are.
+        # Where not even the verdict fits, the title still counts the stack.
         if missing and len(missing) < len(sections):
             parts.append(f"**Left out for length:** {_text(_summed(missing))}. All of it: `--format text`.\n")
     return "\n".join([*parts, tail])
@@ -220,7 +220,7 @@ MOST_LINES = 20
 
 def _component(index: int, component: Component) -> _Section:
     worst = min(RANKED.index(change.operation) for change in component.changes)
-    # Replaced and deleted first, then what is changed, then what is only made.
+    # Replaced and deleted first, then changed, then created.
     goes, only_made = worst <= RANKED.index("delete"), all(change.operation == "create" for change in component.changes)
     base = 10 if goes else 40 if only_made else 30
     return _changes(base + min(index, 9), component.name, component.changes)
@@ -260,7 +260,7 @@ def _side(value: Shown) -> str:
 
 
 def _tag_changes(changes: Sequence[ResourceChange]) -> _Section:
-    """Return tag changes by what changes, since mostly all resources get the same one."""
+    """Return tag changes grouped by change: mostly, all resources get the same."""
     by_change: dict[str, list[str]] = {}
     for change in changes:
         for changed in change.properties:
@@ -289,7 +289,7 @@ def _how(review: StackReview) -> str:
 
 
 def _picture(nodes: Sequence[Node]) -> str:
-    """Return name → virtual IPs → listener → group → dataset, coloured by what becomes of each."""
+    """Return name → virtual IPs → listener → group → dataset as a Mermaid chart, coloured by state."""
     columns: dict[str, list[str]] = {}
     lines = ["flowchart LR"]
     for index, node in enumerate(nodes[:MOST_NODES]):
@@ -357,7 +357,7 @@ def _fitting(sections: Sequence[_Section], room: int) -> list[str]:
             if total > room and saved > 0 and (other or not brief):
                 total -= saved
                 texts[index] = other
-    # What was cut short before something longer went may have room again.
+    # There may be room again for a section that was shortened before a longer one went.
     for index in reversed(ranked):
         more = _length(sections[index].text) - _length(texts[index])
         if texts[index] and total + more <= room:

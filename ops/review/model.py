@@ -15,13 +15,13 @@ from ops.review.values import PropertyChange
 
 @dataclass(frozen=True, kw_only=True)
 class Gate:
-    """Reviews with what was acknowledged, and what there is to say of the entries themselves."""
+    """Reviews with their acknowledgements, and what is wrong with the entries."""
 
     reviews: tuple[StackReview, ...]
     stale: tuple[str, ...]
     """Entries that no longer count, a sentence each."""
     unused: tuple[str, ...]
-    """Entries that count and that nothing of the reviewed stacks needs."""
+    """Valid entries that no reviewed stack needs."""
 
     @property
     def passed(self) -> bool:
@@ -36,18 +36,18 @@ changes and none is dangerous."""
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """What was previewed against, and how to do it again."""
+    """What the preview was made against, and how to repeat it."""
 
     kind: Literal["real", "lab"]
     label: str
     """In words: `the real state, refreshed`, `the lab: main deployed on this machine, then the branch`."""
     command: str
-    """What repeats the review of this one stack."""
+    """Repeats the review of this stack."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Fact:
-    """A figure that a reviewer looks for, before and after; equal if it stays."""
+    """A figure that a reviewer looks for, before and after."""
 
     name: str
     before: str
@@ -55,7 +55,7 @@ class Fact:
 
     @property
     def changes(self) -> bool:
-        """Whether it becomes another."""
+        """Whether the two differ."""
         return self.before != self.after
 
 
@@ -70,7 +70,7 @@ class ResourceChange:
     engine_operations: tuple[str, ...]
     properties: tuple[PropertyChange, ...]
     note: str = ""
-    """What to know besides: the order of a replacement, that it stays in AWS."""
+    """Such as the order of a replacement, or that it stays in AWS."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,20 +113,20 @@ class StackReview:
     counts: Mapping[str, int]
     """Resources by operation."""
     components: tuple[Component, ...]
-    """Changes beside those of tags alone."""
+    """Changes, but for those of tags alone."""
     tag_changes: tuple[ResourceChange, ...]
     drift: tuple[ResourceChange, ...]
-    """What was changed by hand since the last update, of what the program says; empty if the preview didn't refresh."""
+    """Changes by hand since the last update, to what the program sets; empty if the preview didn't refresh."""
     picture: tuple[Node, ...]
     """Name, addresses, listener, group, dataset; empty unless one of them changes."""
     warnings: tuple[str, ...]
     duration_seconds: float | None
     fingerprint: str
-    """Of all changes: equal, if the same would be done."""
+    """Of all changes; equal if the same would be done."""
 
 
 def verdict(review: StackReview) -> Verdict:
-    """Return what a reviewer is to make of it."""
+    """Return the verdict on a review."""
     if review.errors or any(result.blocks for result in review.policies):
         return "failed"
     if any(not danger.acknowledged for danger in review.dangers):
@@ -150,7 +150,7 @@ class Review:
 
     @property
     def stacks(self) -> tuple[StackReview, ...]:
-        """The worst first; those alike in the order that they were asked for."""
+        """The worst first, otherwise in the order in which they were asked for."""
         return tuple(sorted(self.gate.reviews, key=lambda review: WORST_FIRST.index(review.verdict)))
 
     @property
@@ -190,7 +190,7 @@ def headline(review: StackReview) -> str:
 
 
 def concerned(review: StackReview, address: Address) -> tuple[str, ...]:
-    """Return the suppliers in whose firewalls an address is that would be lost."""
+    """Return the suppliers that have an address in their firewalls that would be lost."""
     return next((danger.concerns for danger in review.dangers if address in danger.addresses and danger.concerns), ())
 
 
@@ -201,7 +201,7 @@ def lost_addresses(review: StackReview) -> tuple[Address, ...]:
 
 
 def counts(review: StackReview) -> str:
-    """Return how many resources are changed in which way: `2 updated, 1 created`."""
+    """Return the counts of all changes: `2 updated, 1 created`."""
     summary = counted_operations(
         [*(change for part in review.components for change in part.changes), *review.tag_changes]
     )
@@ -217,7 +217,7 @@ _WORDS: Mapping[Operation, str] = {
 
 
 def counted_operations(changes: Sequence[ResourceChange]) -> str:
-    """Return how many of `changes` do what: `2 updated, 1 created`."""
+    """Return the counts of `changes`: `2 updated, 1 created`."""
     by_operation = Counter(change.operation for change in changes)
     return ", ".join(f"{by_operation[name]:,} {word}" for name, word in _WORDS.items() if by_operation[name])
 

@@ -20,7 +20,7 @@ from infra.values import mapping, sequence
 Json: TypeAlias = Mapping[str, Any]
 
 Operation = Literal["unknown", "replace", "delete", "create", "update", "import", "forget", "refresh", "read", "same"]
-"""What happens to a resource; earlier ones say more, and win where a resource has several steps."""
+"""What happens to a resource; of several steps, the earliest in this list wins."""
 
 RANKED: tuple[Operation, ...] = get_args(Operation)
 
@@ -94,7 +94,7 @@ class State:
 
     @property
     def left_over(self) -> bool:
-        """Whether it only waits to be deleted, its successor being there."""
+        """Whether it was replaced and only waits to be deleted."""
         return self.raw.get("delete") is True
 
 
@@ -113,7 +113,7 @@ class Step:
 
     @classmethod
     def from_event(cls, metadata: object) -> Step:
-        """Return the step that an event tells of."""
+        """Return the step in an event."""
         written = mapping(metadata)
         old, new = (State(mapping(written.get(key))) if mapping(written.get(key)) else None for key in ("old", "new"))
         named = written.get("urn") or next((state.raw.get("urn") for state in (new, old) if state), "")
@@ -135,7 +135,7 @@ class Change:
     urn: str
     operation: Operation
     engine_operations: tuple[str, ...]
-    """As the engine calls its steps, in its order."""
+    """The engine's names for its steps, in its order."""
     old: State | None
     new: State | None
     detailed_diff: Mapping[str, str]
@@ -165,12 +165,12 @@ class Change:
 
     @property
     def retained(self) -> bool:
-        """Whether what it gives up or replaces stays in AWS."""
+        """Whether the old resource stays in AWS."""
         return self.old is not None and self.old.retained
 
     @property
     def options(self) -> Iterator[tuple[str, bool, bool]]:
-        """The engine's options that become others: name, before, after."""
+        """The engine's options that change: name, before, after."""
         if self.old is not None and self.new is not None:
             if self.old.protect != self.new.protect:
                 yield "protect", self.old.protect, self.new.protect
@@ -193,7 +193,7 @@ class PolicyResult:
     policy: str
     pack: str
     blocks: bool
-    """Whether it stops the update. What isn't known to be harmless does."""
+    """Whether it stops the update. Unfamiliar levels do."""
     message: str
     urn: str
 
@@ -210,7 +210,7 @@ class Plan:
     changes: tuple[Change, ...]
     """One for each resource, in the engine's order; without the providers that the engine makes for itself."""
     drift: tuple[Change, ...] = ()
-    """What a refresh found to be otherwise than the state says: `update`, or `delete` for what is gone."""
+    """Differences between AWS and the state: `update`, or `delete` for what is gone."""
     warnings: tuple[str, ...] = ()
     """Of the engine, the program and the providers."""
     policies: tuple[PolicyResult, ...] = ()
@@ -218,7 +218,7 @@ class Plan:
     """Policy packs that ran, with their versions."""
     policies_passed: int = 0
     errors: tuple[str, ...] = ()
-    """Why there is no whole plan; empty: it is whole."""
+    """Why the plan is incomplete; empty if it is complete."""
     duration_seconds: float | None = None
     uncounted: Mapping[str, int] = field(default_factory=dict)
     """Operations that the engine counted and of which there is no step."""
@@ -227,7 +227,7 @@ class Plan:
 
     @property
     def failed(self) -> bool:
-        """Whether the preview failed, so that what is here may be a part only."""
+        """Whether the preview failed, so that the plan may be incomplete."""
         return bool(self.errors)
 
     def of_type(self, type_: str) -> tuple[Change, ...]:
@@ -267,7 +267,7 @@ def read_plan(stack: str, events: Sequence[Json], errors: Iterable[str] = ()) ->
 
 
 def _steps_in(events: Sequence[Json]) -> tuple[list[Step], list[Step]]:
-    """Return what is planned, and what was found by refreshing, whose end alone tells what is there."""
+    """Return the planned steps, and those of the refresh, of which only the end says what is there."""
     planned, refreshed = [], []
     refreshing: set[str] = set()
     for event in events:
@@ -296,7 +296,7 @@ def _drifted(step: Step) -> Change | None:
 
 
 def _engines_own(change: Change) -> bool:
-    """Whether it is a provider that the engine makes by itself, with the stack's whole configuration as inputs."""
+    """Whether it is a default provider of the engine, which has the stack's whole configuration as inputs."""
     return (
         change.type.startswith(types.PROVIDERS) and change.name.startswith("default") and change.operation != "unknown"
     )
@@ -310,7 +310,7 @@ def _merged(steps: Sequence[Step]) -> tuple[Change, ...]:
 
 
 def _change(urn: str, steps: Sequence[Step]) -> Change:
-    # What an earlier update replaced and couldn't delete is finished off beside what happens to its successor.
+    # A resource that an earlier update replaced but couldn't delete is deleted beside its successor's steps.
     current = [step for step in steps if not (step.operation == "delete" and step.old and step.old.left_over)] or steps
     operations = [ENGINE_OPERATIONS.get(step.operation, "unknown") for step in current]
     if current is steps and all(step.old and step.old.left_over for step in current) and set(operations) == {"delete"}:
@@ -352,7 +352,7 @@ def _policies(events: Sequence[Json]) -> tuple[PolicyResult, ...]:
 
 
 def _passed(events: Sequence[Json]) -> int:
-    """Return how many policies found nothing anywhere."""
+    """Return the number of policies that held for every resource."""
     held: set[tuple[str, str]] = set()
     broken: set[tuple[str, str]] = set()
     of_resources, of_stack = "policyAnalyzeSummaryEvent", "policyAnalyzeStackSummaryEvent"
@@ -365,7 +365,7 @@ def _passed(events: Sequence[Json]) -> int:
 
 def _uncounted(steps: Sequence[Step], counts: Json) -> Mapping[str, int]:
     shown = {step.operation for step in steps} | ENGINE_OPERATIONS.keys()
-    # Not isinstance: what isn't a number, as True isn't, counts nothing.
+    # Not isinstance, since True is an int.
     return {
         str(name): count for name, count in counts.items() if type(count) is int and count > 0 and name not in shown
     }
@@ -375,5 +375,5 @@ def _read(properties: object) -> Mapping[str, Value]:
     try:
         return plain_properties(mapping(properties))
     except RecursionError:
-        # Nested more deeply than anything of AWS's: nothing that is looked for can be in there.
+        # Nested deeper than anything of AWS: nothing to look for in there.
         return {}

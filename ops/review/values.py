@@ -25,7 +25,7 @@ from ops.output.redaction import HIDDEN, LONGEST_SCANNED, Redactor
 from ops.output.shown import Shown, shown_pair, visible
 
 DEEPEST = 32
-"""Levels of a value that are looked into; AWS's documents have ten at most."""
+"""Levels of a value that are read; AWS's documents have ten at most."""
 
 LONGEST_LIST_KEYED = 2_000
 """A longer list is compared as a whole."""
@@ -38,13 +38,13 @@ _NATURAL_KEYS = ("cidr", "key", "Sid", "resourceType", "deviceName")
 
 @dataclass(frozen=True, kw_only=True)
 class PropertyChange:
-    """One property that changes, or may."""
+    """A property that changes, or may."""
 
     path: str
     before: Shown
     after: Shown
     replaces: bool = False
-    """Whether it is what the resource is replaced for."""
+    """Whether the resource is replaced because of it."""
 
 
 NOT_SHOWN = Shown("value", "(changes, says the engine)")

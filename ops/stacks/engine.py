@@ -1,4 +1,4 @@
-"""One stack on the real engine, through the Automation API: what commands need of it, with types.
+"""A stack on the real engine, through the Automation API: typed, and no more than commands need.
 
 Everything runs in the process's environment, which says the backend and the AWS; `ops.lab` sees to it in the lab.
 Events come as the engine writes them, not as the Automation API's classes, which would drop what a newer engine adds.
@@ -35,7 +35,7 @@ POLL_SECONDS = 0.2
 
 
 class PulumiError(ReportedError):
-    """Pulumi couldn't do what it was asked. `messages` are its errors, `events` all that the engine told."""
+    """Pulumi failed. `messages` are its errors, `events` the engine's whole log."""
 
     def __init__(self, stack: str, operation: str, messages: Sequence[str], events: Sequence[Json] = ()) -> None:
         self.stack = stack
@@ -46,7 +46,7 @@ class PulumiError(ReportedError):
 
     @property
     def refused_by_aws(self) -> bool:
-        """Whether it was at work, and an operation on a resource failed; else it never came to that."""
+        """Whether an operation on a resource failed, as opposed to anything before that."""
         return any("resOpFailedEvent" in event for event in self.events)
 
     @property
@@ -123,11 +123,11 @@ class StackHandle:
         return self._operate("preview", ["--json", *(["--refresh"] if refresh else []), *saved], tell)
 
     def preview_refresh(self, tell: Tell) -> Outcome:
-        """Return what AWS has otherwise than the state says, without changing either."""
+        """Return the differences between AWS and the state, without changing either."""
         return self._operate("refresh", ["--preview-only", "--json"], tell)
 
     def up(self, tell: Tell, *, plan: Path | None = None, message: str = "") -> Outcome:
-        """Make AWS what the program says; with `plan`, only in the way that it was previewed."""
+        """Make AWS match the program; with `plan`, only as previewed."""
         options = ["--yes", *(["--plan", str(plan)] if plan else [])]
         return self._operate("up", [*options, *_message(message)], tell)
 
@@ -144,7 +144,7 @@ class StackHandle:
         return _json_object(self._run(["stack", "export", "--stack", self.name]).stdout)
 
     def forget_pending(self) -> None:
-        """Drop from the state what was begun and never ended. What that left in AWS, the state knows nothing of."""
+        """Drop interrupted operations from the state. What they left in AWS is then in no state."""
         exported = dict(self.export())
         deployment = dict(exported["deployment"])
         deployment.pop("pending_operations", None)
@@ -178,7 +178,7 @@ class StackHandle:
         self._run(["cancel", "--yes", "--stack", self.name])
 
     def mend(self) -> tuple[str, ...]:
-        """Remove what a killed run left cut short of its files; return their names. Nobody may be changing it."""
+        """Remove files that a killed run left truncated; return their names. Nobody may be changing the stack."""
         return backend.mend(backend_url(self.place), self._project, self.name)
 
     @cached_property
@@ -266,7 +266,7 @@ def _follow(log: Path, tell: Tell, over: threading.Event) -> None:
     ended = False
     with log.open("rb") as file:
         while not ended:
-            # What came since the last look is told, too, when it is over.
+            # When it is over, the rest is read once more.
             ended = over.wait(POLL_SECONDS)
             *lines, unread = (unread + file.read()).split(b"\n")
             for event in map(_event, lines):

@@ -1,4 +1,4 @@
-"""Every stack of the backend, as its own state tells: read directly where that goes, so that a thousand take seconds.
+"""Every stack of the backend, by its state; read from files where possible, so that a thousand take seconds.
 
 Left out: what becomes of them (`infra.reaping`).
 """
@@ -84,7 +84,7 @@ def environment_of(stack: str, folder: Path, place: Place) -> Environment:
 def _facts(
     name: str, deployment: Mapping[str, Any], locks: Iterable[LockFacts], read_tags: Callable[[], Mapping[str, Any]]
 ) -> StackFacts:
-    """Return what a state, as `pulumi stack export` has it under `deployment`, tells of a stack; of an empty one, tags.
+    """Return the facts in a state (`deployment` of `pulumi stack export`), and in the tags of an empty one.
 
     Raises as `read_tags` does.
     """
@@ -128,7 +128,7 @@ def _locks(store: Store, paths: Iterable[str]) -> tuple[LockFacts, ...]:
             continue
         if lock is not None:
             holder = f"{lock.username} on {lock.hostname}"
-            # Pulumi writes the zone; a lock without one was edited, and is no reason to stop reading.
+            # Pulumi writes a time zone; an edited lock without one is no reason to stop.
             taken = lock.taken if lock.taken.tzinfo else lock.taken.replace(tzinfo=UTC)
             locks.append(LockFacts(holder=holder, taken=taken, dead=lock.holder_is_dead()))
     return tuple(locks)

@@ -1,4 +1,4 @@
-"""Who is changing a stack, or was when it died: the locks of a backend that is a folder or a bucket, and broken files.
+"""Who is changing a stack, or died doing so: the locks of a folder or bucket backend, and truncated files.
 
 Pulumi prints locks only when they are in the way, and never says whether their holder is still alive. The layout is
 that of Pulumi's own backends (pkg/backend/diy: `.pulumi/locks/organization/PROJECT/STACK/ID.json`). Left out: Pulumi
@@ -30,7 +30,7 @@ LOCKS = ".pulumi/locks/organization"
 STACKS = ".pulumi/stacks"
 
 _UNFINISHED = re.compile(r"\.(json|pulumi-tags)(\.gz|\.zst)?(\.bak)?(?P<kind>\.attrs|\.[0-9a-f]+\.tmp)")
-"""What a folder has beside a stack's files, after the stack's name: a description, and a file that is being written."""
+"""What stands beside a stack's files, after the stack's name: a description, a file being written."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,7 +102,7 @@ def locks(url: str, project: str, stack: str) -> tuple[Lock, ...]:
         try:
             lock = parsed_lock(name, store.read(name).decode())
         except FileNotFoundError:
-            # Given back between the two.
+            # Released meanwhile.
             continue
         if lock is not None:
             held.append(lock)
@@ -121,12 +121,12 @@ def parsed_lock(path: str, text: str) -> Lock | None:
             taken=datetime.fromisoformat(content["timestamp"]),
         )
     except (ValueError, KeyError, TypeError):
-        # Half written: its holder is at it.
+        # Still being written.
         return None
 
 
 def mend(url: str, project: str, stack: str) -> tuple[str, ...]:
-    """Remove what somebody who was killed while writing the stack's files left cut short; return the names of those.
+    """Remove the stack's files that a killed run left truncated; return their names.
 
     A folder has a description beside each file (NAME.attrs), and Pulumi writes it in place, other than the file itself
     (gocloud.dev/blob/fileblob: setAttrs, Close). One that is cut short makes a whole file unreadable: "failed to load

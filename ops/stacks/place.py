@@ -28,7 +28,7 @@ class Place:
     """Of the engine."""
     in_lab: bool
     check_endpoint: Callable[[str], str]
-    """Returns the endpoint of an AWS client if it may be spoken to from here, else raises."""
+    """Returns the endpoint of an AWS client if it may be called from here, else raises."""
 
 
 def project_folder(start: Path) -> Path:

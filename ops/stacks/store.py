@@ -21,7 +21,7 @@ from botocore.config import Config
 from infra.errors import ConfigError
 
 AT_ONCE = 16
-"""So many files of a bucket may be read at the same time."""
+"""Files of a bucket that are read at the same time."""
 
 
 class Store(Protocol):

@@ -1,4 +1,4 @@
-"""A folder to work in on stacks that have no file: what the project has, and their files beside it, for one command.
+"""A temporary folder for stacks without a file: the project's files with theirs beside them, for one command.
 
 Nothing of the checkout is written. What the folder held is in the stack's state, so it can go at any time. Pulumi keeps
 in a stack's file how its secrets are encrypted; that is in the state, too.
