@@ -153,8 +153,7 @@ class Control:
         document: Mapping[str, object] | None = None,
         time_limit_seconds: float = TIME_LIMIT_SECONDS,
     ) -> Mapping[str, object]:
-        # Loopback, as the constructor made sure.
-        request = urllib.request.Request(  # noqa: S310
+        request = urllib.request.Request(  # noqa: S310 - loopback, as the constructor made sure
             f"{self.endpoint}/_lab/{path}",
             method=method,
             data=None if document is None else json.dumps(document).encode(),

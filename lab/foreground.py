@@ -32,8 +32,7 @@ def run(command: Sequence[str | os.PathLike[str]], *, cwd: Path, environment: Ma
     sys.stdout.flush()
     sys.stderr.flush()
     with _Relay({signal.SIGTERM} if by_terminal else set(_WATCHED)) as relay:
-        # What to run is the caller's decision; no shell is in between.
-        process = subprocess.Popen(  # noqa: S603
+        process = subprocess.Popen(  # noqa: S603 - what to run is the caller's decision; no shell is in between
             list(command), cwd=cwd, env=dict(environment), process_group=None if by_terminal else 0
         )
         relay.attach(process)

@@ -229,8 +229,7 @@ def _settings(stack_file: Path) -> Mapping[str, Yaml]:
 def _parsed(path: Path) -> Yaml:
     """What the file holds, every scalar as text: Pulumi writes 1 as "1", and means the same. None if it is broken."""
     try:
-        # It makes texts, lists and mappings, and nothing else.
-        return yaml.load(path.read_bytes(), Loader=yaml.BaseLoader)  # noqa: S506
+        return yaml.load(path.read_bytes(), Loader=yaml.BaseLoader)  # noqa: S506 - it makes texts, lists and mappings
     except (OSError, yaml.YAMLError, ValueError):
         return None
 

@@ -300,8 +300,7 @@ class Lab:
     def _launch(self, port: int | None) -> Running:
         self._say("starting the emulator")
         with self.log.open("ab") as log:
-            # The project's own module, with a number.
-            process = subprocess.Popen(  # noqa: S603
+            process = subprocess.Popen(  # noqa: S603 - the project's own module, with a number
                 [
                     *(sys.executable, "-P", "-m", "lab.emulator"),
                     *("--port", str(port or 0)),
@@ -386,7 +385,8 @@ class Lab:
             if not _is_emulator(recorded.pid):
                 return None
             # To start anew would throw an account away that may only be busy.
-            raise LabError(f"process {recorded.pid}: {error.problem}", _anew()) from error
+            remedy = "eps-dos lab stop, then eps-dos lab start"
+            raise LabError(f"process {recorded.pid}: {error.problem}", remedy) from error
         return recorded if health.run == recorded.run else None
 
     def _end(self, recorded: Running) -> None:
@@ -481,7 +481,7 @@ def _is_emulator(pid: int) -> bool:
             return b"lab.emulator" in Path(f"/proc/{pid}/cmdline").read_bytes()
         except OSError:
             return False
-    asked = subprocess.run(  # noqa: S603
+    asked = subprocess.run(  # noqa: S603 - ps, with a number
         ["ps", "-o", "command=", "-p", str(pid)],  # noqa: S607 - POSIX has it, wherever PATH says
         capture_output=True,
         text=True,
@@ -510,7 +510,3 @@ def _write_json(path: Path, document: Mapping[str, object]) -> None:
     part = path.with_name(f"{path.name}.part")
     part.write_text(json.dumps(document), encoding="utf-8")
     part.replace(path)
-
-
-def _anew() -> str:
-    return "eps-dos lab stop, then eps-dos lab start"

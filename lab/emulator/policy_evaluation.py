@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 from functools import lru_cache
+from operator import eq, ge, gt, le, lt
 from typing import Any
 
 
@@ -242,15 +243,12 @@ def _arn_like(pattern: str, value: str) -> bool:
     return len(patterns) == len(values) == 6 and all(map(_like, patterns, values))
 
 
-def _number(compare: Callable[[float, float], bool]) -> Callable[[str, str], bool]:
-    return lambda wanted, value: compare(float(value), float(wanted))
+def _compared(read: Callable[[str], float], compare: Callable[[float, float], bool]) -> Callable[[str, str], bool]:
+    return lambda wanted, value: compare(read(value), read(wanted))
 
 
-def _date(compare: Callable[[float, float], bool]) -> Callable[[str, str], bool]:
-    def seconds(text: str) -> float:
-        return float(text) if text.replace(".", "").isdigit() else datetime.fromisoformat(text).timestamp()
-
-    return lambda wanted, value: compare(seconds(value), seconds(wanted))
+def _seconds(text: str) -> float:
+    return float(text) if text.replace(".", "").isdigit() else datetime.fromisoformat(text).timestamp()
 
 
 def _in_network(wanted: str, value: str) -> bool:
@@ -266,16 +264,17 @@ OPERATORS: Mapping[str, Callable[[str, str], bool]] = {
     "ArnLike": _arn_like,
     "Bool": lambda wanted, value: wanted.lower() == value.lower(),
     "IpAddress": _in_network,
-    "NumericEquals": _number(lambda value, wanted: value == wanted),
-    "NumericLessThan": _number(lambda value, wanted: value < wanted),
-    "NumericLessThanEquals": _number(lambda value, wanted: value <= wanted),
-    "NumericGreaterThan": _number(lambda value, wanted: value > wanted),
-    "NumericGreaterThanEquals": _number(lambda value, wanted: value >= wanted),
-    "DateEquals": _date(lambda value, wanted: value == wanted),
-    "DateLessThan": _date(lambda value, wanted: value < wanted),
-    "DateLessThanEquals": _date(lambda value, wanted: value <= wanted),
-    "DateGreaterThan": _date(lambda value, wanted: value > wanted),
-    "DateGreaterThanEquals": _date(lambda value, wanted: value >= wanted),
+    **{
+        f"{kind}{name}": _compared(read, compare)
+        for kind, read in (("Numeric", float), ("Date", _seconds))
+        for name, compare in (
+            ("Equals", eq),
+            ("LessThan", lt),
+            ("LessThanEquals", le),
+            ("GreaterThan", gt),
+            ("GreaterThanEquals", ge),
+        )
+    },
 }
 NEGATED = {
     "StringNotEquals": "StringEquals",

@@ -69,8 +69,7 @@ def run(
     Raises OSError if the command can't be started.
     """
     started = time.monotonic()
-    # The command comes from this package, never from a user's input.
-    process = subprocess.Popen(  # noqa: S603
+    process = subprocess.Popen(  # noqa: S603 - it comes from this package, never from a user's input
         command,
         cwd=cwd,
         env=dict(environment),

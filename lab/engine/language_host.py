@@ -193,9 +193,8 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         with self._lock:
             if self._stopping:
                 raise OSError(0, "the engine is stopping")
-            # What to run comes from the engine that started this host. It stays in the host's process group, which
-            # the engine interrupts and kills as a whole.
-            process = subprocess.Popen(  # noqa: S603
+            # It stays in the host's process group, which the engine interrupts and kills as a whole.
+            process = subprocess.Popen(  # noqa: S603 - what the engine that started this host asks for
                 command, env=dict(environment), cwd=cwd, stdin=subprocess.DEVNULL, stdout=output, stderr=output
             )
             self._children.add(process)
@@ -252,8 +251,7 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         """Have the program's Python answer a question, in JSON."""
         try:
             python, environment = interpreter(info)
-            # The question is one of this module's.
-            answer = subprocess.run(  # noqa: S603
+            answer = subprocess.run(  # noqa: S603 - one of this module's questions
                 [python, "-c", question], env=environment, capture_output=True, check=True, timeout=_QUESTION_SECONDS
             ).stdout
         except (OptionError, OSError, subprocess.SubprocessError) as error:

@@ -310,8 +310,7 @@ def _cannot_write(where: Path, error: OSError) -> EngineError:
 def _version_of(cli: Path) -> Version:
     """Ask a CLI for its version. Raises EngineError if it doesn't start or says something else."""
     try:
-        # The program asked is the one that the user would run.
-        answer = subprocess.run(  # noqa: S603
+        answer = subprocess.run(  # noqa: S603 - the program that the user would run
             [cli, "version"],
             env={**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "true"},
             stdin=subprocess.DEVNULL,

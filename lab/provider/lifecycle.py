@@ -323,10 +323,8 @@ def update(
     """
     found = diff(row, before, state, news, ignored)
     changed = frozenset(change.property for change in found.changes)
-    work = Work(
-        row, connection, "updating", resource_id, _carried_over(row, news, state, changed), before, state, changed,
-        patience_seconds=patience_seconds,
-    )  # fmt: skip
+    inputs = _carried_over(row, news, state, changed)
+    work = Work(row, connection, "updating", resource_id, inputs, before, state, changed, patience_seconds)
     try:
         if row.tags and changed & {"tags", "tagsAll"}:
             wanted, actual = news.get("tagsAll") or {}, state.get("tagsAll") or {}
@@ -370,10 +368,8 @@ def delete(
     patience_seconds: float = 0,
 ) -> None:
     """Delete the resource; one that is gone already is fine. Raises ProviderError."""
-    work = Work(
-        row, connection, "deleting", resource_id, before=before, state={**before, **state},
-        patience_seconds=patience_seconds,
-    )  # fmt: skip
+    known = {**before, **state}
+    work = Work(row, connection, "deleting", resource_id, {}, before, known, patience_seconds=patience_seconds)
     try:
         for step in row.delete:
             _perform(work, step)

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from google.protobuf import struct_pb2
+from google.protobuf.json_format import MessageToDict
 
 Path = tuple[str, ...]
 
@@ -37,7 +38,8 @@ class UnsupportedValueError(Exception):
 def decode(struct: struct_pb2.Struct) -> tuple[dict[str, Any], frozenset[Path]]:
     """Return a Struct's content as plain Python, and the paths (keys and list positions) at which secrets were."""
     secrets: set[Path] = set()
-    return {key: _decode(value, (key,), secrets) for key, value in struct.fields.items()}, frozenset(secrets)
+    content = MessageToDict(struct)
+    return {key: _decode(value, (key,), secrets) for key, value in content.items()}, frozenset(secrets)
 
 
 def encode(properties: Mapping[str, Any], secrets: frozenset[Path] = frozenset()) -> struct_pb2.Struct:
@@ -46,9 +48,7 @@ def encode(properties: Mapping[str, Any], secrets: frozenset[Path] = frozenset()
     Inside a list the whole list is marked, since its items may have moved. None is left out.
     """
     struct = struct_pb2.Struct()
-    for key, value in properties.items():
-        if value is not None:
-            struct.fields[key].CopyFrom(_encode(value, (key,), secrets))
+    struct.update({key: _encode(value, (key,), secrets) for key, value in properties.items() if value is not None})
     return struct
 
 
@@ -61,73 +61,41 @@ def has_unknown(value: Any) -> bool:
     return value is UNKNOWN
 
 
-def _decode(value: struct_pb2.Value, path: Path, secrets: set[Path]) -> Any:
-    kind = value.WhichOneof("kind")
-    if kind == "string_value":
-        return UNKNOWN if value.string_value == _UNKNOWN_TEXT else value.string_value
-    if kind == "number_value":
-        number = value.number_value
-        return int(number) if number.is_integer() else number
-    if kind == "bool_value":
-        return value.bool_value
-    if kind == "list_value":
-        return [_decode(item, (*path, str(index)), secrets) for index, item in enumerate(value.list_value.values)]
-    if kind == "struct_value":
-        return _decode_struct(value.struct_value, path, secrets)
-    return None
-
-
-def _decode_struct(struct: struct_pb2.Struct, path: Path, secrets: set[Path]) -> Any:
-    fields = struct.fields
-    signature = fields[_SIGNATURE_KEY].string_value if _SIGNATURE_KEY in fields else ""
-    if signature == _SECRET:
+def _decode(value: Any, path: Path, secrets: set[Path]) -> Any:
+    if value == _UNKNOWN_TEXT:
+        return UNKNOWN
+    if isinstance(value, float):
+        return int(value) if value.is_integer() else value
+    if isinstance(value, list):
+        return [_decode(item, (*path, str(index)), secrets) for index, item in enumerate(value)]
+    if not isinstance(value, dict):
+        return value
+    signature = value.get(_SIGNATURE_KEY)
+    if signature == _SECRET or (signature == _OUTPUT and value.get("secret")):
         secrets.add(path)
-        return _decode(fields["value"], path, secrets)
-    if signature == _OUTPUT:
-        if "secret" in fields and fields["secret"].bool_value:
-            secrets.add(path)
-        return _decode(fields["value"], path, secrets) if "value" in fields else UNKNOWN
+    if signature in (_SECRET, _OUTPUT):
+        return _decode(value.get("value", _UNKNOWN_TEXT), path, secrets)
     if signature:
         raise UnsupportedValueError(f"{'.'.join(path)}: an asset, archive or resource; a plain value is expected")
-    return {key: _decode(item, (*path, key), secrets) for key, item in fields.items()}
+    return {key: _decode(item, (*path, key), secrets) for key, item in value.items()}
 
 
-def _encode(value: Any, path: Path, secrets: frozenset[Path]) -> struct_pb2.Value:
-    encoded = _encode_plain(value, path, secrets)
+def _encode(value: Any, path: Path, secrets: frozenset[Path]) -> Any:
     hidden = path in secrets or (
         isinstance(value, list) and any(len(secret) > len(path) and secret[: len(path)] == path for secret in secrets)
     )
-    if not hidden:
-        return encoded
-    wrapped = struct_pb2.Value()
-    wrapped.struct_value.fields[_SIGNATURE_KEY].string_value = _SECRET
-    wrapped.struct_value.fields["value"].CopyFrom(encoded)
-    return wrapped
+    encoded = _encode_plain(value, path, secrets)
+    return {_SIGNATURE_KEY: _SECRET, "value": encoded} if hidden else encoded
 
 
-def _encode_plain(value: Any, path: Path, secrets: frozenset[Path]) -> struct_pb2.Value:
-    if value is None:
-        return struct_pb2.Value(null_value=struct_pb2.NULL_VALUE)
+def _encode_plain(value: Any, path: Path, secrets: frozenset[Path]) -> Any:
     if value is UNKNOWN:
-        return struct_pb2.Value(string_value=_UNKNOWN_TEXT)
-    if isinstance(value, bool):
-        return struct_pb2.Value(bool_value=value)
-    if isinstance(value, int | float):
-        return struct_pb2.Value(number_value=value)
-    if isinstance(value, str):
-        return struct_pb2.Value(string_value=value)
-    result = struct_pb2.Value()
+        return _UNKNOWN_TEXT
     if isinstance(value, dict):
-        result.struct_value.SetInParent()
-        for key, item in value.items():
-            if item is not None:
-                result.struct_value.fields[key].CopyFrom(_encode(item, (*path, key), secrets))
-        return result
+        return {key: _encode(item, (*path, key), secrets) for key, item in value.items() if item is not None}
     if isinstance(value, list):
-        result.list_value.SetInParent()
         # A list is marked as a whole, so nothing inside it is marked again.
-        result.list_value.values.extend(
-            _encode(item, (*path, str(index)), frozenset()) for index, item in enumerate(value)
-        )
-        return result
+        return [_encode(item, (*path, str(index)), frozenset()) for index, item in enumerate(value)]
+    if value is None or isinstance(value, str | int | float):
+        return value
     raise UnsupportedValueError(f"{'.'.join(path)}: a {type(value).__name__} can't be sent to the engine")

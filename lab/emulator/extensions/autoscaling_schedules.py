@@ -61,10 +61,9 @@ class Schedules(AutoScalingBackend):
                 raise AlreadyExists(
                     "A scheduled action with this scheduled start time already exists: " + other.scheduled_action_name
                 )
-        super().put_scheduled_update_group_action(
-            name, desired_capacity, max_size, min_size, scheduled_action_name, _written(start),
-            None if end is None else _written(end), recurrence, timezone,
-        )  # fmt: skip
+        capacity = (desired_capacity, max_size, min_size)
+        times = (_written(start), None if end is None else _written(end))
+        super().put_scheduled_update_group_action(name, *capacity, scheduled_action_name, *times, recurrence, timezone)
         action = self.scheduled_actions.pop(scheduled_action_name)
         self.scheduled_actions[name, scheduled_action_name] = action
         return action

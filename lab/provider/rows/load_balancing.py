@@ -21,6 +21,11 @@ _LONGEST_NAME = 32
 """Elastic Load Balancing API reference, CreateLoadBalancer and CreateTargetGroup: Name."""
 
 
+_TAGS = Look(
+    operation="describe_tags", parameters={"ResourceArns": ["{id}"]}, result="TagDescriptions[0].Tags", into="Tags"
+)
+
+
 def _attribute(key: str, form: ValueForm = PLAIN, **facts: Any) -> Property:
     return Property(sends=NOT_SENT, reads=f"Attributes[?Key=='{key}'].Value | [0]", form=form, **facts)
 
@@ -184,12 +189,7 @@ LOAD_BALANCER = Resource(  # load_balancer.go: ForceNew and customizeDiffLoadBal
             result="Attributes",
             into="Attributes",
         ),
-        Look(
-            operation="describe_tags",
-            parameters={"ResourceArns": ["{id}"]},
-            result="TagDescriptions[0].Tags",
-            into="Tags",
-        ),
+        _TAGS,
     ),
     describe=_described_balancer,
     delete=(Call(operation="delete_load_balancer", parameters={"LoadBalancerArn": "{id}"}),),
@@ -253,19 +253,9 @@ LISTENER = Resource(  # listener.go
     updates=(Update(on=("protocol", "port", "defaultActions", "sslPolicy"), do=_modify_listener),),
     reads=(
         Look(operation="describe_listeners", parameters={"ListenerArns": ["{id}"]}, result="Listeners[0]"),
-        Look(
-            operation="describe_tags",
-            parameters={"ResourceArns": ["{id}"]},
-            result="TagDescriptions[0].Tags",
-            into="Tags",
-        ),
+        _TAGS,
     ),
-    delete=(
-        Call(
-            operation="delete_listener",
-            parameters={"ListenerArn": "{id}"},
-        ),
-    ),
+    delete=(Call(operation="delete_listener", parameters={"ListenerArn": "{id}"}),),
     computed={"arn": "ListenerArn"},
     tags=tagging.ELB,
     gone=("ListenerNotFound", "LoadBalancerNotFound"),
@@ -409,12 +399,7 @@ TARGET_GROUP = Resource(  # target_group.go
             result="Attributes",
             into="Attributes",
         ),
-        Look(
-            operation="describe_tags",
-            parameters={"ResourceArns": ["{id}"]},
-            result="TagDescriptions[0].Tags",
-            into="Tags",
-        ),
+        _TAGS,
     ),
     describe=_described_target_group,
     delete=(

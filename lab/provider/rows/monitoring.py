@@ -13,7 +13,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from lab.provider.forms import Document, NumberText, Pairs, SetOf
+from lab.provider.forms import TAGS, Document, NumberText, Pairs, SetOf
 from lab.provider.forms import FlagText as Flag
 from lab.provider.forms import Policy as PolicyDocument
 from lab.provider.model import NOT_SENT, Call, Look, Name, Property, Resource, Tagging, Update
@@ -248,7 +248,7 @@ def _create_topic(work: Work) -> None:
     if attributes:
         parameters["Attributes"] = attributes
     if tags := work.inputs.get("tagsAll"):
-        parameters["Tags"] = [{"Key": key, "Value": value} for key, value in sorted(tags.items())]
+        parameters["Tags"] = TAGS.send(tags)
     work.id = work.call("create_topic", **parameters)["TopicArn"]
 
 

@@ -12,8 +12,8 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from lab.provider.errors import ProviderError
+from lab.provider.forms import TAGS, SetOf, capital
 from lab.provider.forms import Policy as PolicyDocument
-from lab.provider.forms import SetOf
 from lab.provider.lifecycle import described
 from lab.provider.model import NOT_SENT, Call, Look, Property, Resource, Update, Waiting
 from lab.provider.rows import tagging
@@ -247,6 +247,9 @@ ROUTE_TABLE = Resource(  # vpc_route_table.go
     unimplemented=("routes", "propagatingVgws"),
 )
 
+_ITS_TABLE = Look(
+    operation="describe_route_tables", parameters={"RouteTableIds": ["{routeTableId}"]}, result="RouteTables[0]"
+)
 _DESTINATIONS = ("destinationCidrBlock", "destinationIpv6CidrBlock", "destinationPrefixListId")
 _TARGETS = {
     "gatewayId": "GatewayId",
@@ -261,7 +264,7 @@ _TARGETS = {
 
 def _route_parameters(work: Work) -> dict[str, Any]:
     parameters = {"RouteTableId": work.inputs["routeTableId"]}
-    parameters |= {name[:1].upper() + name[1:]: work.inputs[name] for name in _DESTINATIONS if work.inputs.get(name)}
+    parameters |= {capital(name): work.inputs[name] for name in _DESTINATIONS if work.inputs.get(name)}
     return parameters | {target: work.inputs[name] for name, target in _TARGETS.items() if work.inputs.get(name)}
 
 
@@ -278,7 +281,7 @@ def _replace_route(work: Work) -> None:
 
 def _find_route(work: Work, description: dict[str, Any]) -> dict[str, Any] | None:
     for route in description.get("Routes", []):
-        wanted = {name[:1].upper() + name[1:]: work.value(name) for name in _DESTINATIONS if work.value(name)}
+        wanted = {capital(name): work.value(name) for name in _DESTINATIONS if work.value(name)}
         if wanted and all(route.get(name) == value for name, value in wanted.items()):
             if str(route.get("GatewayId", "")).startswith("vpce-"):
                 return {**route, "VpcEndpointId": route["GatewayId"], "GatewayId": None, **_table(description)}
@@ -291,7 +294,7 @@ def _table(description: dict[str, Any]) -> dict[str, Any]:
 
 
 def _delete_route(work: Work) -> None:
-    destination = {name[:1].upper() + name[1:]: work.state[name] for name in _DESTINATIONS if work.state.get(name)}
+    destination = {capital(name): work.state[name] for name in _DESTINATIONS if work.state.get(name)}
     work.call("delete_route", RouteTableId=work.state["routeTableId"], **destination)
 
 
@@ -306,11 +309,7 @@ ROUTE = Resource(  # vpc_route.go
     },
     create=(_create_route,),
     updates=(Update(on=tuple(_TARGETS), do=_replace_route),),
-    reads=(
-        Look(
-            operation="describe_route_tables", parameters={"RouteTableIds": ["{routeTableId}"]}, result="RouteTables[0]"
-        ),
-    ),
+    reads=(_ITS_TABLE,),
     describe=_find_route,
     delete=(_delete_route,),
     computed={"state": "State", "origin": "Origin", "instanceId": "InstanceId", "instanceOwnerId": "InstanceOwnerId"},
@@ -360,11 +359,7 @@ ROUTE_TABLE_ASSOCIATION = Resource(  # vpc_route_table_association.go
     },
     create=(Call(operation="associate_route_table", id="AssociationId"),),
     updates=(Update(on=("routeTableId",), do=_reassociate),),
-    reads=(
-        Look(
-            operation="describe_route_tables", parameters={"RouteTableIds": ["{routeTableId}"]}, result="RouteTables[0]"
-        ),
-    ),
+    reads=(_ITS_TABLE,),
     describe=_find_association,
     delete=(_disassociate,),
     gone=("InvalidRouteTableID.NotFound", "InvalidAssociationID.NotFound"),
@@ -475,8 +470,7 @@ def _create_flow_log(work: Work) -> None:
     }
     tags = work.inputs.get("tagsAll") or {}
     if tags:
-        listed = [{"Key": key, "Value": value} for key, value in sorted(tags.items())]
-        parameters["TagSpecifications"] = [{"ResourceType": "vpc-flow-log", "Tags": listed}]
+        parameters["TagSpecifications"] = [{"ResourceType": "vpc-flow-log", "Tags": TAGS.send(tags)}]
     answer = work.call("create_flow_logs", **{key: value for key, value in parameters.items() if value is not None})
     for failed in answer.get("Unsuccessful") or []:
         error = failed.get("Error", {})

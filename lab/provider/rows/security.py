@@ -11,7 +11,7 @@ from typing import Any
 
 from lab.provider.changes import Change
 from lab.provider.errors import ProviderError
-from lab.provider.forms import SetOf, Synonyms, nested
+from lab.provider.forms import TAGS, SetOf, Synonyms, nested
 from lab.provider.lifecycle import described
 from lab.provider.model import NOT_SENT, Call, Look, Name, Property, Resource, Step, Tagging, Update
 from lab.provider.rows import tagging
@@ -242,8 +242,7 @@ def _create_prefix_list(work: Work) -> None:
     if entries:
         parameters["Entries"] = entries[:_ENTRIES_PER_REQUEST]
     if tags := work.inputs.get("tagsAll"):
-        listed = [{"Key": key, "Value": value} for key, value in sorted(tags.items())]
-        parameters["TagSpecifications"] = [{"ResourceType": "prefix-list", "Tags": listed}]
+        parameters["TagSpecifications"] = [{"ResourceType": "prefix-list", "Tags": TAGS.send(tags)}]
     work.id = work.call("create_managed_prefix_list", **parameters)["PrefixList"]["PrefixListId"]
     _settled(work)
     _modify_entries(work, add=entries[_ENTRIES_PER_REQUEST:], remove=[])

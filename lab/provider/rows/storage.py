@@ -11,7 +11,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from lab.provider.forms import ListOf, Moment, Part, SetOf, Single, nested
+from lab.provider.forms import TAGS, ListOf, Moment, Part, SetOf, Single, nested
 from lab.provider.forms import Policy as PolicyDocument
 from lab.provider.model import NOT_SENT, Call, Look, Name, Property, Resource, Tagging, Update, Value
 from lab.provider.work import Work
@@ -41,8 +41,7 @@ def _set_tags(work: Work) -> None:
     tags = {tag["Key"]: tag["Value"] for tag in present if tag["Key"].startswith("aws:")}
     tags |= work.inputs.get("tagsAll") or {}
     if tags:
-        listed = [{"Key": key, "Value": value} for key, value in sorted(tags.items())]
-        work.call("put_bucket_tagging", Bucket=work.id, Tagging={"TagSet": listed})
+        work.call("put_bucket_tagging", Bucket=work.id, Tagging={"TagSet": TAGS.send(tags)})
     else:
         work.call("delete_bucket_tagging", Bucket=work.id)
 
