@@ -25,7 +25,7 @@ from ops.aws.network import SecurityRule
 from ops.aws.ownership import Subject
 from ops.output.progress import Tell
 from ops.output.redaction import Redactor
-from ops.stacks.engine import StackHandle
+from ops.stacks.engine import NoSuchStackError, StackHandle
 from ops.stacks.place import Place
 
 Side: TypeAlias = Literal["live", "mirror"]
@@ -371,6 +371,18 @@ def _attributes(seen: Seen) -> dict[str, Value]:
         for one in seen.found.target_groups
     }
     return {**balancers, **targets}
+
+
+def state_of(environment: Environment, at: Place) -> Graph | None:
+    """Return what the state of an environment's stack has; None if it isn't deployed. Raises PulumiError.
+
+    A stack that was only made, or was destroyed, has nothing that a provider made.
+    """
+    try:
+        graph = StackHandle(environment.name, at).graph()
+    except NoSuchStackError:
+        return None
+    return graph if any(resource.provider for resource in graph) else None
 
 
 def look(side: Side, environment: Environment, state: Graph, at: Place, tell: Tell) -> Seen:

@@ -22,10 +22,9 @@ from infra.mirroring import differences
 from infra.naming import check_stack_name
 from infra.recording import record
 from ops.lab.entering import InLab, environment_of, place
-from ops.mirror.actual import Side, compared, decided, look
-from ops.mirror.comparison import Comparison, Level, NotChecked, as_json, as_text
+from ops.mirror.actual import Side, compared, decided, look, state_of
+from ops.mirror.comparison import Comparison, Level, NotChecked, as_json, as_text, not_deployed
 from ops.output.progress import progress, say
-from ops.stacks.engine import NoSuchStackError, StackHandle
 from ops.stacks.place import Place, project_folder
 
 
@@ -37,7 +36,7 @@ def mirror(
     in_lab: InLab = False,
     for_programs: Annotated[bool, typer.Option("--json", help="Print the differences as JSON.")] = False,
 ) -> None:
-    """What STACK differs in from what it mirrors, and whether it may. Exits 0: it may; 1: drift.
+    """What STACK differs in from what it mirrors, and whether it may. Exits 0: it may; 1: drift, or not deployed.
 
     Example: eps-dos mirror nft --level declared
     """
@@ -58,7 +57,9 @@ def mirror(
         typer.echo(as_json(results))
     else:
         typer.echo(as_text(results, original.name, environment.name))
-    raise typer.Exit(1 if any(isinstance(one, Comparison) and one.drift for one in results) else 0)
+    # Asked for one level, there is no answer without it; asked for all, there still is that of the others.
+    unanswered = level is not None and any(isinstance(one, NotChecked) for one in results)
+    raise typer.Exit(1 if unanswered or any(isinstance(one, Comparison) and one.drift for one in results) else 0)
 
 
 def _results(
@@ -74,17 +75,14 @@ def _results(
 
     at = place(in_lab)
     deeper = (Level.state, Level.actual) if level is None else (level,)
-    try:
-        with progress("reading both states"):
-            graphs = (StackHandle(original.name, at).graph(), StackHandle(environment.name, at).graph())
-    except NoSuchStackError as error:
-        # Asked for one level, there is no answer without it; asked for all, there still is that of the others.
-        if level is not None:
-            raise
-        yield from (
-            NotChecked(level=one, reason=f"{error.problems[0].where} {error.problems[0].message}") for one in deeper
-        )
+    with progress("reading both states"):
+        states = [state_of(one, at) for one in environments]
+    live, own = states
+    if live is None or own is None:
+        missing = [one.name for one, state in zip(environments, states, strict=True) if state is None]
+        yield from (not_deployed(one, missing) for one in deeper)
         return
+    graphs = (live, own)
     if Level.state in deeper:
         yield _comparison(Level.state, (decided(graphs[0]), decided(graphs[1])), environments)
     if Level.actual in deeper:

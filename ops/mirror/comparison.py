@@ -60,6 +60,11 @@ class NotChecked:
     reason: str
 
 
+def not_deployed(level: Level, stacks: Sequence[str]) -> NotChecked:
+    """Return that nothing was looked at, since `stacks` have nothing to look at."""
+    return NotChecked(level=level, reason=f"not deployed: {', '.join(stacks)}")
+
+
 def verdict(difference: Difference) -> Verdict:
     """Return what a difference comes to."""
     if difference.allowed is None:

@@ -25,8 +25,8 @@ from ops.aws.clients import Aws
 from ops.aws.inventory import Inventory, read
 from ops.aws.ownership import Subject
 from ops.lab.entering import InLab, environment_of, place
-from ops.mirror.actual import alone, look
-from ops.mirror.comparison import STATE_SIDES, Comparison, Level
+from ops.mirror.actual import alone, look, state_of
+from ops.mirror.comparison import STATE_SIDES, Comparison, Level, NotChecked, not_deployed
 from ops.mirror.comparison import as_json as changes_as_json
 from ops.mirror.comparison import as_text as changes_as_text
 from ops.output.progress import progress, say
@@ -77,7 +77,7 @@ def verify(
         changes = _changes(environment, at)
         sides = (f"{stack} as deployed", f"{stack} in AWS")
         typer.echo(changes_as_json([changes], STATE_SIDES) if for_programs else changes_as_text([changes], *sides))
-        raise typer.Exit(1 if changes.drift else 0)
+        raise typer.Exit(1 if isinstance(changes, NotChecked) or changes.drift else 0)
     checks = [*_inside(environment, owner, at), *(_outside(environment, at, trusted) if from_client else [])]
     report = Report(title=f"{stack}, as it is", checks=tuple(checks))
     if for_programs:
@@ -116,9 +116,11 @@ def check_instances(found: Inventory) -> Check:
     return Check.of("instances", "no public address, metadata by token only", wrong, evidence)
 
 
-def _changes(environment: Environment, at: Place) -> Comparison:
+def _changes(environment: Environment, at: Place) -> Comparison | NotChecked:
     with progress(f"{environment.name}: looking at what AWS has") as tell:
-        state = StackHandle(environment.name, at).graph()
+        state = state_of(environment, at)
+        if state is None:
+            return not_deployed(Level.actual, [environment.name])
         changes = alone(look("mirror", environment, state, at, tell))
     return Comparison(
         level=Level.actual,

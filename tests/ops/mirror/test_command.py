@@ -12,7 +12,9 @@ from infra.graph import ABSENT, Difference, Graph, Resource
 from infra.mirroring import differences
 from infra.recording import record
 from ops.cli import run
-from ops.mirror.comparison import Comparison, Level, NotChecked, as_json, as_text
+from ops.drift.findings import Check, Expected, Night, read
+from ops.mirror.comparison import Comparison, Level, as_json, as_text
+from ops.stacks.engine import NoSuchStackError, StackHandle
 from tests.infra.stackfiles import CHECKOUT, project
 
 
@@ -120,9 +122,53 @@ def test_what_looks_like_a_secret_is_not_shown() -> None:
         assert told.count("[secret]") == 2
 
 
-def test_a_level_that_could_not_be_checked_says_so() -> None:
-    results = [NotChecked(level=Level.state, reason="stack nft is not in the backend")]
-    assert as_text(results, "live", "nft") == "state: not checked: stack nft is not in the backend"
-    assert json.loads(as_json(results)) == [
-        {"level": "state", "checked": False, "reason": "stack nft is not in the backend"}
+def of_states(monkeypatch: pytest.MonkeyPatch, **states: Graph) -> None:
+    """Let the backend have these stacks and no other."""
+
+    def graph(handle: StackHandle) -> Graph:
+        if handle.name not in states:
+            raise NoSuchStackError(handle.name)
+        return states[handle.name]
+
+    monkeypatch.setattr(StackHandle, "graph", graph)
+
+
+@pytest.mark.parametrize("command", [["mirror", "nft", "--level", "actual"], ["verify", "nft", "--drift"]])
+@pytest.mark.parametrize(
+    "states",
+    [
+        {},
+        {"nft": Graph.of("nft", [Resource(urn="urn:pulumi:nft::p::pulumi:pulumi:Stack::p-nft",
+                                          type="pulumi:pulumi:Stack", inputs={}, outputs={})])},
+    ],
+    ids=["no stack", "an empty stack"],
+)  # fmt: skip
+def test_what_is_not_deployed_is_that_and_no_list_of_differences(
+    command: list[str],
+    states: dict[str, Graph],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(project(tmp_path))
+    live = record(load_environment("live", CHECKOUT))
+    of_states(monkeypatch, live=live, **states)
+    assert run([*command, "--json"]) == 1
+    told = capsys.readouterr().out
+    assert json.loads(told) == [{"level": "actual", "checked": False, "reason": "not deployed: nft"}]
+    check: Check = "mirror" if command[0] == "mirror" else "drift"
+    source = Expected(stack="nft", check=check)
+    (tmp_path / f"{source}.json").write_text(told)
+    assert read(tmp_path, [source]) == Night(findings=(), unchecked={source: "not deployed: nft"})
+
+
+def test_asked_for_all_levels_it_still_answers_for_what_is_declared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(project(tmp_path))
+    of_states(monkeypatch)
+    assert run(["mirror", "nft"]) == 0
+    assert capsys.readouterr().out.splitlines()[-2:] == [
+        "state: not checked: not deployed: live, nft",
+        "actual: not checked: not deployed: live, nft",
     ]
