@@ -5,7 +5,6 @@ What it can be asked, and how it answers, is documented in lab.emulator.control.
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import urllib.error
 import urllib.request
@@ -14,6 +13,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from lab.errors import LabError, WrongUse
+from lab.loopback import is_loopback
 
 TIME_LIMIT_SECONDS = 30.0
 """The emulator answers one request at a time, and a large one may be before this."""
@@ -53,23 +53,14 @@ class Running:
 def require_loopback(url: str, what: str) -> str:
     """Return `url` if it leads to this machine; `what` says where it comes from.
 
-    Raises WrongUse otherwise: what is done in the lab must never reach a real account. A host's name other than
-    localhost isn't looked up, since what it leads to can change before the next call.
+    Raises WrongUse otherwise: what is done in the lab must never reach a real account.
     """
-    host = urlsplit(url).hostname or ""
-    if host == "localhost" or _is_loopback(host):
+    if is_loopback(urlsplit(url).hostname or ""):
         return url
     raise WrongUse(
         f"{what} is {url!r}; allowed in the lab: an address of this machine, such as http://127.0.0.1:4566",
         f"unset {what}, or leave the lab: unset EPS_DOS_LAB, and no --lab",
     )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 class Control:

@@ -6,7 +6,6 @@ Exit codes: 0 asked to end, 2 wrong use (a host that isn't loopback, a pace that
 from __future__ import annotations
 
 import argparse
-import ipaddress
 import json
 import logging
 import os
@@ -15,6 +14,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NoReturn
+
+from lab.loopback import is_loopback
 
 WRONG_USE = 2
 COULD_NOT = 3
@@ -29,7 +30,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
 
-    if not _is_loopback(options.host):
+    if not is_loopback(options.host):
         _fail(f"--host is {options.host}; allowed: a loopback address, such as 127.0.0.1", WRONG_USE)
     if not 0 <= options.port <= 65535:
         _fail(f"--port is {options.port}; allowed: 0 (any free one) to 65535", WRONG_USE)
@@ -53,15 +54,6 @@ def main(arguments: list[str] | None = None) -> NoReturn:
 def _fail(message: str, code: int) -> NoReturn:
     sys.stderr.write(f"error: {message}\n")
     sys.exit(code)
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -14,6 +14,8 @@ from urllib.parse import urlsplit
 
 import boto3
 
+from lab.loopback import is_loopback
+
 Architecture = Literal["x86_64", "arm64"]
 
 REGION = "eu-west-2"
@@ -50,8 +52,7 @@ def create_baseline(
     `releases` are pairs of version and image name. Raises ValueError if `endpoint` isn't on loopback: nothing of this
     is for a real account.
     """
-    host = urlsplit(endpoint).hostname
-    if host not in ("127.0.0.1", "::1", "localhost"):
+    if not is_loopback(urlsplit(endpoint).hostname or ""):
         raise ValueError(f"endpoint is {endpoint}; allowed: the lab's emulator, on a loopback address")
     session = boto3.Session(
         region_name=REGION,

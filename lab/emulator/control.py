@@ -19,7 +19,6 @@ What is wrong with a request is said in {"error": ...}, with status 400, 404 or 
 
 from __future__ import annotations
 
-import ipaddress
 import json
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
@@ -30,6 +29,7 @@ from lab.emulator.account import Account
 from lab.emulator.baseline import ACCOUNT
 from lab.emulator.extensions import ec2_dependencies
 from lab.emulator.operations import Answer
+from lab.loopback import is_loopback
 
 PREFIX = "/_lab/"
 
@@ -37,7 +37,7 @@ PREFIX = "/_lab/"
 def answer(account: Account, environ: Mapping[str, Any], body: bytes) -> Answer:
     """Return the answer to a request whose path starts with PREFIX. The caller holds the emulator's lock."""
     remote = environ.get("REMOTE_ADDR", "127.0.0.1")
-    if not ipaddress.ip_address(remote).is_loopback:
+    if not is_loopback(remote):
         return _json(HTTPStatus.FORBIDDEN, {"error": f"{remote} is not a loopback address"})
     path, method = str(environ["PATH_INFO"]), str(environ["REQUEST_METHOD"])
     methods = ROUTES.get(path)

@@ -7,7 +7,6 @@ identity, FIPS and dual-stack endpoints.
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import os
 import threading
@@ -16,6 +15,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from botocore.exceptions import BotoCoreError, ClientError
+
+from lab.loopback import is_loopback
 from lab.provider.errors import RefusedError
 
 if TYPE_CHECKING:
@@ -135,7 +137,6 @@ def connect(configuration: Configuration) -> Connection:
             refuse_unless_loopback(url, variable)
     # boto3 takes 0.3 s to import, which the engine needn't wait for when it starts the provider.
     import boto3
-    from botocore.exceptions import BotoCoreError, ClientError
 
     region = configuration.text("region") or os.environ.get("AWS_REGION") or None
     try:
@@ -146,21 +147,18 @@ def connect(configuration: Configuration) -> Connection:
             aws_secret_access_key=configuration.text("secretKey"),
             aws_session_token=configuration.text("token"),
         )
-        found = session.region_name
-        if not found:
+        if not session.region_name:
             raise RefusedError(
                 "Missing region configuration: set the provider's region, or `aws:region`, or AWS_REGION"
             )
-        if not configuration.flag("skipRegionValidation") and found not in _all_regions(session):
-            raise RefusedError(f"invalid AWS Region: {found}")
-        connection = Connection(session, configuration, found)
+        if not configuration.flag("skipRegionValidation") and session.region_name not in _all_regions(session):
+            raise RefusedError(f"invalid AWS Region: {session.region_name}")
+        connection = Connection(session, configuration, session.region_name)
         for role in configuration.items("assumeRoles"):
             connection = _assume(connection, role)
-        identify = not configuration.flag("skipCredentialsValidation") or not configuration.flag(
-            "skipRequestingAccountId"
-        )
-        if identify:
-            connection.account = connection._new_client("sts", found, _FIRST_ATTEMPTS).get_caller_identity()["Account"]
+        if not (configuration.flag("skipCredentialsValidation") and configuration.flag("skipRequestingAccountId")):
+            sts = connection._new_client("sts", session.region_name, _FIRST_ATTEMPTS)
+            connection.account = sts.get_caller_identity()["Account"]
     except (BotoCoreError, ClientError) as error:
         raise RefusedError(f"the provider's credentials or endpoint can't be used: {error}") from None
     _refuse_account(connection)
@@ -170,12 +168,7 @@ def connect(configuration: Configuration) -> Connection:
 
 def refuse_unless_loopback(url: str, what: str) -> None:
     """Raise RefusedError unless the URL's host is this machine's loopback."""
-    host = (urlsplit(url).hostname or "") if "//" in url else ""
-    try:
-        loopback = ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        loopback = host == "localhost"
-    if not loopback:
+    if "//" not in url or not is_loopback(urlsplit(url).hostname or ""):
         raise RefusedError(
             f"{what} is {url}; the lab's stand-in for AWS talks to loopback endpoints only. "
             "Start the lab and export what `eps-dos lab env` prints"

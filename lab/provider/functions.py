@@ -21,6 +21,7 @@ from lab.provider.errors import ProviderError
 from lab.provider.forms import capital
 from lab.provider.lifecycle import search
 from lab.provider.schema import Problem
+from lab.provider.work import said
 
 Arguments = Mapping[str, Any]
 
@@ -50,14 +51,11 @@ def invoke(function: Function, connection: Connection, arguments: Arguments) -> 
     what = function.token.rsplit(":", 1)[-1]
     try:
         result = function.run(connection, arguments)
-    except ClientError as error:
-        details = error.response.get("Error", {})
-        raise ProviderError(f"{what}: {details.get('Code')}: {details.get('Message')}") from None
-    except BotoCoreError as error:
-        raise ProviderError(f"{what}: {error}") from None
-    known = schema.inputs_of("functions", function.token)
-    given = {name: value for name, value in arguments.items() if name in known["outputs"]}
-    region = {"region": arguments.get("region") or connection.region} if "region" in known["outputs"] else {}
+    except (BotoCoreError, ClientError) as error:
+        raise ProviderError(f"{what}: {said(error)}") from None
+    outputs = schema.inputs_of("functions", function.token)["outputs"]
+    given = {name: value for name, value in arguments.items() if name in outputs}
+    region = {"region": arguments.get("region") or connection.region} if "region" in outputs else {}
     return {name: value for name, value in {**given, **region, **result}.items() if value is not None}
 
 
@@ -65,12 +63,12 @@ def _ec2(connection: Connection, arguments: Arguments) -> Any:
     return connection.client("ec2", arguments.get("region"))
 
 
-def _tags(found: Mapping[str, Any]) -> dict[str, str]:
-    return {tag["Key"]: tag["Value"] for tag in found.get("Tags") or () if not tag["Key"].startswith("aws:")}
+def _tags(described: Mapping[str, Any]) -> dict[str, str]:
+    return {tag["Key"]: tag["Value"] for tag in described.get("Tags") or () if not tag["Key"].startswith("aws:")}
 
 
 def _get_ami(connection: Connection, arguments: Arguments) -> dict[str, Any]:
-    filters = [{"Name": one["name"], "Values": one["values"]} for one in arguments.get("filters") or ()]
+    filters = [{"Name": given["name"], "Values": given["values"]} for given in arguments.get("filters") or ()]
     images = _ec2(connection, arguments).describe_images(Owners=arguments.get("owners") or [], Filters=filters)[
         "Images"
     ]
@@ -156,20 +154,20 @@ def _get_elastic_ip(connection: Connection, arguments: Arguments) -> dict[str, A
     if not arguments.get("id"):
         raise ProviderError("the lab's stand-in looks an address up by its `id`")
     # An unknown one is AWS's error.
-    found = _ec2(connection, arguments).describe_addresses(AllocationIds=[arguments["id"]])["Addresses"][0]
+    address = _ec2(connection, arguments).describe_addresses(AllocationIds=[arguments["id"]])["Addresses"][0]
     region = arguments.get("region") or connection.region
     return {
-        "arn": f"arn:{connection.partition}:ec2:{region}:{connection.account}:elastic-ip/{found['AllocationId']}",
-        "associationId": found.get("AssociationId", ""),
-        "domain": found.get("Domain"),
-        "id": found["AllocationId"],
-        "instanceId": found.get("InstanceId", ""),
-        "networkInterfaceId": found.get("NetworkInterfaceId", ""),
-        "networkInterfaceOwnerId": found.get("NetworkInterfaceOwnerId", ""),
-        "privateIp": found.get("PrivateIpAddress", ""),
-        "publicIp": found["PublicIp"],
-        "publicIpv4Pool": found.get("PublicIpv4Pool"),
-        "tags": _tags(found),
+        "arn": f"arn:{connection.partition}:ec2:{region}:{connection.account}:elastic-ip/{address['AllocationId']}",
+        "associationId": address.get("AssociationId", ""),
+        "domain": address.get("Domain"),
+        "id": address["AllocationId"],
+        "instanceId": address.get("InstanceId", ""),
+        "networkInterfaceId": address.get("NetworkInterfaceId", ""),
+        "networkInterfaceOwnerId": address.get("NetworkInterfaceOwnerId", ""),
+        "privateIp": address.get("PrivateIpAddress", ""),
+        "publicIp": address["PublicIp"],
+        "publicIpv4Pool": address.get("PublicIpv4Pool"),
+        "tags": _tags(address),
     }
 
 

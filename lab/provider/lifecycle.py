@@ -84,14 +84,14 @@ def check(
         return Checked(inputs, problems)
     problems += _out_of_range(row, inputs)
     problems += _conflicting(row, inputs)
-    problems += [Problem(*found) for rule in row.checks for found in rule(inputs)]
+    problems += [Problem(*problem) for check_inputs in row.checks for problem in check_inputs(inputs)]
     defaults: list[str] = []
-    for key, known in row.properties.items():
-        if inputs.get(key) is None and known.default is not None and not _conflicts_with_set(row, key, inputs):
-            inputs[key] = known.default
+    for key, rule in row.properties.items():
+        if inputs.get(key) is None and rule.default is not None and not _conflicts_with_set(row, key, inputs):
+            inputs[key] = rule.default
             defaults.append(key)
         elif key in inputs:
-            inputs[key] = known.form.completed(inputs[key])
+            inputs[key] = rule.form.completed(inputs[key])
     if row.name:
         _name(row.name, name, inputs, olds, seed, autonaming, defaults, problems)
     if row.tags:
@@ -114,15 +114,15 @@ def _unimplemented(row: Resource, inputs: Mapping[str, Any]) -> list[Problem]:
 
 def _out_of_range(row: Resource, inputs: Mapping[str, Any]) -> Iterable[Problem]:
     for name, value in inputs.items():
-        known = row.properties.get(name)
-        if known is None or has_unknown(value):
+        rule = row.properties.get(name)
+        if rule is None or has_unknown(value):
             continue
-        if known.allowed and isinstance(value, str) and value not in known.allowed:
-            yield Problem(name, f"expected {name} to be one of {list(known.allowed)}, got {value}")
-        if known.longest and isinstance(value, str) and len(value) > known.longest:
-            yield Problem(name, f'"{name}" cannot be longer than {known.longest} characters: {value!r}')
-        if known.between and isinstance(value, int | float):
-            smallest, largest = known.between
+        if rule.allowed and isinstance(value, str) and value not in rule.allowed:
+            yield Problem(name, f"expected {name} to be one of {list(rule.allowed)}, got {value}")
+        if rule.longest and isinstance(value, str) and len(value) > rule.longest:
+            yield Problem(name, f'"{name}" cannot be longer than {rule.longest} characters: {value!r}')
+        if rule.between and isinstance(value, int | float):
+            smallest, largest = rule.between
             if not smallest <= value <= largest:
                 yield Problem(name, f"expected {name} to be in the range ({smallest} - {largest}), got {value}")
 
@@ -200,7 +200,7 @@ def diff(
         for change in _changes(row, name, before, state, news)
         if not any(pattern.match(change.path) for pattern in ignoring)
     ]
-    replacing = {change.path for change in changes if (known := row.properties.get(change.property)) and known.replaces}
+    replacing = {change.path for change in changes if (rule := row.properties.get(change.property)) and rule.replaces}
     if row.region:
         replacing |= {change.path for change in changes if change.property == "region"}
     if row.replaced_by:
@@ -215,12 +215,12 @@ def _property_names(row: Resource) -> list[str]:
 def _changes(
     row: Resource, name: str, before: Mapping[str, Any], state: Mapping[str, Any], news: Mapping[str, Any]
 ) -> Iterable[Change]:
-    known = row.properties.get(name, Property())
-    new, old = news.get(name), (before if known.reads == NOT_SENT else state).get(name)
-    if new is None and (known.computed or before.get(name) is None):
+    rule = row.properties.get(name, Property())
+    new, old = news.get(name), (before if rule.reads == NOT_SENT else state).get(name)
+    if new is None and (rule.computed or before.get(name) is None):
         # Left to AWS, or never said: whatever it is, it stays.
         return ()
-    return known.form.changes(name, new, old, before.get(name))
+    return rule.form.changes(name, new, old, before.get(name))
 
 
 def _ignoring(path: str) -> re.Pattern[str]:
@@ -243,8 +243,8 @@ def _keeps_name(row: Resource, before: Mapping[str, Any], news: Mapping[str, Any
 def planned_create(row: Resource, inputs: Mapping[str, Any]) -> dict[str, Any]:
     """Return the outputs of a create that hasn't happened: what AWS decides is unknown."""
     outputs = _outputs_from(inputs)
-    for name, known in row.properties.items():
-        if known.computed and name not in outputs:
+    for name, rule in row.properties.items():
+        if rule.computed and name not in outputs:
             outputs[name] = UNKNOWN
     for name in row.computed:
         outputs.setdefault(name, UNKNOWN)
@@ -321,8 +321,8 @@ def update(
 
     Raises PartialError if a part of it failed: the state must say how far it came.
     """
-    found = diff(row, before, state, news, ignored)
-    changed = frozenset(change.property for change in found.changes)
+    differences = diff(row, before, state, news, ignored)
+    changed = frozenset(change.property for change in differences.changes)
     inputs = _carried_over(row, news, state, changed)
     work = Work(row, connection, "updating", resource_id, inputs, before, state, changed, patience_seconds)
     try:
@@ -396,8 +396,8 @@ def _perform(work: Work, step: Step, extra: Mapping[str, Any] | None = None, eve
         step(work)
         return
     parameters = {**work.placed(step.parameters), **_sent(work, step, everything)}
-    known = _operation_inputs(work.client(), step.operation)
-    parameters.update({name: value for name, value in (extra or {}).items() if name in known})
+    accepted = _operation_inputs(work.client(), step.operation)
+    parameters.update({name: value for name, value in (extra or {}).items() if name in accepted})
     answer: dict[str, Any] = {}
 
     def succeeds() -> bool:
@@ -424,10 +424,10 @@ def _perform(work: Work, step: Step, extra: Mapping[str, Any] | None = None, eve
 def _sent(work: Work, call: Call, everything: bool) -> dict[str, Any]:
     """Return the parameters that come from properties: all that are set, or those that changed."""
     parameters: dict[str, Any] = {}
-    known = _operation_inputs(work.client(), call.operation)
+    accepted = _operation_inputs(work.client(), call.operation)
     for name, rule in work.row.properties.items():
         target = parameter_of(name, rule)
-        if target == NOT_SENT or not (target == SPREAD or target.split(".")[0] in known):
+        if target == NOT_SENT or not (target == SPREAD or target.split(".")[0] in accepted):
             continue
         if (call.sends is not None and name not in call.sends) or not (everything or name in work.changed):
             continue
@@ -435,7 +435,7 @@ def _sent(work: Work, call: Call, everything: bool) -> dict[str, Any]:
         if value is not None:
             sent = rule.form.send(value)
             if target == SPREAD:
-                parameters.update({key: item for key, item in sent.items() if key in known})
+                parameters.update({key: item for key, item in sent.items() if key in accepted})
             elif sent is not None:
                 _put(parameters, target, sent)
         elif name in work.changed and rule.cleared is not None:
@@ -533,25 +533,25 @@ def described(work: Work) -> dict[str, Any] | None:
     description: dict[str, Any] = {}
     for position, look in enumerate(work.row.reads):
         try:
-            found = search(look.result, _looked(work, look))
+            result = search(look.result, _looked(work, look))
         except ClientError as error:
             if _means_gone(work.row, error):
                 return None
             if code_of(error) not in look.absent:
                 raise
-            found = None
-        if found is None and position == 0 and not look.absent:
+            result = None
+        if result is None and position == 0 and not look.absent:
             return None
         if look.into:
-            description[look.into] = found
-        elif found is not None:
-            description.update(found)
+            description[look.into] = result
+        elif result is not None:
+            description.update(result)
     return work.row.describe(work, description) if work.row.describe else description
 
 
 def _means_gone(row: Resource, error: Exception) -> bool:
-    for known in row.gone:
-        code, _, words = known.partition(": ")
+    for gone in row.gone:
+        code, _, words = gone.partition(": ")
         if code_of(error) == code and words in str(error):
             return True
     return False
@@ -591,8 +591,8 @@ def _outputs(work: Work, description: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _tag_outputs(work: Work, tagging: Tagging, description: Mapping[str, Any]) -> dict[str, Any]:
-    found = search(tagging.reads, description) or {}
-    tags = (TAGS.receive(found) or {}) if isinstance(found, list) else found
+    tags = search(tagging.reads, description) or {}
+    tags = (TAGS.receive(tags) or {}) if isinstance(tags, list) else tags
     actual = {key: value for key, value in tags.items() if not key.startswith(_SERVICE_TAG)}
     said = work.value("tags")
     defaults = work.connection.default_tags

@@ -1,6 +1,6 @@
 """One piece of work: a create, read, update or delete of one resource, with what its steps need to know and do.
 
-Steps of rows get it. Left out: which steps there are, and in what order they run (`engine`).
+Steps of rows get it. Left out: which steps there are, and in what order they run (`lifecycle`).
 """
 
 from __future__ import annotations
@@ -98,13 +98,7 @@ class Work:
 
     def failure(self, error: Exception) -> ProviderError:
         """Return AWS's refusal as the engine shows it: `creating EC2 EIP: AddressLimitExceeded: ...`."""
-        response = getattr(error, "response", None)
-        if isinstance(error, ProviderError):
-            return error
-        if not response:
-            return ProviderError(f"{self.describe_doing()}: {error}")
-        details = response.get("Error", {})
-        return ProviderError(f"{self.describe_doing()}: {details.get('Code')}: {details.get('Message')}")
+        return error if isinstance(error, ProviderError) else ProviderError(f"{self.describe_doing()}: {said(error)}")
 
     def _fact(self, name: str) -> Any:
         if name in self.facts:
@@ -122,6 +116,12 @@ class Work:
 def has_placeholders(text: str) -> bool:
     """Tell whether a text is to be filled in (`{id}`); what has braces else is an expression (`{dnsName: DnsName}`)."""
     return _PLACEHOLDER.search(text) is not None
+
+
+def said(error: Exception) -> str:
+    """Return a botocore ClientError in AWS's words, `CODE: MESSAGE`, another error in its own."""
+    details = (getattr(error, "response", None) or {}).get("Error")
+    return f"{details.get('Code')}: {details.get('Message')}" if details else str(error)
 
 
 def code_of(error: Exception) -> str:
