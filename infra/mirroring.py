@@ -246,11 +246,10 @@ def _deployment(live: Environment, mirror: Environment) -> Iterable[Allowed]:
     accounts = list(lives.allowed_account_ids) or ABSENT, list(own.allowed_account_ids) or ABSENT
     roles = list(lives.assume_role_arns), list(own.assume_role_arns)
     assumed = tuple([{"roleArn": arn} for arn in arns] or ABSENT for arns in roles)
-    yield from _own(types.AWS_PROVIDER, "profile", reason, lives.profile or ABSENT, own.profile or ABSENT)
-    yield from _own(types.ROLLOUT, "profile", reason, lives.profile or "", own.profile or "")
+    for provider in (types.AWS_PROVIDER, types.OWN_PROVIDER):
+        yield from _own(provider, "profile", reason, lives.profile or ABSENT, own.profile or ABSENT)
+        yield from _own(provider, "assumeRoles", reason, *assumed, whole=True)
     yield from _own(types.AWS_PROVIDER, "allowedAccountIds", reason, *accounts, whole=True)
-    yield from _own(types.AWS_PROVIDER, "assumeRoles", reason, *assumed, whole=True)
-    yield from _own(types.ROLLOUT, "assumeRoleArns", reason, *roles, whole=True)
     yield Allowed(
         type=types.ROLLOUT,
         path="launchTemplateVersion",

@@ -17,7 +17,7 @@ from infra.components.lifetime import Lifetime, LifetimeArgs
 from infra.components.load_balancer import LoadBalancer, LoadBalancerArgs
 from infra.components.monitoring import Monitoring, MonitoringArgs
 from infra.components.network import Network, NetworkArgs
-from infra.components.rollout import Rollout, RolloutArgs
+from infra.components.rollout import Rollout, RolloutArgs, RolloutProvider
 from infra.components.security_groups import SecurityGroups, SecurityGroupsArgs
 from infra.components.service import Service, ServiceArgs
 from infra.components.virtual_ips import VirtualIps, VirtualIpsArgs
@@ -146,7 +146,6 @@ def create(environment: Environment) -> Mapping[str, pulumi.Input[object]]:
         name,
         RolloutArgs(
             plan=environment.rollout,
-            aws=environment.aws,
             release=environment.service.release,
             image_id=service.image_id,
             auto_scaling_group=service.group_name,
@@ -154,7 +153,7 @@ def create(environment: Environment) -> Mapping[str, pulumi.Input[object]]:
             launch_template_version=service.launch_template_version,
             alarm_names=monitoring.rollout_alarm_names,
         ),
-        pulumi.ResourceOptions(depends_on=[service]),
+        pulumi.ResourceOptions(provider=RolloutProvider(environment.aws), depends_on=[service]),
     )
     capacity = environment.service.capacity
     return {

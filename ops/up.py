@@ -16,7 +16,7 @@ from infra.deciding import load_environment
 from infra.environment import Environment
 from infra.errors import ReportedError
 from infra.naming import check_stack_name
-from ops.lab.entering import InLab, place, run_pulumi
+from ops.lab.entering import InLab, place, run_up
 from ops.output.progress import say
 from ops.output.report import as_json, show
 from ops.stacks.engine import NoSuchStackError, PulumiError, StackHandle
@@ -70,7 +70,7 @@ def up(
     at = place(in_lab)
     for environment in environments:
         confirmed = ["--yes"] if in_lab else []
-        code = run_pulumi(["up", "--stack", environment.name, *confirmed], at)
+        code = run_up(environment.name, confirmed, at)
         if code != 0:
             raise UpError(environment.name, code, *_in_the_way(environment.name, at), in_lab=in_lab)
     reports = [settled(environment, at) for environment in environments]

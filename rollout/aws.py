@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import boto3
@@ -20,7 +22,7 @@ ATTEMPTS = 10
 
 
 class Aws:
-    """Clients for one rollout. A client is asked for anew for each call, since a session's rights end."""
+    """Clients for rollouts. A client is asked for anew for each call, since a session's rights end."""
 
     def __init__(self, region: str, profile: str | None, role_arns: tuple[str, ...]) -> None:
         self._region = region
@@ -28,6 +30,12 @@ class Aws:
         self._role_arns = role_arns
         self._session: boto3.Session | None = None
         self._renew_at = 0.0
+
+    @classmethod
+    def of(cls, configuration: Mapping[str, Any]) -> Aws:
+        """Return what the provider's inputs say (infra.components.rollout)."""
+        roles = json.loads(configuration.get("assumeRoles") or "[]")
+        return cls(configuration["region"], configuration.get("profile"), tuple(role["roleArn"] for role in roles))
 
     def autoscaling(self) -> AutoScalingClient:
         """EC2 Auto Scaling."""

@@ -60,7 +60,7 @@ class Rollout:
     aws: Aws
 
     @classmethod
-    def of(cls, properties: Mapping[str, Any]) -> Rollout:
+    def of(cls, properties: Mapping[str, Any], aws: Aws) -> Rollout:
         """Return what a resource's properties say; numbers are floats there."""
         return cls(
             release=properties["release"],
@@ -71,7 +71,7 @@ class Rollout:
             instance_warmup_seconds=int(properties["instanceWarmupSeconds"]),
             bake_seconds=int(properties["bakeSeconds"]),
             alarm_names=tuple(properties["alarmNames"]),
-            aws=Aws(properties["region"], properties["profile"] or None, tuple(properties["assumeRoleArns"])),
+            aws=aws,
         )
 
 

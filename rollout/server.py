@@ -22,6 +22,7 @@ from google.protobuf.json_format import MessageToDict
 from google.protobuf.struct_pb2 import Struct
 from pulumi.runtime.proto import engine_pb2, engine_pb2_grpc, plugin_pb2, provider_pb2, provider_pb2_grpc
 
+from rollout.aws import Aws
 from rollout.refresh import Rollout, RolloutFailedError, roll_out, template_version
 
 GROUP = "autoScalingGroup"
@@ -36,6 +37,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
 
     def __init__(self, engine_address: str) -> None:
         self.cancelled = threading.Event()
+        self._aws: Aws | None = None
         self._engine = engine_pb2_grpc.EngineStub(grpc.insecure_channel(engine_address))
 
     def Handshake(  # noqa: N802 gRPC's name
@@ -53,19 +55,22 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
     def CheckConfig(  # noqa: N802 gRPC's name
         self, request: provider_pb2.CheckRequest, _context: grpc.ServicerContext
     ) -> provider_pb2.CheckResponse:
-        """There is nothing to configure."""
+        """The program's component has typed what there is to check."""
         return provider_pb2.CheckResponse(inputs=request.news)
 
     def DiffConfig(  # noqa: N802 gRPC's name
-        self, _request: provider_pb2.DiffRequest, _context: grpc.ServicerContext
+        self, request: provider_pb2.DiffRequest, _context: grpc.ServicerContext
     ) -> provider_pb2.DiffResponse:
-        """There is nothing to configure."""
-        return provider_pb2.DiffResponse(changes=provider_pb2.DiffResponse.DIFF_NONE)
+        """Report any change; none replaces a rollout."""
+        return _changes(_plain(request.old_inputs), _plain(request.news))
 
     def Configure(  # noqa: N802 gRPC's name
-        self, _request: provider_pb2.ConfigureRequest, _context: grpc.ServicerContext
+        self, request: provider_pb2.ConfigureRequest, _context: grpc.ServicerContext
     ) -> provider_pb2.ConfigureResponse:
-        """There is nothing to configure; previews are answered."""
+        """Note as whom to work; nobody is asked yet. Previews are answered."""
+        configuration = _plain(request.args)
+        if "region" in configuration:
+            self._aws = Aws.of(configuration)
         return provider_pb2.ConfigureResponse(supportsPreview=True)
 
     def Check(  # noqa: N802 gRPC's name
@@ -78,12 +83,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         self, request: provider_pb2.DiffRequest, _context: grpc.ServicerContext
     ) -> provider_pb2.DiffResponse:
         """Report any change; another group is another rollout."""
-        olds, news = _plain(request.olds), _plain(request.news)
-        changed = [key for key in olds.keys() | news.keys() if olds.get(key) != news.get(key)]
-        some, none = provider_pb2.DiffResponse.DIFF_SOME, provider_pb2.DiffResponse.DIFF_NONE
-        return provider_pb2.DiffResponse(
-            changes=some if changed else none, replaces=[GROUP] if GROUP in changed else []
-        )
+        return _changes(_plain(request.olds), _plain(request.news))
 
     def Create(  # noqa: N802 gRPC's name
         self, request: provider_pb2.CreateRequest, context: grpc.ServicerContext
@@ -110,12 +110,14 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         """Report the template version that the group has, so that a refreshed state shows a change made by hand."""
         properties = Struct()
         properties.CopyFrom(request.properties)
-        try:
-            version = template_version(Rollout.of(_plain(properties)))
-        except RolloutFailedError as error:
-            context.abort(grpc.StatusCode.UNKNOWN, str(error))
-        if version is not None:
-            properties["launchTemplateVersion"] = version
+        # In a state from before the provider had inputs: it stays as it is until the next `up`.
+        if self._aws is not None:
+            try:
+                version = template_version(Rollout.of(_plain(properties), self._aws))
+            except RolloutFailedError as error:
+                context.abort(grpc.StatusCode.UNKNOWN, str(error))
+            if version is not None:
+                properties["launchTemplateVersion"] = version
         return provider_pb2.ReadResponse(id=request.id, properties=properties, inputs=properties)
 
     def Delete(  # noqa: N802 gRPC's name
@@ -140,8 +142,9 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
             with suppress(grpc.RpcError):
                 self._engine.Log(engine_pb2.LogRequest(severity=engine_pb2.INFO, message=message, urn=urn))
 
+        assert self._aws is not None  # noqa: S101 a rollout is of a program, which has configured it
         try:
-            roll_out(Rollout.of(news), self.cancelled.wait, say, replaced_release)
+            roll_out(Rollout.of(news, self._aws), self.cancelled.wait, say, replaced_release)
         except RolloutFailedError as error:
             # Not raised: gRPC would put "Exception calling application: " before the sentence.
             context.abort(grpc.StatusCode.UNKNOWN, str(error))
@@ -169,6 +172,12 @@ def serve() -> None:
     sys.stdout.flush()
     # A call that AWS doesn't answer would keep the process until it does.
     os._exit(0)
+
+
+def _changes(olds: dict[str, Any], news: dict[str, Any]) -> provider_pb2.DiffResponse:
+    changed = [key for key in olds.keys() | news.keys() if olds.get(key) != news.get(key)]
+    some, none = provider_pb2.DiffResponse.DIFF_SOME, provider_pb2.DiffResponse.DIFF_NONE
+    return provider_pb2.DiffResponse(changes=some if changed else none, replaces=[GROUP] if GROUP in changed else [])
 
 
 def _plain(properties: Struct) -> dict[str, Any]:

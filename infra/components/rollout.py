@@ -3,6 +3,7 @@
 The project's own provider does it (rollout/). Left out: everything that happens.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,12 +13,25 @@ from infra.environment import AwsPlan, RolloutPlan
 from infra.types import ROLLOUT
 
 
+class RolloutProvider(pulumi.ProviderResource):
+    """Where and as whom rollouts work. On the resource itself, a refresh would use what the state has."""
+
+    def __init__(self, plan: AwsPlan) -> None:
+        # As the AWS provider's: texts, with JSON for lists.
+        roles = [{"roleArn": arn} for arn in plan.assume_role_arns]
+        properties = {
+            "region": plan.region,
+            "profile": plan.profile,
+            "assumeRoles": json.dumps(roles) if roles else None,
+        }
+        super().__init__("eps-dos", "eps-dos", properties)
+
+
 @dataclass(frozen=True, kw_only=True)
 class RolloutArgs:
     """What a rollout is made from."""
 
     plan: RolloutPlan
-    aws: AwsPlan
     release: pulumi.Input[str]
     image_id: pulumi.Input[str]
     auto_scaling_group: pulumi.Input[str]
@@ -42,8 +56,5 @@ class Rollout(pulumi.CustomResource):
             "instanceWarmupSeconds": args.plan.instance_warmup_seconds,
             "bakeSeconds": args.plan.bake_seconds,
             "alarmNames": list(args.alarm_names),
-            "region": args.aws.region,
-            "profile": args.aws.profile or "",
-            "assumeRoleArns": list(args.aws.assume_role_arns),
         }
         super().__init__(ROLLOUT, f"{name}-rollout", properties, opts)

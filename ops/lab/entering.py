@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Annotated
@@ -22,6 +23,7 @@ from lab.project import FOLDERS as FOLDERS
 from lab.session import Lab
 from ops.output.progress import say
 from ops.stacks import fleet
+from ops.stacks.engine import NO_DOWNLOADS, NoSuchStackError, StackHandle
 from ops.stacks.place import LAB_FOLDER, Place, project_folder
 
 InLab = Annotated[
@@ -84,15 +86,19 @@ def environment_of(stack: str, folder: Path, in_lab: bool) -> Environment:
     return fleet.environment_of(stack, folder, place(in_lab))
 
 
-def run_pulumi(arguments: Sequence[str], at: Place) -> int:
-    """Run plain Pulumi, showing the command first, with its output on the terminal; return its exit code.
+def run_up(stack: str, options: Sequence[str], at: Place) -> int:
+    """Run plain `pulumi up`, showing the command first, with its output on the terminal; return its exit code.
 
-    In the lab, a stack that the backend doesn't know yet is made first.
+    In the lab, a stack that the backend doesn't know yet is made first. Raises ArmedStateError instead of running on a
+    state that isn't the program's.
     """
+    with suppress(NoSuchStackError):
+        StackHandle(stack, at).check_state(program_configures=True)
+    arguments = ["up", "--stack", stack, *options]
     say(f"$ pulumi {shlex.join(arguments)}")
     if at.in_lab:
         return here().pulumi(arguments, say)
-    return foreground.run([at.cli, *arguments], cwd=at.folder, environment=os.environ)
+    return foreground.run([at.cli, *arguments], cwd=at.folder, environment={**os.environ, **NO_DOWNLOADS})
 
 
 def _check_loopback(endpoint: str) -> str:

@@ -60,12 +60,17 @@ def refreshed(state: Graph, events: Sequence[Mapping[str, Any]]) -> Graph:
 
     Of each resource the last word counts (`resOutputsEvent`), since only it has what was read (Pulumi,
     apitype.ResOutputsEvent). A resource that the events don't mention is as it was.
+
+    A refresh that runs the program also tells what the program has (tried): its providers, which are nothing in AWS,
+    and once more what is gone, without an id.
     """
     read: dict[str, Mapping[str, Any] | None] = {}
     for event in events:
         metadata = (event.get("resOutputsEvent") or {}).get("metadata")
-        if metadata:
-            read[str(metadata.get("urn"))] = metadata.get("new")
+        if metadata and not str(metadata.get("type")).startswith(types.PROVIDERS):
+            new = metadata.get("new")
+            if not (new and new.get("custom") and not new.get("id")):
+                read[str(metadata.get("urn"))] = new
     return Graph.of(state.stack, _read(state, read))
 
 

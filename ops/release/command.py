@@ -17,7 +17,7 @@ from infra.errors import ConfigError, Problem
 from infra.naming import check_stack_name
 from infra.promotion import Exemption, Gate, Pipeline, gates, moved, promoted
 from infra.releases import FILE, LIVE
-from ops.lab.entering import InLab, place, run_pulumi
+from ops.lab.entering import InLab, place, run_up
 from ops.output.progress import progress, say
 from ops.output.report import Check, Report, as_json, show
 from ops.release.pipeline import evidence, look
@@ -112,7 +112,7 @@ def apply(
     at = place(in_lab)
     described = ["--message", message] if message else []
     kept = ["--refresh", "--plan", str(plan.absolute())]
-    code = run_pulumi(["up", "--stack", stack, *kept, "--yes", "--skip-preview", *described], at)
+    code = run_up(stack, [*kept, "--yes", "--skip-preview", *described], at)
     if code != 0:
         say(f"if it says `violates plan`, review what it would do now: eps-dos review {stack} --save-plan FOLDER")
     raise typer.Exit(code)

@@ -24,6 +24,7 @@ from infra.errors import ConfigError
 from infra.naming import LIVE, check_stack_name
 from infra.reach import network_of
 from infra.sources import stack_names
+from infra.state import ArmedStateError
 from infra.suppliers import FILE as SUPPLIERS
 from infra.suppliers import Supplier, SupplierList, admitted
 from infra.yamlfile import read_mapping
@@ -218,7 +219,7 @@ def _reviewed(stack: str, preview: _Preview, context: Context, tell: Callable[[s
         plan = read_plan(stack, preview.renamed(outcome.events))
     except PulumiError as error:
         plan = read_plan(stack, preview.renamed(error.events), preview.renamed(error.messages) or [str(error)])
-    except NoSuchStackError as error:
+    except (NoSuchStackError, ArmedStateError) as error:
         plan = read_plan(stack, (), [str(error)])
     if path is not None and path.exists() and (why_not := keep(path, context.redactor)):
         say(f"{stack}: {why_not}")

@@ -8,6 +8,7 @@ Left out: what a preview means (`infra.graph`), and plain Pulumi with its output
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import tempfile
 import threading
@@ -15,15 +16,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, cached_property
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from pulumi.automation import CommandError, CommandResult, PulumiCommand, StackNotFoundError
 
+from infra.deciding import aws_plan
+from infra.environment import AwsPlan
 from infra.errors import ConfigError, Problem, ReportedError
 from infra.graph import Graph
-from infra.naming import check_stack_name
+from infra.naming import check_stack_name, stack_file
+from infra.state import check_state
 from infra.values import mapping
+from infra.yamlfile import read_mapping
 from ops.output.progress import Tell
 from ops.stacks import locks as backend
 from ops.stacks.place import Place
@@ -32,6 +38,13 @@ Json: TypeAlias = Mapping[str, Any]
 """An object as Pulumi writes it; what the keys mean is documented with Pulumi's apitype package."""
 
 POLL_SECONDS = 0.2
+
+_PROGRAM = ("--run-program",)
+"""A refresh then works with the providers of today's program; without, with those of the state."""
+
+NO_DOWNLOADS = {"PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true"}
+"""Plugins are installed beforehand, by version: the engine fetches none that a state asks for (Pulumi, environment
+variables)."""
 
 
 class PulumiError(ReportedError):
@@ -86,7 +99,8 @@ class Outcome:
 class StackHandle:
     """A stack of the project in `place`. Making one touches nothing but checks the name (ConfigError).
 
-    Every method raises NoSuchStackError if the backend has no such stack, and PulumiError if Pulumi fails.
+    Every method raises NoSuchStackError if the backend has no such stack, and PulumiError if Pulumi fails. Those that
+    have a provider work raise ArmedStateError first if the state isn't the program's (`infra.state`).
     """
 
     def __init__(self, name: str, place: Place) -> None:
@@ -120,11 +134,11 @@ class StackHandle:
         `plan` is where to save it so that `up` does this and nothing else.
         """
         saved = ["--save-plan", str(plan)] if plan else []
-        return self._operate("preview", ["--json", *(["--refresh"] if refresh else []), *saved], tell)
+        return self._operate("preview", ["--json", *(["--refresh", *_PROGRAM] if refresh else []), *saved], tell)
 
     def preview_refresh(self, tell: Tell) -> Outcome:
         """Return the differences between AWS and the state, without changing either."""
-        return self._operate("refresh", ["--preview-only", "--json"], tell)
+        return self._operate("refresh", ["--preview-only", "--json", *_PROGRAM], tell)
 
     def up(self, tell: Tell, *, plan: Path | None = None, message: str = "") -> Outcome:
         """Make AWS match the program; with `plan`, only as previewed."""
@@ -133,11 +147,20 @@ class StackHandle:
 
     def destroy(self, tell: Tell, *, message: str = "") -> Outcome:
         """Delete everything that the stack has made. The stack itself stays."""
-        return self._operate("destroy", ["--yes", "--skip-preview", *_message(message)], tell)
+        options = ["--yes", "--skip-preview", *_message(message)]
+        return self._operate("destroy", options, tell, program_configures=False)
 
     def remove(self) -> None:
         """Delete the stack with its history from the backend; it must be empty. Its file stays."""
         self._run(["stack", "rm", "--stack", self.name, "--yes", "--preserve-config"])
+
+    def check_state(self, *, program_configures: bool) -> None:
+        """Raise ArmedStateError if the state isn't the program's; `program_configures` as `infra.state` has it.
+
+        Raises ConfigError if the AWS provider's plugin isn't installed.
+        """
+        _check_plugin(version("pulumi-aws"))
+        check_state(self.name, self.export(), self._aws, version("pulumi-aws"), program_configures=program_configures)
 
     def export(self) -> Json:
         """Return the state, secrets encrypted, as `pulumi stack export` prints it."""
@@ -185,7 +208,15 @@ class StackHandle:
     def _project(self) -> str:
         return backend.project_name(self.place.folder)
 
-    def _operate(self, operation: str, options: list[str], tell: Tell) -> Outcome:
+    @property
+    def _aws(self) -> AwsPlan | None:
+        """Where the stack is by its file, as that is now; None without a file or a region in it."""
+        file = self.place.folder / stack_file(self.name)
+        config = mapping(read_mapping(file).get("config")) if file.is_file() else {}
+        return aws_plan(config) if "aws:region" in config else None
+
+    def _operate(self, operation: str, options: list[str], tell: Tell, *, program_configures: bool = True) -> Outcome:
+        self.check_state(program_configures=program_configures)
         with _event_log(tell) as log:
             try:
                 _pulumi().run(
@@ -239,9 +270,21 @@ def _pulumi_at(_cli: str | None) -> PulumiCommand:
     return PulumiCommand()
 
 
+def _check_plugin(wanted: str) -> None:
+    # On PATH Pulumi takes any version of it, which is how the lab's stand-in comes in.
+    home = Path(os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi")
+    if shutil.which("pulumi-resource-aws") or (home / "plugins" / f"resource-aws-v{wanted}").is_dir():
+        return
+    raise ConfigError.of(
+        f"AWS provider {wanted}:",
+        "its plugin is not installed, and eps-dos lets Pulumi download nothing",
+        f"pulumi plugin install resource aws {wanted}",
+    )
+
+
 def _here(place: Place) -> dict[str, str]:
     # The environment may name another folder, which Pulumi takes before the one that it is started in.
-    return {"PULUMI_OPTION_CWD": str(place.folder)}
+    return {"PULUMI_OPTION_CWD": str(place.folder), **NO_DOWNLOADS}
 
 
 @contextmanager

@@ -35,10 +35,8 @@ PROPERTIES: dict[str, Any] = {
     "instanceWarmupSeconds": 120,
     "bakeSeconds": 300,
     "alarmNames": ["nft-unhealthy-hosts"],
-    "region": "eu-west-2",
-    "profile": "",
-    "assumeRoleArns": [],
 }
+CONFIGURATION = {"region": "eu-west-2"}
 NEXT = {**PROPERTIES, "release": "1.5.0", "launchTemplateVersion": "2"}
 SOME, NONE = provider_pb2.DiffResponse.DIFF_SOME, provider_pb2.DiffResponse.DIFF_NONE
 
@@ -95,7 +93,9 @@ def stub_of(process: subprocess.Popen[str]) -> Any:
 @pytest.fixture(scope="module")
 def provider() -> Iterator[Any]:
     with refusing_aws() as endpoint, started(ROOT / "rollout", endpoint) as process:
-        yield stub_of(process)
+        stub = stub_of(process)
+        stub.Configure(provider_pb2.ConfigureRequest(args=struct(CONFIGURATION)))
+        yield stub
 
 
 def test_the_project_declares_it_and_it_names_the_projects_python() -> None:
@@ -119,6 +119,25 @@ def test_a_change_is_seen_and_another_group_is_another_rollout(
 ) -> None:
     found = provider.Diff(provider_pb2.DiffRequest(olds=struct(PROPERTIES), news=struct(news)))
     assert (found.changes, list(found.replaces)) == (changes, replaces)
+
+
+@pytest.mark.parametrize(
+    ("news", "changes"), [(CONFIGURATION, NONE), ({**CONFIGURATION, "profile": "nhs"}, SOME), ({"region": "x"}, SOME)]
+)
+def test_another_configuration_is_a_change_and_no_other_provider(
+    provider: Any, news: dict[str, Any], changes: int
+) -> None:
+    request = provider_pb2.DiffRequest(old_inputs=struct(CONFIGURATION), olds=struct({}), news=struct(news))
+    found = provider.DiffConfig(request)
+    assert (found.changes, list(found.replaces)) == (changes, [])
+
+
+def test_in_a_state_from_before_it_had_inputs_it_reads_nothing() -> None:
+    with started(ROOT / "rollout") as process:
+        stub = stub_of(process)
+        stub.Configure(provider_pb2.ConfigureRequest())
+        read = stub.Read(provider_pb2.ReadRequest(id="nft-service-1234567", properties=struct(PROPERTIES)))
+    assert read.properties == struct(PROPERTIES)
 
 
 def test_a_preview_asks_nothing_of_aws(provider: Any) -> None:

@@ -8,10 +8,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from infra.types import AWS_PROVIDER, OWN_PROVIDER
 from tests.shows.environments import Environments, until
 
 pytestmark = pytest.mark.engine
@@ -217,6 +219,26 @@ def test_what_somebody_changed_is_named(environments: Environments, fault: Calla
     assert failed.keys() == SEEDED[fault].keys()
     for check, words in SEEDED[fault].items():
         assert words in failed[check], failed
+
+
+def test_a_profile_from_before_an_edit_of_the_stack_file_is_nobody_s(
+    environments: Environments, tmp_path: Path
+) -> None:
+    state = json.loads(json.dumps(environments.export(STACK)))
+    for one in state["deployment"]["resources"]:
+        if one["type"] in {AWS_PROVIDER, OWN_PROVIDER}:
+            for part in ("inputs", "outputs"):
+                one[part]["profile"] = "former"
+    (tmp_path / "state.json").write_text(json.dumps(state))
+    environments.pulumi("stack", "import", "--stack", STACK, "--file", str(tmp_path / "state.json"))
+
+    environments.eps_dos("verify", STACK, "--drift")
+    (reviewed,) = json.loads(environments.eps_dos("review", STACK, "--format", "json").stdout)["stacks"]
+    assert reviewed["verdict"] == "calm"
+    # Whoever takes the state's providers gets nowhere, each of the two.
+    plain = environments.pulumi("refresh", "--stack", STACK, "--yes", "--skip-preview", check=False)
+    assert plain.returncode != 0
+    assert "former" in plain.stdout + plain.stderr
 
 
 def test_all_is_well_once_it_is_undone(environments: Environments) -> None:

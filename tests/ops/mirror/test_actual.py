@@ -63,6 +63,14 @@ def seen(side: Side, edits: Mapping[tuple[str, str], Mapping[str, Value] | None]
         one = before.one(type_, f"{before.stack}-{name}")
         new = None if edit is None else {"inputs": {**one.inputs, **edit}, "outputs": {**one.outputs, **edit}}
         events.append({"resOutputsEvent": {"metadata": {"op": "refresh", "urn": one.urn, "new": new}}})
+        if edit is None:
+            programs: dict[str, Any] = {
+                "custom": True,
+                "id": "",
+                "inputs": {"name": "as the program has it"},
+                "outputs": {},
+            }
+            events.append({"resOutputsEvent": {"metadata": {"op": "same", "urn": one.urn, "new": programs}}})
     return Seen(side=side, state=before, refreshed=refreshed(before, events), found=NOTHING)
 
 

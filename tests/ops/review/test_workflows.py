@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,35 @@ def test_no_job_both_runs_a_pull_requests_code_and_may_write(name: str) -> None:
         assert not (
             checks_out and "write" in {job["permissions"].get("pull-requests"), job["permissions"].get("contents")}
         )
+
+
+SETUP = yaml.safe_load((FOLDER.parent / "actions" / "setup" / "action.yml").read_text(encoding="utf-8"))["runs"][
+    "steps"
+]
+
+
+def test_the_aws_plugin_is_installed_in_the_version_of_the_requirements(tmp_path: Path) -> None:
+    (script,) = (step["run"] for step in SETUP if "aws-plugin" in step.get("if", ""))
+    shutil.copy(FOLDER.parents[1] / "requirements.txt", tmp_path)
+    pulumi, python = tmp_path / "pulumi", tmp_path / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text(f'#!/bin/sh\necho "Pulumi 3.274.1 (built with Go): {pulumi}"\n')
+    pulumi.write_text('#!/bin/sh\necho "$@"\n')
+    for one in (python, pulumi):
+        one.chmod(0o755)
+    ran = subprocess.run(["bash", "-e", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert ran.stdout == f"plugin install resource aws {version('pulumi-aws')}\n"
+
+
+@pytest.mark.parametrize("name", sorted(file.name for file in FOLDER.glob("*.yml")))
+def test_who_gets_credentials_has_set_up_with_the_aws_plugin_before(name: str) -> None:
+    for job in workflow(name)["jobs"].values():
+        used = [step.get("uses", "").partition("@")[0] for step in job.get("steps", ())]
+        if "aws-actions/configure-aws-credentials" not in used:
+            continue
+        before = job["steps"][used.index("./.github/actions/setup")]
+        assert used.index("./.github/actions/setup") < used.index("aws-actions/configure-aws-credentials")
+        assert before.get("with", {}).get("aws-plugin", "true") in ("true", "${{ vars.PREVIEW_ROLE_ARN != '' }}")
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -7,12 +7,14 @@ import os
 import socket
 import subprocess
 from datetime import UTC, datetime, timedelta
+from importlib.metadata import version
 from pathlib import Path
 
 import boto3
 import pytest
 
 from infra.errors import ConfigError
+from infra.state import ArmedStateError
 from ops.stacks.engine import NoSuchStackError, PulumiError, StackHandle
 from ops.stacks.locks import locks, mend
 from ops.stacks.place import Place
@@ -93,6 +95,60 @@ def test_a_program_that_fails_is_an_error_with_its_message(small_place: Place) -
         assert any("too small" in message for message in caught.value.messages)
         assert not any("Traceback" in message for message in caught.value.messages)
         assert caught.value.events
+
+
+def test_a_state_that_somebody_armed_starts_nothing(
+    small_place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = tmp_path / "started"
+    plugin = tmp_path / "pulumi-resource-armed"
+    plugin.write_text(f"#!/bin/sh\ntouch {started}\n")
+    plugin.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    stack = StackHandle("dev", small_place)
+    stack.create()
+    stack.up(quiet)
+    exported = json.loads(json.dumps(stack.export()))
+    provider = {"urn": "urn:pulumi:dev::eps-dos-api::pulumi:providers:armed::x", "type": "pulumi:providers:armed"}
+    thing = {"urn": "urn:pulumi:dev::eps-dos-api::armed:index:Thing::x", "type": "armed:index:Thing"}
+    exported["deployment"]["resources"] += [
+        {**provider, "custom": True, "id": "1"},
+        {**thing, "custom": True, "id": "2", "provider": f"{provider['urn']}::1"},
+    ]
+    (tmp_path / "state.json").write_text(json.dumps(exported))
+    plain = ("pulumi", "--cwd", str(small_place.folder), "--stack", "dev")
+    subprocess.run([*plain, "stack", "import", "--file", str(tmp_path / "state.json")], check=True)
+
+    for operation in (
+        stack.preview,
+        lambda tell: stack.preview(tell, refresh=True),
+        stack.preview_refresh,
+        stack.up,
+        stack.destroy,
+    ):
+        with pytest.raises(ArmedStateError, match="pulumi:providers:armed::x: is a provider of kind armed"):
+            operation(quiet)
+    assert not started.exists()
+
+    # What would have happened without: the engine starts whatever the state names.
+    subprocess.run([*plain, "refresh", "--yes", "--skip-preview"], check=False)
+    assert started.exists()
+
+
+def test_without_the_aws_provider_s_plugin_nothing_is_run(
+    small_place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in os.environ["PATH"].split(os.pathsep):
+        if (Path(folder) / "pulumi-resource-aws").exists():
+            monkeypatch.setenv("PATH", os.environ["PATH"].replace(folder, str(tmp_path)))
+    monkeypatch.setenv("PULUMI_HOME", str(tmp_path))
+    installed = tmp_path / "plugins" / f"resource-aws-v{version('pulumi-aws')}"
+    stack = StackHandle("dev", small_place)
+    stack.create()
+    with pytest.raises(ConfigError, match=r"pulumi plugin install resource aws \d"):
+        stack.up(quiet)
+    installed.mkdir(parents=True)
+    assert stack.up(quiet).changes == {"create": 1}
 
 
 def test_a_lock_says_who_has_it_and_whether_they_live(small_place: Place) -> None:
