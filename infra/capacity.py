@@ -1,4 +1,4 @@
-"""Capacity of a mirror: Live's, times the configured scale."""
+"""Capacity: a mirror's is Live's, times the configured scale; and how many instances a group begins with."""
 
 from decimal import ROUND_CEILING, Decimal
 
@@ -10,7 +10,7 @@ LARGEST_SCALE = Decimal(4)
 def scaled(live: Capacity, factor: Decimal, zone_count: int) -> Capacity:
     """Return Live's capacity times `factor`: counts of instances, rounded up, never under one per zone.
 
-    A mirror with an empty zone no longer fails as Live does. CPU targets (percent) are not scaled.
+    With an empty zone, a mirror would not fail the way Live does. CPU targets (percent) are not scaled.
     `factor` is a Decimal because 25 * 2.2 rounds up to 56 in binary floating point.
 
     Raises ValueError if `factor` is outside (0, 4]: settings refuse it first, so the caller is at fault.

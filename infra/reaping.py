@@ -1,7 +1,7 @@
 """Which environments go because their time is over, and why the others stay: pure, one verdict for each stack.
 
-Nothing is believed but a stack's own state: not its name alone, no tag, no clock of one machine. Whoever is in doubt
-stays and is told about. Left out: reading the backend (`ops.stacks.fleet`), destroying (`ops.ephemeral.command`).
+Only the stack's own state counts: not its name alone, no tag, no clock of one machine. When in doubt, a stack is kept
+and reported. Left out: reading the backend (`ops.stacks.fleet`), destroying (`ops.ephemeral.ending`).
 """
 
 from collections.abc import Collection, Mapping

@@ -82,7 +82,7 @@ class Rule:
 
 
 def violations(graph: Graph, rules: Sequence[Rule] | None = None) -> tuple[Violation, ...]:
-    """Return what breaks any of `rules` (by default all) in `graph`."""
+    """Return what breaks any of `rules` (by default `RULES`) in `graph`."""
     return tuple(found for rule in rules or RULES for found in rule.violations(graph))
 
 

@@ -1,7 +1,8 @@
 """Settings: what people wrote in a stack file, validated. The models are the schema; docs/configuration.md lists them.
 
 Values may come from the engine, which hands over text: `--config` writes even numbers as strings, so numeric strings
-are numbers here. Left out: which keys a mirror may set (`overlay`), and what follows from the settings (`deciding`).
+are numbers here. `StackSettings` is a whole stack file. Left out: how Live's are laid under a mirror's (`overlay`), and
+what follows from the settings (`deciding`).
 """
 
 import json

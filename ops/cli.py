@@ -43,7 +43,7 @@ COMMANDS = {
 }  # fmt: skip
 MORE = {
     "mirror": Entry("ops.mirror.command", "mirror", "What STACK differs in from what it mirrors, and whether it may."),
-    "docs": Entry("ops.docs.command", "docs", "Write the API's deployment overview page from the stack files."),
+    "docs": Entry("ops.docs.command", "docs", "Write the API's overview page and the table of settings."),
     "lab": Entry("ops.lab.command", "app", "AWS on this machine: start it, use plain Pulumi in it, stop it."),
     "backend": Entry("ops.backend", "app", "Where the states of stacks are kept."),
     "vips": Entry("ops.vips", "app", "The addresses that clients have in their firewalls."),

@@ -1,7 +1,8 @@
 """Virtual IPs: one Elastic IP per zone, the addresses suppliers put into their firewalls.
 
 A load balancer can be rebuilt; a published address can't be had back. So they are a component of their own, protected
-and retained once published. Left out: address pools (allocations made elsewhere are accepted), IPv6, DNS.
+and retained once published, or where the settings say so (decided in `infra.deciding`). Left out: address pools
+(allocations made elsewhere are accepted), IPv6, DNS.
 """
 
 from collections.abc import Mapping

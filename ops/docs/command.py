@@ -103,7 +103,7 @@ def docs(
         bool, typer.Option("--check", help="Write nothing; exit 1 if the page is not what it should be.")
     ] = False,
 ) -> None:
-    """Write the API's deployment overview page from the stack files.
+    """Write the API's overview page and the table of settings.
 
     Example: eps-dos docs --check
     """

@@ -1,4 +1,7 @@
-"""What a review says of stacks: the dataclasses that are the JSON document, too (docs/reviewing.md)."""
+"""What a review says of stacks: dataclasses that are the JSON document, too (docs/reviewing.md), and their wording.
+
+The sentences that every rendering shows are here: `verdict`, `headline`, the counts.
+"""
 
 from __future__ import annotations
 
