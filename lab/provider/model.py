@@ -1,6 +1,6 @@
 """The vocabulary of the provider's table: what a row of `lab.provider.rows` can say about a type of resource.
 
-A row holds facts (calls, names of properties, what replaces, defaults); `lab.provider.lifecycle` holds the behaviour.
+A row holds facts (calls, names of properties, what replaces, defaults); `planning` and `lifecycle` hold the behaviour.
 Where AWS needs a sequence, a row names a step: a small function of the work in hand. Paths into AWS's answers are
 JMESPath. Left out: how a value is converted and compared (`forms`), and which names pulumi_aws knows (`schema`).
 """

@@ -20,13 +20,13 @@ from google.protobuf import any_pb2, empty_pb2
 from google.rpc import status_pb2  # type: ignore[import-untyped]  # generated
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 
-from lab.provider import functions, lifecycle, schema
+from lab.provider import functions, lifecycle, planning, schema
 from lab.provider.changes import Change, Kind
 from lab.provider.connection import CONFIGURATION, Connection, connect, decoded
 from lab.provider.errors import PartialError, ProviderError, RefusedError
 from lab.provider.functions import FUNCTIONS
-from lab.provider.lifecycle import Autonaming, Differences
 from lab.provider.model import Resource
+from lab.provider.planning import Autonaming, Differences
 from lab.provider.rows import ROWS
 from lab.provider.schema import Problem
 from lab.provider.wire import Path, UnsupportedValueError, decode, encode, has_unknown
@@ -152,7 +152,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         row = _row(request.urn)
         news, secrets = decode(request.news)
         olds, _ = decode(request.olds)
-        checked = lifecycle.check(
+        checked = planning.check(
             row, _name(request.urn), news, olds, self._connected(), request.randomSeed, _autonaming(request)
         )
         return provider_pb2.CheckResponse(
@@ -166,7 +166,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         before, _ = decode(request.old_inputs)
         news, _ = decode(request.news)
         return _diff_response(
-            lifecycle.diff(_row(request.urn), before or state, state, news, list(request.ignoreChanges))
+            planning.diff(_row(request.urn), before or state, state, news, list(request.ignoreChanges))
         )
 
     @_answering
@@ -175,7 +175,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         row = _row(request.urn)
         inputs, secrets = decode(request.properties)
         if request.preview:
-            return provider_pb2.CreateResponse(properties=encode(lifecycle.planned_create(row, inputs), secrets))
+            return provider_pb2.CreateResponse(properties=encode(planning.planned_create(row, inputs), secrets))
         try:
             work = lifecycle.create(row, self._connected(), inputs, request.timeout)
         except PartialError as error:
@@ -207,8 +207,8 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         before = before or state
         ignored = list(request.ignoreChanges)
         if request.preview:
-            changes = lifecycle.diff(row, before, state, news, ignored).changes
-            planned = lifecycle.planned_update(row, before, state, news, changes)
+            changes = planning.diff(row, before, state, news, ignored).changes
+            planned = planning.planned_update(row, before, state, news, changes)
             return provider_pb2.UpdateResponse(properties=encode(planned, secrets))
         try:
             work = lifecycle.update(row, self._connected(), request.id, before, state, news, ignored, request.timeout)

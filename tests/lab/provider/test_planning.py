@@ -9,9 +9,9 @@ from typing import Any
 import boto3
 import pytest
 
-from lab.provider import lifecycle
+from lab.provider import planning
 from lab.provider.connection import Connection, decoded
-from lab.provider.lifecycle import Autonaming, Checked
+from lab.provider.planning import Autonaming, Checked
 from lab.provider.rows import ROWS
 from lab.provider.wire import UNKNOWN
 from tests.lab.provider.cases import CASES, TAGS, Case
@@ -30,7 +30,7 @@ def connection() -> Connection:
 def check(
     connection: Connection, token: str, news: Mapping[str, Any], olds: Mapping[str, Any] | None = None, **more: Any
 ) -> Checked:
-    return lifecycle.check(ROWS[token], "one", news, olds or {}, connection, b"seed", **more)
+    return planning.check(ROWS[token], "one", news, olds or {}, connection, b"seed", **more)
 
 
 def reasons(checked: Checked) -> dict[str, str]:
@@ -41,7 +41,7 @@ def plan(
     token: str, before: Mapping[str, Any], news: Mapping[str, Any], state: Mapping[str, Any] | None = None
 ) -> tuple[set[str], set[str]]:
     """Return the paths that change, and those among them that replace."""
-    found = lifecycle.diff(ROWS[token], before, state or before, news)
+    found = planning.diff(ROWS[token], before, state or before, news)
     return {change.path for change in found.changes}, set(found.replacing)
 
 
@@ -104,9 +104,9 @@ def test_a_made_up_name_has_seven_characters_of_the_seed_and_is_kept(connection:
     first = check(connection, ROLE, {"assumeRolePolicy": "{}"}).inputs
     prefix, made_up = first["name"].split("-")
     assert (prefix, len(made_up)) == ("one", 7)
-    again = lifecycle.check(ROWS[ROLE], "one", {"assumeRolePolicy": "{}"}, first, connection, b"another seed")
+    again = planning.check(ROWS[ROLE], "one", {"assumeRolePolicy": "{}"}, first, connection, b"another seed")
     assert again.inputs["name"] == first["name"]
-    replacement = lifecycle.check(ROWS[ROLE], "one", {"assumeRolePolicy": "{}"}, {}, connection, b"another seed")
+    replacement = planning.check(ROWS[ROLE], "one", {"assumeRolePolicy": "{}"}, {}, connection, b"another seed")
     assert replacement.inputs["name"] != first["name"]
 
 
@@ -118,7 +118,7 @@ def test_a_given_name_or_prefix_is_used(connection: Connection) -> None:
 
 def test_a_name_that_gets_too_long_is_refused(connection: Connection) -> None:
     long = "n" * 25
-    found = lifecycle.check(
+    found = planning.check(
         ROWS[TARGETS], long, {"port": 1, "protocol": "TCP", "vpcId": "v"}, {}, connection, b"seed"
     ).problems
     assert found[0].reason == f"name '{long}-' plus 7 random chars is longer than maximum length 32"
@@ -190,14 +190,14 @@ def test_a_name_that_is_kept_must_be_free_before_it_is_used_again() -> None:
     chosen = {"name": "mine", "path": "/", "__defaults": []}
     made_up = {"name": "mine-1234567", "path": "/", "__defaults": ["name"]}
     moved = {"path": "/other/"}
-    assert lifecycle.diff(ROWS[ROLE], chosen, chosen, {**chosen, **moved}).delete_before_replace
-    assert not lifecycle.diff(ROWS[ROLE], made_up, made_up, {**made_up, **moved}).delete_before_replace
+    assert planning.diff(ROWS[ROLE], chosen, chosen, {**chosen, **moved}).delete_before_replace
+    assert not planning.diff(ROWS[ROLE], made_up, made_up, {**made_up, **moved}).delete_before_replace
 
 
 def test_ignored_changes_are_none() -> None:
     before = {"tags": {"a": "1", "b": "2"}, "tagsAll": {"a": "1", "b": "2"}, "cidrBlock": "10.0.0.0/16"}
     news = {"tags": {"a": "9", "b": "2"}, "tagsAll": {"a": "9", "b": "2"}, "cidrBlock": "10.1.0.0/16"}
-    found = lifecycle.diff(ROWS[VPC], before, before, news, ["tags.a", "tagsAll", "cidrBlock"])
+    found = planning.diff(ROWS[VPC], before, before, news, ["tags.a", "tagsAll", "cidrBlock"])
     assert found.changes == []
 
 
@@ -207,7 +207,7 @@ def test_what_aws_decides_stays_when_the_program_stops_saying_it() -> None:
 
 
 def test_a_preview_of_a_create_knows_what_the_program_says_and_nothing_of_awss() -> None:
-    planned = lifecycle.planned_create(ROWS["aws:ec2/eip:Eip"], {"tags": TAGS, "__defaults": []})
+    planned = planning.planned_create(ROWS["aws:ec2/eip:Eip"], {"tags": TAGS, "__defaults": []})
     assert planned["tags"] == TAGS
     assert {planned[name] for name in ("allocationId", "publicIp", "arn", "domain")} == {UNKNOWN}
     assert "__defaults" not in planned
@@ -217,6 +217,6 @@ def test_a_preview_of_a_new_version_does_not_know_its_number() -> None:
     before = {"instanceType": "t3.micro", "updateDefaultVersion": True}
     state = {**before, "latestVersion": 1, "defaultVersion": 1, "arn": "arn"}
     news = {**before, "instanceType": "t3.small"}
-    changes = lifecycle.diff(ROWS[TEMPLATE], before, state, news).changes
-    planned = lifecycle.planned_update(ROWS[TEMPLATE], before, state, news, changes)
+    changes = planning.diff(ROWS[TEMPLATE], before, state, news).changes
+    planned = planning.planned_update(ROWS[TEMPLATE], before, state, news, changes)
     assert planned == {**news, "latestVersion": UNKNOWN, "defaultVersion": UNKNOWN, "arn": "arn"}
