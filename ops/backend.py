@@ -94,7 +94,7 @@ def steps(s3: S3Client, bucket: str) -> tuple[Step, ...]:
 
     def with_tls_only() -> str:
         # What a team has added stays.
-        others = [one for one in policy()["Statement"] if one.get("Sid") != statement["Sid"]]
+        others = [other for other in policy()["Statement"] if other.get("Sid") != statement["Sid"]]
         return json.dumps({**policy(), "Statement": [statement, *others]})
 
     def blocked() -> bool:
@@ -107,7 +107,9 @@ def steps(s3: S3Client, bucket: str) -> tuple[Step, ...]:
 
     def owned() -> bool:
         answer = unless(lambda: s3.get_bucket_ownership_controls(Bucket=bucket), "OwnershipControlsNotFoundError")
-        return answer is not None and [dict(one) for one in answer["OwnershipControls"]["Rules"]] == OWNERSHIP["Rules"]
+        return (
+            answer is not None and [dict(rule) for rule in answer["OwnershipControls"]["Rules"]] == OWNERSHIP["Rules"]
+        )
 
     return (
         Step(name="private", holds=blocked,

@@ -45,7 +45,7 @@ def publications(deployed: Mapping[str, object], published: Mapping[str, object]
     A published address that isn't deployed differs, too: clients would be sent to nobody. Raises ValueError for what
     isn't an IPv4 address.
     """
-    found = []
+    made = []
     for zone in sorted({*deployed, *published}):
         address, before = str(deployed.get(zone) or ""), str(published.get(zone) or "")
         if address:
@@ -55,8 +55,8 @@ def publications(deployed: Mapping[str, object], published: Mapping[str, object]
             state = "published"
         elif address and not before:
             state = "new"
-        found.append(Publication(zone=zone, address=address, state=state, published=before))
-    return tuple(found)
+        made.append(Publication(zone=zone, address=address, state=state, published=before))
+    return tuple(made)
 
 
 @app.callback()
@@ -89,31 +89,33 @@ def publish(
             f"pulumi up --stack {stack}",
         )
     before = file.get(KEY)
-    found = publications(deployed, before if isinstance(before, Mapping) else {})
-    refused = [one for one in found if one.state == "differs"]
+    decided = publications(deployed, before if isinstance(before, Mapping) else {})
+    refused = [publication for publication in decided if publication.state == "differs"]
     if not refused:
-        file.set(KEY, {one.zone: one.address for one in found})
+        file.set(KEY, {publication.zone: publication.address for publication in decided})
         if file.save():
             say(f"{file.path.name} has them; protected and retained from the next: pulumi up --stack {stack}")
             if in_lab:
                 say("these are addresses of the lab: clients never reach them, so don't commit them")
-    for one in refused:
+    for publication in refused:
         say(
-            f"{file.path.name}: eps-dos-api:{KEY}.{one.zone} is {one.published}, and {stack} has "
-            f"{one.address or 'none there'}; nothing was written\n"
+            f"{file.path.name}: eps-dos-api:{KEY}.{publication.zone} is {publication.published}, and {stack} has "
+            f"{publication.address or 'none there'}; nothing was written\n"
             "    fix: clients have the published one in their firewalls, so bring that back; see docs/reviewing.md"
         )
     if for_programs:
-        typer.echo(json.dumps([vars(one) for one in found], indent=2))
+        typer.echo(json.dumps([vars(publication) for publication in decided], indent=2))
     else:
-        for one in found:
-            typer.echo(f"{one.zone}  {one.address or '-':15}  {_words(one, written=not refused)}")
+        for publication in decided:
+            typer.echo(
+                f"{publication.zone}  {publication.address or '-':15}  {_words(publication, written=not refused)}"
+            )
     raise typer.Exit(1 if refused else 0)
 
 
-def _words(one: Publication, *, written: bool) -> str:
-    if one.state == "differs":
-        return f"differs: {one.published} is published"
-    if one.state == "published":
+def _words(publication: Publication, *, written: bool) -> str:
+    if publication.state == "differs":
+        return f"differs: {publication.published} is published"
+    if publication.state == "published":
         return "published already"
     return "published" if written else "not published"

@@ -55,8 +55,8 @@ class Leftover:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
-    """A leftover with the way to end it; None: it ends without being told, as its reason says."""
+class Removable:
+    """A leftover with the way to end it; None: it ends by itself, as its reason says."""
 
     leftover: Leftover
     end: Callable[[], object] | None
@@ -66,27 +66,27 @@ class Kept(Exception):  # noqa: N818 - no error: a decision
     """Something isn't ended, because it may be somebody else's. Says why."""
 
 
-Finder: TypeAlias = Callable[[Aws, Subject], Iterable[Found]]
+Finder: TypeAlias = Callable[[Aws, Subject], Iterable[Removable]]
 Read: TypeAlias = Callable[[Aws, str], Iterable[Any]]
 """Reads what of a kind is an environment's, by its tags."""
 
 
-def _tagged(kind: str, id_: str, end: Callable[[], object]) -> Found:
-    return Found(leftover=Leftover(kind=kind, id=id_, by="tags"), end=end)
+def _tagged(kind: str, id_: str, end: Callable[[], object]) -> Removable:
+    return Removable(leftover=Leftover(kind=kind, id=id_, by="tags"), end=end)
 
 
-def _named(kind: str, id_: str, end: Callable[[], object]) -> Found:
-    return Found(leftover=Leftover(kind=kind, id=id_, by="name"), end=end)
+def _named(kind: str, id_: str, end: Callable[[], object]) -> Removable:
+    return Removable(leftover=Leftover(kind=kind, id=id_, by="name"), end=end)
 
 
-def _ending(kind: str, id_: str, reason: str) -> Found:
-    return Found(leftover=Leftover(kind=kind, id=id_, by="tags", reason=reason), end=None)
+def _ending(kind: str, id_: str, reason: str) -> Removable:
+    return Removable(leftover=Leftover(kind=kind, id=id_, by="tags", reason=reason), end=None)
 
 
 def _each(kind: str, read: Read, id_: str, end: Callable[[Aws, str], object]) -> Finder:
     """Return the finder of a kind of which each ends in one call, whatever it is like; `id_` is where its id stands."""
 
-    def find(aws: Aws, subject: Subject) -> Iterator[Found]:
+    def find(aws: Aws, subject: Subject) -> Iterator[Removable]:
         for resource in read(aws, subject.environment):
             yield _tagged(kind, getattr(resource, id_), partial(end, aws, getattr(resource, id_)))
 
@@ -95,17 +95,19 @@ def _each(kind: str, read: Read, id_: str, end: Callable[[Aws, str], object]) ->
 
 def _check_each(operation: str, failures: Iterable[Mapping[str, Any]]) -> None:
     """Raise the first of the failures that an operation for many things answers with, instead of failing."""
-    for one in failures:
-        raise ClientError({"Error": {"Code": one.get("Code", ""), "Message": one.get("Message", "")}}, operation)
+    for failure in failures:
+        code, message = failure.get("Code", ""), failure.get("Message", "")
+        raise ClientError({"Error": {"Code": code, "Message": message}}, operation)
 
 
-def _records(aws: Aws, subject: Subject) -> Iterator[Found]:
+def _records(aws: Aws, subject: Subject) -> Iterator[Removable]:
     name = f"dos-{subject.environment}.{subject.hosted_zone}".lower()
     if subject.dns_name.lower() != name:
         return
-    for one in read_records(aws, subject):
-        if one.type == "A" and one.alias_target and _leads_here(aws, subject, one.alias_target):
-            yield _named("record", one.name, partial(_delete_alias, aws, one.zone_id, one.name, one.alias_target))
+    for record in read_records(aws, subject):
+        if record.type == "A" and record.alias_target and _leads_here(aws, subject, record.alias_target):
+            end = partial(_delete_alias, aws, record.zone_id, record.name, record.alias_target)
+            yield _named("record", record.name, end)
 
 
 def _leads_here(aws: Aws, subject: Subject, target: str) -> bool:
@@ -119,15 +121,15 @@ def _leads_here(aws: Aws, subject: Subject, target: str) -> bool:
 
 def _delete_alias(aws: Aws, zone_id: str, name: str, target: str) -> None:
     listed = aws.route53.list_resource_record_sets(HostedZoneId=zone_id, StartRecordName=name, StartRecordType="A")
-    for one in listed["ResourceRecordSets"]:
-        alias = comparable_name(one.get("AliasTarget", {}).get("DNSName", ""))
-        if (comparable_name(one["Name"]), one["Type"], alias) == (name, "A", target):
+    for record in listed["ResourceRecordSets"]:
+        alias = comparable_name(record.get("AliasTarget", {}).get("DNSName", ""))
+        if (comparable_name(record["Name"]), record["Type"], alias) == (name, "A", target):
             aws.route53.change_resource_record_sets(
-                HostedZoneId=zone_id, ChangeBatch={"Changes": [{"Action": "DELETE", "ResourceRecordSet": one}]}
+                HostedZoneId=zone_id, ChangeBatch={"Changes": [{"Action": "DELETE", "ResourceRecordSet": record}]}
             )
 
 
-def _instances(aws: Aws, subject: Subject) -> Iterator[Found]:
+def _instances(aws: Aws, subject: Subject) -> Iterator[Removable]:
     groups = read_scaling_groups(aws, subject.environment)
     members = {member.id: group.name for group in groups for member in group.members}
     there = ("pending", "running", "shutting-down", "stopping", "stopped")
@@ -142,7 +144,7 @@ def _instances(aws: Aws, subject: Subject) -> Iterator[Found]:
             yield _tagged("instance", id_, partial(aws.ec2.terminate_instances, InstanceIds=[id_]))
 
 
-def _endpoints(aws: Aws, subject: Subject) -> Iterator[Found]:
+def _endpoints(aws: Aws, subject: Subject) -> Iterator[Removable]:
     filters = tagged(subject.environment)
     for endpoint in listed(aws.ec2, "describe_vpc_endpoints", "VpcEndpoints[]", Filters=filters):
         id_, state = endpoint["VpcEndpointId"], endpoint["State"].lower()
@@ -154,10 +156,10 @@ def _endpoints(aws: Aws, subject: Subject) -> Iterator[Found]:
 
 def _delete_endpoint(aws: Aws, id_: str) -> None:
     answer = aws.ec2.delete_vpc_endpoints(VpcEndpointIds=[id_])
-    _check_each("DeleteVpcEndpoints", (one.get("Error", {}) for one in answer.get("Unsuccessful", [])))
+    _check_each("DeleteVpcEndpoints", (failure.get("Error", {}) for failure in answer.get("Unsuccessful", [])))
 
 
-def _flow_logs(aws: Aws, subject: Subject) -> Iterator[Found]:
+def _flow_logs(aws: Aws, subject: Subject) -> Iterator[Removable]:
     # Without an s, unlike everywhere else (DescribeFlowLogs).
     for id_ in listed(aws.ec2, "describe_flow_logs", "FlowLogs[].FlowLogId", Filter=tagged(subject.environment)):
         yield _tagged("flow log", id_, partial(_delete_flow_log, aws, id_))
@@ -165,16 +167,16 @@ def _flow_logs(aws: Aws, subject: Subject) -> Iterator[Found]:
 
 def _delete_flow_log(aws: Aws, id_: str) -> None:
     answer = aws.ec2.delete_flow_logs(FlowLogIds=[id_])
-    _check_each("DeleteFlowLogs", (one.get("Error", {}) for one in answer.get("Unsuccessful", [])))
+    _check_each("DeleteFlowLogs", (failure.get("Error", {}) for failure in answer.get("Unsuccessful", [])))
 
 
-def _alarms(aws: Aws, subject: Subject) -> Iterator[Found]:
+def _alarms(aws: Aws, subject: Subject) -> Iterator[Removable]:
     # Composite ones first: what they refer to can't go before them (DeleteAlarms).
-    for one in sorted(read_alarms(aws, subject.environment), key=lambda alarm: not alarm.composite):
-        if one.composite:
-            yield _tagged("composite alarm", one.name, partial(_delete_composite, aws, one.name))
+    for alarm in sorted(read_alarms(aws, subject.environment), key=lambda alarm: not alarm.composite):
+        if alarm.composite:
+            yield _tagged("composite alarm", alarm.name, partial(_delete_composite, aws, alarm.name))
         else:
-            yield _tagged("alarm", one.name, partial(aws.cloudwatch.delete_alarms, AlarmNames=[one.name]))
+            yield _tagged("alarm", alarm.name, partial(aws.cloudwatch.delete_alarms, AlarmNames=[alarm.name]))
 
 
 def _delete_composite(aws: Aws, name: str) -> None:
@@ -187,7 +189,7 @@ def _delete_composite(aws: Aws, name: str) -> None:
         raise
 
 
-def _dashboard(aws: Aws, subject: Subject) -> Iterator[Found]:
+def _dashboard(aws: Aws, subject: Subject) -> Iterator[Removable]:
     name = f"{PROJECT}-{subject.environment}"
     # The error by code or by name, as the protocol is that botocore speaks (GetDashboard).
     absent = ("ResourceNotFound", "DashboardNotFoundError")
@@ -195,7 +197,7 @@ def _dashboard(aws: Aws, subject: Subject) -> Iterator[Found]:
         yield _named("dashboard", name, partial(aws.cloudwatch.delete_dashboards, DashboardNames=[name]))
 
 
-def _topics(aws: Aws, subject: Subject) -> Iterator[Found]:
+def _topics(aws: Aws, subject: Subject) -> Iterator[Removable]:
     for arn in listed(aws.sns, "list_topics", "Topics[].TopicArn"):
         # Tags are a call per topic; those of others are left out by name.
         if arn.rpartition(":")[2].startswith(name_prefixes(subject.environment)):
@@ -204,7 +206,7 @@ def _topics(aws: Aws, subject: Subject) -> Iterator[Found]:
                 yield _tagged("topic", arn, partial(aws.sns.delete_topic, TopicArn=arn))
 
 
-def _volumes(aws: Aws, subject: Subject) -> Iterator[Found]:
+def _volumes(aws: Aws, subject: Subject) -> Iterator[Removable]:
     for volume in listed(aws.ec2, "describe_volumes", "Volumes[]", Filters=tagged(subject.environment)):
         id_ = volume["VolumeId"]
         if volume["State"] in ("in-use", "deleting"):
@@ -213,7 +215,7 @@ def _volumes(aws: Aws, subject: Subject) -> Iterator[Found]:
             yield _tagged("volume", id_, partial(aws.ec2.delete_volume, VolumeId=id_))
 
 
-def _interfaces(aws: Aws, subject: Subject) -> Iterator[Found]:
+def _interfaces(aws: Aws, subject: Subject) -> Iterator[Removable]:
     filters = tagged(subject.environment)
     for interface in listed(aws.ec2, "describe_network_interfaces", "NetworkInterfaces[]", Filters=filters):
         id_ = interface["NetworkInterfaceId"]
@@ -223,7 +225,7 @@ def _interfaces(aws: Aws, subject: Subject) -> Iterator[Found]:
             yield _tagged("network interface", id_, partial(aws.ec2.delete_network_interface, NetworkInterfaceId=id_))
 
 
-def _gateways(aws: Aws, subject: Subject) -> Iterator[Found]:
+def _gateways(aws: Aws, subject: Subject) -> Iterator[Removable]:
     own = {vpc.id for vpc in read_vpcs(aws, subject.environment)}
     filters = tagged(subject.environment)
     for gateway in listed(aws.ec2, "describe_internet_gateways", "InternetGateways[]", Filters=filters):
@@ -240,11 +242,11 @@ def _delete_gateway(aws: Aws, id_: str, attached: Iterable[str], own: set[str]) 
     aws.ec2.delete_internet_gateway(InternetGatewayId=id_)
 
 
-def _security_groups(aws: Aws, subject: Subject) -> Iterator[Found]:
-    for one in read_security_groups(aws, subject.environment):
+def _security_groups(aws: Aws, subject: Subject) -> Iterator[Removable]:
+    for group in read_security_groups(aws, subject.environment):
         # AWS's own of each VPC, tagged when it was emptied, ends with the VPC (DeleteSecurityGroup).
-        if one.name != "default":
-            yield _tagged("security group", one.id, partial(_delete_security_group, aws, one))
+        if group.name != "default":
+            yield _tagged("security group", group.id, partial(_delete_security_group, aws, group))
 
 
 def _delete_security_group(aws: Aws, group: SecurityGroup) -> None:
@@ -255,20 +257,22 @@ def _delete_security_group(aws: Aws, group: SecurityGroup) -> None:
     aws.ec2.delete_security_group(GroupId=group.id)
 
 
-def _route_tables(aws: Aws, subject: Subject) -> Iterator[Found]:
+def _route_tables(aws: Aws, subject: Subject) -> Iterator[Removable]:
     for table in listed(aws.ec2, "describe_route_tables", "RouteTables[]", Filters=tagged(subject.environment)):
         id_ = table["RouteTableId"]
-        kept = [one["RouteTableAssociationId"] for one in table["Associations"] if not one["Main"]]
+        kept = [
+            association["RouteTableAssociationId"] for association in table["Associations"] if not association["Main"]
+        ]
         yield _tagged("route table", id_, partial(_delete_route_table, aws, id_, kept))
 
 
 def _delete_route_table(aws: Aws, id_: str, associations: Iterable[str]) -> None:
-    for one in associations:
-        aws.ec2.disassociate_route_table(AssociationId=one)
+    for association in associations:
+        aws.ec2.disassociate_route_table(AssociationId=association)
     aws.ec2.delete_route_table(RouteTableId=id_)
 
 
-def _instance_profiles(aws: Aws, subject: Subject) -> Iterator[Found]:
+def _instance_profiles(aws: Aws, subject: Subject) -> Iterator[Removable]:
     for name in listed(aws.iam, "list_instance_profiles", "InstanceProfiles[].InstanceProfileName"):
         if name.startswith(name_prefixes(subject.environment)):
             profile = aws.iam.get_instance_profile(InstanceProfileName=name)["InstanceProfile"]
@@ -283,9 +287,9 @@ def _delete_instance_profile(aws: Aws, name: str, roles: Iterable[str]) -> None:
     aws.iam.delete_instance_profile(InstanceProfileName=name)
 
 
-def _roles(aws: Aws, subject: Subject) -> Iterator[Found]:
-    for one in read_roles(aws, subject.environment):
-        yield _tagged("role", one.name, partial(_delete_role, aws, one.name))
+def _roles(aws: Aws, subject: Subject) -> Iterator[Removable]:
+    for role in read_roles(aws, subject.environment):
+        yield _tagged("role", role.name, partial(_delete_role, aws, role.name))
     name = service_role_name(subject.environment)
     untagged = unless(lambda: aws.iam.get_role(RoleName=name), "NoSuchEntity")
     if untagged is not None and not untagged["Role"].get("Tags"):
@@ -298,7 +302,7 @@ def _delete_role(aws: Aws, name: str) -> None:
     aws.iam.delete_role(RoleName=name)
 
 
-def _bucket(aws: Aws, subject: Subject) -> Iterator[Found]:
+def _bucket(aws: Aws, subject: Subject) -> Iterator[Removable]:
     bucket = read_bucket(aws, subject.bucket)
     if bucket is None:
         return
@@ -317,7 +321,7 @@ def _empty_and_delete(aws: Aws, name: str) -> None:
             answer = aws.s3.delete_objects(
                 Bucket=name,
                 Delete={
-                    "Objects": [{"Key": one["Key"], "VersionId": one["VersionId"]} for one in versions],
+                    "Objects": [{"Key": version["Key"], "VersionId": version["VersionId"]} for version in versions],
                     "Quiet": True,
                 },
             )

@@ -16,7 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from infra.errors import ConfigError
 from infra.naming import PERMANENT, check_stack_name
 from ops.aws.clients import Aws
-from ops.aws.leftover_kinds import FINDERS, Finder, Found, Kept, Leftover
+from ops.aws.leftover_kinds import FINDERS, Finder, Kept, Leftover, Removable
 from ops.aws.ownership import Subject
 from ops.output.progress import Tell
 
@@ -54,7 +54,7 @@ def find(aws: Aws, subject: Subject) -> tuple[Leftover, ...]:
 
     What its tags say is another's isn't among them, whatever its name. Raises botocore's errors if AWS can't be asked.
     """
-    return tuple(one.leftover for one in _look(aws, subject))
+    return tuple(removable.leftover for removable in _look(aws, subject))
 
 
 def remove(
@@ -68,44 +68,44 @@ def remove(
     """
     _check(subject.environment)
     answers: Mapping[Key, Exception] = {}
-    told: set[Key] = set()
+    reported: set[Key] = set()
     pause, waited = 1.0, 0.0
-    found = tuple(_look(aws, subject))
+    left = tuple(_look(aws, subject))
     for _ in range(MOST_ROUNDS):
-        if not found:
+        if not left:
             return ()
-        before, answers = _keys(found), _end(found, told, tell)
-        found = tuple(_look(aws, subject))
-        if before <= _keys(found):
-            if waited >= PATIENCE_SECONDS or all(_is_final(answers.get(key)) for key in _keys(found)):
+        before, answers = _keys(left), _end(left, reported, tell)
+        left = tuple(_look(aws, subject))
+        if before <= _keys(left):
+            if waited >= PATIENCE_SECONDS or all(_is_final(answers.get(key)) for key in _keys(left)):
                 break
-            tell(f"waiting for what AWS still has: {_counted(found)}")
+            tell(f"waiting for what AWS still has: {_counted(left)}")
             wait(pause)
             waited, pause = waited + pause, min(2 * pause, LONGEST_PAUSE_SECONDS)
-            found = tuple(_look(aws, subject))
-        if not before <= _keys(found):
+            left = tuple(_look(aws, subject))
+        if not before <= _keys(left):
             pause, waited = 1.0, 0.0
-    return tuple(_told(one, answers.get(_key(one))) for one in found)
+    return tuple(_with_reason(removable, answers.get(_key(removable))) for removable in left)
 
 
 def _check(environment: str) -> None:
     check_stack_name(environment)
-    for one in PERMANENT:
-        if environment == one or environment.startswith(f"{one}-"):
+    for permanent in PERMANENT:
+        if environment == permanent or environment.startswith(f"{permanent}-"):
             raise ConfigError.of(
                 "environment",
-                f"is {environment!r}; allowed: one made for a test, whose name is not {one} and "
-                f"doesn't begin with {one}-, since {one} is permanent",
+                f"is {environment!r}; allowed: one made for a test, whose name is not {permanent} and "
+                f"doesn't begin with {permanent}-, since {permanent} is permanent",
                 "remove nothing of it from AWS but by `pulumi up` and review",
             )
 
 
-def _look(aws: Aws, subject: Subject) -> Iterator[Found]:
+def _look(aws: Aws, subject: Subject) -> Iterator[Removable]:
     for finder in FINDERS:
         yield from _steadily(finder, aws, subject)
 
 
-def _steadily(finder: Finder, aws: Aws, subject: Subject) -> Collection[Found]:
+def _steadily(finder: Finder, aws: Aws, subject: Subject) -> Collection[Removable]:
     for _ in range(LOOKS - 1):
         try:
             return tuple(finder(aws, subject))
@@ -115,18 +115,18 @@ def _steadily(finder: Finder, aws: Aws, subject: Subject) -> Collection[Found]:
     return tuple(finder(aws, subject))
 
 
-def _end(found: Collection[Found], told: set[Key], tell: Tell) -> dict[Key, Exception]:
+def _end(left: Collection[Removable], reported: set[Key], tell: Tell) -> dict[Key, Exception]:
     """Ask each to go, and return the answers of those that don't. That one is gone already shows at the next look."""
     answers: dict[Key, Exception] = {}
-    for one in found:
-        if _key(one) not in told:
-            told.add(_key(one))
-            tell(f"left in AWS: {one.leftover}")
+    for removable in left:
+        if _key(removable) not in reported:
+            reported.add(_key(removable))
+            tell(f"left in AWS: {removable.leftover}")
         try:
-            if one.end is not None:
-                one.end()
+            if removable.end is not None:
+                removable.end()
         except (BotoCoreError, ClientError, Kept) as error:
-            answers[_key(one)] = error
+            answers[_key(removable)] = error
     return answers
 
 
@@ -136,21 +136,21 @@ def _is_final(answer: Exception | None) -> bool:
     return isinstance(answer, Kept)
 
 
-def _key(found: Found) -> Key:
-    return found.leftover.kind, found.leftover.id
+def _key(removable: Removable) -> Key:
+    return removable.leftover.kind, removable.leftover.id
 
 
-def _keys(found: Collection[Found]) -> frozenset[Key]:
-    return frozenset(map(_key, found))
+def _keys(left: Collection[Removable]) -> frozenset[Key]:
+    return frozenset(map(_key, left))
 
 
-def _counted(found: Collection[Found]) -> str:
-    kinds = [one.leftover.kind for one in found]
+def _counted(left: Collection[Removable]) -> str:
+    kinds = [removable.leftover.kind for removable in left]
     return ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds))
 
 
-def _told(found: Found, answer: Exception | None) -> Leftover:
+def _with_reason(removable: Removable, answer: Exception | None) -> Leftover:
     if isinstance(answer, ClientError):
-        said = answer.response["Error"]
-        return replace(found.leftover, reason=f"{said['Code']}: {said['Message']}")
-    return replace(found.leftover, reason=str(answer)) if answer else found.leftover
+        error = answer.response["Error"]
+        return replace(removable.leftover, reason=f"{error['Code']}: {error['Message']}")
+    return replace(removable.leftover, reason=str(answer)) if answer else removable.leftover

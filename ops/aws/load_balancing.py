@@ -122,8 +122,8 @@ def read_targets(aws: Aws, target_group_arn: str) -> tuple[Target, ...]:
     """Return the targets of a group with their health, in the order of their ids."""
     described = aws.elbv2.describe_target_health(TargetGroupArn=target_group_arn)["TargetHealthDescriptions"]
     targets = [
-        Target(id=one["Target"]["Id"], port=one["Target"].get("Port", 0), state=one["TargetHealth"]["State"])
-        for one in described
+        Target(id=target["Target"]["Id"], port=target["Target"].get("Port", 0), state=target["TargetHealth"]["State"])
+        for target in described
     ]
     return tuple(sorted(targets, key=lambda target: target.id))
 

@@ -55,7 +55,7 @@ def is_of(tags: Tags, environment: str) -> bool:
 
 def tags_of(listed: Iterable[Mapping[str, Any]] | None) -> Tags:
     """Return a list of tags, in whichever spelling a service has, as a mapping."""
-    return {str(one["Key"]): str(one.get("Value", "")) for one in listed or ()}
+    return {str(tag["Key"]): str(tag.get("Value", "")) for tag in listed or ()}
 
 
 def name_prefixes(environment: str) -> tuple[str, ...]:

@@ -75,11 +75,11 @@ def log(stack: Stack, in_lab: InLab = False, for_programs: ForPrograms = False) 
 
     with explained(stack, environment.dataset.bucket, stack), progress(f"{stack}: reading the records"):
         loads = [*records(Aws(environment.aws, at), environment.dataset.bucket)]
-    loads.sort(key=lambda one: one.when, reverse=True)
+    loads.sort(key=lambda entry: entry.when, reverse=True)
     if for_programs:
-        typer.echo(json.dumps([asdict(one) for one in loads], indent=2))
+        typer.echo(json.dumps([asdict(entry) for entry in loads], indent=2))
         return
-    for one in loads:
-        typer.echo(f"{one.when}  {one.request}: {one.summary}; from {shown(one.source)}, by {one.who}")
+    for entry in loads:
+        typer.echo(f"{entry.when}  {entry.request}: {entry.summary}; from {shown(entry.source)}, by {entry.who}")
     if not loads:
         typer.echo("none")

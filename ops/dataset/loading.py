@@ -57,7 +57,7 @@ def copy(aws: Aws, source_bucket: str, plan: DatasetPlan, request: str, tell: Te
     Raises ConfigError, before anything is changed, if the dataset is Live's or nobody's to load, or the source is
     Live's, nobody's or not there; botocore's errors.
     """
-    problems = [one for one in (testdata.refusal(plan, OURS), testdata.problem_of_request(request)) if one is not None]
+    problems = [problem for problem in (testdata.refusal(plan, OURS), testdata.problem_of_request(request)) if problem]
     if problems:
         raise ConfigError(problems)
     with explained(OURS, plan.bucket, OURS, plan.operator_role_arns):

@@ -142,7 +142,7 @@ def checked(plan: DatasetPlan, source: Path, request: str, stack: str = OURS) ->
 
     Raises ConfigError with all that is wrong with them, with `request`, and with loading them into this dataset.
     """
-    problems = [one for one in (testdata.refusal(plan, stack), testdata.problem_of_request(request)) if one is not None]
+    problems = [problem for problem in (testdata.refusal(plan, stack), testdata.problem_of_request(request)) if problem]
     paths, unfit = _paths(source)
     problems += unfit
     sizes: dict[str, int] = {}

@@ -29,13 +29,13 @@ def checks() -> None:
 
     Example: eps-dos drift checks
     """
-    for one in _expected(project_folder(Path.cwd())):
-        typer.echo(f"{one.stack} {one.check}")
+    for check in _expected(project_folder(Path.cwd())):
+        typer.echo(f"{check.stack} {check.check}")
 
 
 @app.command()
 def report(
-    found: Annotated[
+    folder: Annotated[
         Path, typer.Argument(help="A folder with what each check printed: STACK.CHECK.json.", metavar="FOLDER")
     ],
     run: Annotated[str, typer.Option(help="Address of the run that looked.", metavar="URL")],
@@ -48,10 +48,10 @@ def report(
 
     Example: eps-dos drift report found --run https://github.com/NAME/actions/runs/1 --output issue.md
     """
-    if not found.is_dir():
-        raise ConfigError.of(f"{found}:", "is no folder", "name the one that the checks wrote to")
+    if not folder.is_dir():
+        raise ConfigError.of(f"{folder}:", "is no folder", "name the one that the checks wrote to")
     before = previous.read_text(encoding="utf-8", errors="replace") if previous else None
-    night = findings.read(found, _expected(project_folder(Path.cwd())))
+    night = findings.read(folder, _expected(project_folder(Path.cwd())))
     issue = compose(night, before, datetime.now(UTC).replace(microsecond=0), run)
     output.write_text(issue.body, encoding="utf-8")
     typer.echo(json.dumps({"action": issue.action, "title": issue.title, "new": issue.new}))

@@ -76,12 +76,16 @@ def expected(environments: Iterable[Environment]) -> tuple[Expected, ...]:
 
     A mirror's is of what it mirrors, too, so that this isn't looked at twice.
     """
-    every = tuple(environments)
-    mirrored = {one.mirrors for one in every if one.mirrors}
-    found = [Expected(stack=one.name, check="verify") for one in every]
-    found += [Expected(stack=one.name, check="mirror") for one in every if one.mirrors]
-    found += [Expected(stack=one.name, check="drift") for one in every if not one.mirrors and one.name not in mirrored]
-    return tuple(sorted(found))
+    environments = tuple(environments)
+    mirrored = {environment.mirrors for environment in environments if environment.mirrors}
+    checks = [Expected(stack=environment.name, check="verify") for environment in environments]
+    checks += [Expected(stack=environment.name, check="mirror") for environment in environments if environment.mirrors]
+    checks += [
+        Expected(stack=environment.name, check="drift")
+        for environment in environments
+        if not environment.mirrors and environment.name not in mirrored
+    ]
+    return tuple(sorted(checks))
 
 
 def read(folder: Path, checks: Sequence[Expected]) -> Night:
@@ -114,7 +118,8 @@ def _findings(source: Expected, document: object) -> list[Finding]:
         parts = _objects(document)
         if not parts:
             raise _UnreadableError("it says nothing; see the run")
-        return [one for part in parts for one in (_of_verify if source.check == "verify" else _of_level)(source, part)]
+        read_part = _of_verify if source.check == "verify" else _of_level
+        return [finding for part in parts for finding in read_part(source, part)]
     except (KeyError, TypeError) as error:
         raise _UnreadableError("its answer isn't what it should be; see the run") from error
 
@@ -123,13 +128,13 @@ def _of_verify(source: Expected, report: Mapping[str, Any]) -> list[Finding]:
     return [
         Finding(
             source=source,
-            what=str(one["name"]),
+            what=str(check["name"]),
             path="",
-            should=str(one["value"]),
-            instead=str(one["evidence"]),
+            should=str(check["value"]),
+            instead=str(check["evidence"]),
         )
-        for one in _objects(report["checks"])
-        if one["verdict"] == "failed"
+        for check in _objects(report["checks"])
+        if check["verdict"] == "failed"
     ]
 
 
@@ -140,18 +145,18 @@ def _of_level(source: Expected, level: Mapping[str, Any]) -> list[Finding]:
     return [
         Finding(
             source=source,
-            what=str(one["what"]),
-            path=str(one["property"]),
-            should=str(one[should]),
-            instead=str(one[instead]),
-            note=str(one["reason"] or ""),
+            what=str(difference["what"]),
+            path=str(difference["property"]),
+            should=str(difference[should]),
+            instead=str(difference[instead]),
+            note=str(difference["reason"] or ""),
         )
-        for one in _objects(level["differences"])
-        if one["verdict"] == "DRIFT"
+        for difference in _objects(level["differences"])
+        if difference["verdict"] == "DRIFT"
     ]
 
 
 def _objects(value: object) -> list[Mapping[str, Any]]:
-    if not isinstance(value, list) or not all(isinstance(one, Mapping) for one in value):
+    if not isinstance(value, list) or not all(isinstance(item, Mapping) for item in value):
         raise TypeError("not a list of objects")
     return value

@@ -58,14 +58,14 @@ def compose(night: Night, previous: str | None, now: datetime, run: str) -> Issu
     have looked is no all-clear.
     """
     before = remembered(previous or "", now)
-    kept = {str(one): dict(before.get(str(one), {})) for one in night.unchecked}
+    kept = {str(check): dict(before.get(str(check), {})) for check in night.unchecked}
     since: dict[str, dict[str, datetime]] = kept
     for finding in night.findings:
         source, identity = str(finding.source), finding.identity
         since.setdefault(source, {})[identity] = before.get(source, {}).get(identity, now)
-    for one in night.unchecked:
-        since[str(one)].setdefault(_UNCHECKED, now)
-    new = sum(1 for source, ids in since.items() for one in ids if one not in before.get(source, {}))
+    for check in night.unchecked:
+        since[str(check)].setdefault(_UNCHECKED, now)
+    new = sum(1 for source, ids in since.items() for identity in ids if identity not in before.get(source, {}))
     if not night.findings and not night.unchecked:
         body = f"{_comment({})}\nNothing drifts any more, says [the run]({run}) of {_day(now)}.\n"
         return Issue(action="nothing" if previous is None else "close", title=TITLE, body=body, new=0)
@@ -122,8 +122,8 @@ def _comment(since: Memory) -> str:
 
 def _title(night: Night) -> str:
     if night.findings:
-        return f"{TITLE} ({', '.join(sorted({one.source.stack for one in night.findings}))})"
-    return f"Drift: not looked at ({', '.join(sorted({one.stack for one in night.unchecked}))})"
+        return f"{TITLE} ({', '.join(sorted({finding.source.stack for finding in night.findings}))})"
+    return f"Drift: not looked at ({', '.join(sorted({check.stack for check in night.unchecked}))})"
 
 
 def _body(night: Night, since: Memory, now: datetime, run: str) -> str:
@@ -158,12 +158,12 @@ def _within(section: Sequence[str], room: int) -> tuple[list[str], int]:
 
 
 def _sections(night: Night, since: Memory, now: datetime) -> Iterator[list[str]]:
-    sources = sorted({one.source for one in night.findings})
+    sources = sorted({finding.source for finding in night.findings})
     for source in sources:
-        found = [one for one in night.findings if one.source == source]
-        first = {one.identity: since[str(source)][one.identity] for one in found}
-        found.sort(key=lambda one: (first[one.identity], one.what, one.path))
-        yield [*_HEADS[source.check](source), *(_row(one, first[one.identity], now) for one in found)]
+        findings = [finding for finding in night.findings if finding.source == source]
+        first = {finding.identity: since[str(source)][finding.identity] for finding in findings}
+        findings.sort(key=lambda finding: (first[finding.identity], finding.what, finding.path))
+        yield [*_HEADS[source.check](source), *(_row(finding, first[finding.identity], now) for finding in findings)]
 
 
 _HEADS: Mapping[Check, Callable[[Expected], list[str]]] = {
@@ -194,10 +194,10 @@ def _row(finding: Finding, first: datetime, now: datetime) -> str:
         cells = [since, plain(_shown(finding.what)), plain(_shown(finding.should)), plain(_shown(finding.instead))]
     else:
         kind, _, name = finding.what.partition("::")
-        what = " ".join(code(_shown(one)) for one in (kind.rsplit(":", 1)[-1], name.removeprefix("<stack>-")))
+        what = " ".join(code(_shown(part)) for part in (kind.rsplit(":", 1)[-1], name.removeprefix("<stack>-")))
         # A resource that only one has is named in the cell before.
-        sides = ["there" if one == finding.what else one for one in (finding.should, finding.instead)]
-        values = [code(_shown(one, finding.path)) for one in sides]
+        sides = ["there" if side == finding.what else side for side in (finding.should, finding.instead)]
+        values = [code(_shown(side, finding.path)) for side in sides]
         cells = [
             since,
             what,
@@ -221,8 +221,8 @@ def _unchecked(night: Night, since: Memory, now: datetime) -> list[str]:
     for source, reason in sorted(night.unchecked.items()):
         ids = since[str(source)]
         first = f"{'**new** ' if ids[_UNCHECKED] == now else ''}{_day(ids[_UNCHECKED])}"
-        known = len(ids) - 1
-        lines.append(f"| {first} | {_named(source)} | {plain(_shown(reason))} | {known or 'nothing'} |")
+        before = len(ids) - 1
+        lines.append(f"| {first} | {_named(source)} | {plain(_shown(reason))} | {before or 'nothing'} |")
     return lines
 
 

@@ -42,13 +42,13 @@ class Seen:
     side: Side
     state: Graph
     refreshed: Graph
-    found: Inventory
+    inventory: Inventory
     things: tuple[Leftover, ...] = ()
     """Everything that is recognised as the environment's, whatever it is."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
+class Noted:
     """A difference, and how it came about if somebody changed AWS."""
 
     difference: Difference
@@ -104,36 +104,40 @@ def _decided(resource: Resource) -> Resource:
     )
 
 
-def compared(live: Seen, mirror: Seen, environments: tuple[Environment, Environment]) -> tuple[Found, ...]:
+def compared(live: Seen, mirror: Seen, environments: tuple[Environment, Environment]) -> tuple[Noted, ...]:
     """Return all that the two, as AWS has them, differ in, and all in which either isn't as it was deployed.
 
     The latter may never be, whatever the former allows. Each stands once: Live's value on the left, the mirror's on
     the right, and who was changed in the note.
     """
-    found = [
-        Found(difference=one) for one in differences(decided(live.refreshed), decided(mirror.refreshed), environments)
+    noted = [
+        Noted(difference=difference)
+        for difference in differences(decided(live.refreshed), decided(mirror.refreshed), environments)
     ]
     for seen in (live, mirror):
         for change in changes(seen, shared_names(environments)):
-            _merge(found, change, seen)
-        found += [Found(difference=one, note="in no state") for one in unknown(seen)]
-    known = {_as_told(one.difference) for one in found}
-    found += [Found(difference=one) for one in unlike(live, mirror) if _as_told(one) not in known]
-    return tuple(found)
+            _merge(noted, change, seen)
+        noted += [Noted(difference=difference, note="in no state") for difference in unknown(seen)]
+    alike = {_values(entry.difference) for entry in noted}
+    noted += [Noted(difference=difference) for difference in unlike(live, mirror) if _values(difference) not in alike]
+    return tuple(noted)
 
 
-def alone(seen: Seen) -> tuple[Found, ...]:
+def alone(seen: Seen) -> tuple[Noted, ...]:
     """Return all in which one environment isn't as it was deployed: on the left what was, on the right what is."""
-    added = [replace(one, left=ABSENT, right=one.left if seen.side == "live" else one.right) for one in unknown(seen)]
+    added = [
+        replace(difference, left=ABSENT, right=difference.left if seen.side == "live" else difference.right)
+        for difference in unknown(seen)
+    ]
     return (
-        *(Found(difference=one, note="changed") for one in changes(seen)),
-        *(Found(difference=one, note="in no state") for one in added),
+        *(Noted(difference=difference, note="changed") for difference in changes(seen)),
+        *(Noted(difference=difference, note="in no state") for difference in added),
     )
 
 
-def _as_told(difference: Difference) -> tuple[str, str, str]:
+def _values(difference: Difference) -> tuple[str, str, str]:
     """Return what a difference is, whatever it is called: the provider and AWS have different names for attributes."""
-    return difference.key, told(difference.left).lower(), told(difference.right).lower()
+    return difference.key, text_of(difference.left).lower(), text_of(difference.right).lower()
 
 
 def changes(seen: Seen, shared: Iterable[str] = ()) -> Iterator[Difference]:
@@ -160,32 +164,32 @@ def changes(seen: Seen, shared: Iterable[str] = ()) -> Iterator[Difference]:
                 yield Difference(key=key, path=path, left=one, right=other)
 
 
-def _merge(found: list[Found], change: Difference, seen: Seen) -> None:
+def _merge(noted: list[Noted], change: Difference, seen: Seen) -> None:
     """Put a change among what was found: at the difference that it makes, or as one of its own."""
     if change.path:
-        was = "not there" if change.left is ABSENT else told(change.left, change.path)
+        was = "not there" if change.left is ABSENT else text_of(change.left, change.path)
         note = f"{seen.state.stack} was changed: {was} when deployed"
     else:
         note = f"gone from {seen.state.stack}"
-    for index, one in enumerate(found):
-        difference = one.difference
+    for index, entry in enumerate(noted):
+        difference = entry.difference
         if (difference.key, difference.path) != (change.key, change.path):
             continue
-        there = change.right if change.path else ABSENT
+        now = change.right if change.path else ABSENT
         value, other = difference.left, difference.right
         if seen.side == "mirror":
             value, other = other, value
         # An element that was taken out of a list is told by what it was, since nothing stands where it stood.
-        taken_out = change.path.endswith("[]") and there is ABSENT
-        if value is AS_DEPLOYED or (other == change.left if taken_out else value == there):
-            left, right = (there, difference.right) if seen.side == "live" else (difference.left, there)
-            both = "; ".join(filter(None, (one.note, note)))
-            found[index] = Found(difference=replace(difference, left=left, right=right, allowed=None), note=both)
+        taken_out = change.path.endswith("[]") and now is ABSENT
+        if value is AS_DEPLOYED or (other == change.left if taken_out else value == now):
+            left, right = (now, difference.right) if seen.side == "live" else (difference.left, now)
+            both = "; ".join(filter(None, (entry.note, note)))
+            noted[index] = Noted(difference=replace(difference, left=left, right=right, allowed=None), note=both)
             return
-    found.append(Found(difference=_one_sided(seen, change.key, change.path, change.right, AS_DEPLOYED), note=note))
+    noted.append(Noted(difference=_one_sided(seen, change.key, change.path, change.right, AS_DEPLOYED), note=note))
 
 
-def told(value: Value, path: str = "") -> str:
+def text_of(value: Value, path: str = "") -> str:
     """Return the value of a property as a person would write it: text as it is, whole numbers without a point.
 
     Secrets are left out: what AWS has may be what somebody put there by hand.
@@ -217,7 +221,7 @@ _Extra: TypeAlias = tuple[str, str, Value]
 """Key of the resource, path, value."""
 
 
-def _known(seen: Seen, identifier: str) -> Resource | None:
+def _resource(seen: Seen, identifier: str) -> Resource | None:
     """Return the resource of the state that AWS calls by this id, ARN or name."""
     for resource in seen.state:
         outputs = resource.outputs
@@ -227,20 +231,20 @@ def _known(seen: Seen, identifier: str) -> Resource | None:
 
 
 def _key(seen: Seen, identifier: str, kind: str) -> str:
-    known = _known(seen, identifier)
-    return seen.state.key(known.urn) if known else f"{kind}::{identifier}"
+    resource = _resource(seen, identifier)
+    return seen.state.key(resource.urn) if resource else f"{kind}::{identifier}"
 
 
 def _ids(seen: Seen) -> set[object]:
-    return {one.outputs.get(name) for one in seen.state for name in ("id", "arn", "securityGroupRuleId")}
+    return {resource.outputs.get(name) for resource in seen.state for name in ("id", "arn", "securityGroupRuleId")}
 
 
 def _rules(seen: Seen) -> Iterator[_Extra]:
-    known = _ids(seen)
-    for group in seen.found.security_groups:
+    deployed = _ids(seen)
+    for group in seen.inventory.security_groups:
         key = _key(seen, group.id, types.SECURITY_GROUP)
         for rule in group.rules:
-            if rule.id not in known:
+            if rule.id not in deployed:
                 yield key, "ingress[]" if rule.inbound else "egress[]", rule_text(rule)
 
 
@@ -251,18 +255,18 @@ def rule_text(rule: SecurityRule) -> str:
 
 
 def _listeners(seen: Seen) -> Iterator[_Extra]:
-    known = _ids(seen)
-    for balancer in seen.found.load_balancers:
+    deployed = _ids(seen)
+    for balancer in seen.inventory.load_balancers:
         key = _key(seen, balancer.arn, types.LOAD_BALANCER)
         for listener in balancer.listeners:
-            if listener.arn not in known:
+            if listener.arn not in deployed:
                 yield key, "listeners[]", f"{listener.protocol} {listener.port}"
 
 
 def _targets(seen: Seen) -> Iterator[_Extra]:
     """Yield targets that are no instance of the group; one that is on its way out belongs to no group any more."""
-    members = {member.id for group in seen.found.scaling_groups for member in group.members}
-    for targets in seen.found.target_groups:
+    members = {member.id for group in seen.inventory.scaling_groups for member in group.members}
+    for targets in seen.inventory.target_groups:
         key = _key(seen, targets.arn, types.TARGET_GROUP)
         for target in targets.targets:
             if target.id not in members and target.state != "draining":
@@ -270,20 +274,20 @@ def _targets(seen: Seen) -> Iterator[_Extra]:
 
 
 def _scaling(seen: Seen) -> Iterator[_Extra]:
-    for group in seen.found.scaling_groups:
+    for group in seen.inventory.scaling_groups:
         key = _key(seen, group.name, types.SCALING_GROUP)
         for path, type_, name, there in (
             ("policies[]", types.SCALING_POLICY, "name", group.policies),
             ("schedules[]", types.SCHEDULE, "scheduledActionName", group.schedules),
         ):
-            known = {one.outputs.get(name) for one in seen.state.of_type(type_)}
-            yield from ((key, path, one) for one in sorted(there.keys() - known))
+            deployed = {resource.outputs.get(name) for resource in seen.state.of_type(type_)}
+            yield from ((key, path, added) for added in sorted(there.keys() - deployed))
 
 
 def _later_versions(seen: Seen) -> Iterator[_Extra]:
     """Yield template versions made after the last `up`, used or not."""
-    for template in seen.found.launch_templates:
-        resource = _known(seen, template.id)
+    for template in seen.inventory.launch_templates:
+        resource = _resource(seen, template.id)
         latest = resource.outputs.get("latestVersion") if resource else None
         key = _key(seen, template.id, types.LAUNCH_TEMPLATE)
         for version in template.versions:
@@ -293,9 +297,11 @@ def _later_versions(seen: Seen) -> Iterator[_Extra]:
 
 def _used_versions(seen: Seen) -> Iterator[_Extra]:
     """Yield what a version that a group or an instance uses has otherwise than the one that was rolled out."""
-    deployed = next((str(one.outputs.get("launchTemplateVersion")) for one in seen.state.of_type(types.ROLLOUT)), "")
-    for template in seen.found.launch_templates:
-        for used in sorted(_used(seen.found.scaling_groups, template) - {deployed}):
+    deployed = next(
+        (str(rollout.outputs.get("launchTemplateVersion")) for rollout in seen.state.of_type(types.ROLLOUT)), ""
+    )
+    for template in seen.inventory.launch_templates:
+        for used in sorted(_used(seen.inventory.scaling_groups, template) - {deployed}):
             for path, value in _unlike_deployed(template, deployed, used):
                 yield _key(seen, template.id, types.LAUNCH_TEMPLATE), path, value
 
@@ -303,10 +309,10 @@ def _used_versions(seen: Seen) -> Iterator[_Extra]:
 def _used(groups: Iterable[ScalingGroup], template: LaunchTemplate) -> set[str]:
     named = [(group.template_id, group.template_version) for group in groups]
     named += [
-        (one.template_id, one.template_version)
+        (member.template_id, member.template_version)
         for group in groups
-        for one in group.members
-        if one.lifecycle == "InService"
+        for member in group.members
+        if member.lifecycle == "InService"
     ]
     return {version for identifier, version in named if identifier == template.id}
 
@@ -316,39 +322,40 @@ def _unlike_deployed(template: LaunchTemplate, deployed: str, used: str) -> Iter
     yield "version", f"{used} is used, {deployed} was deployed"
     before, now = (plain_properties(data.get(version, {})) for version in (deployed, used))
     for path, _, value in differing(before, now):
-        yield f"{path[:1].lower()}{path[1:]}", f"{told(value, path)} in version {used}, which is used"
+        yield f"{path[:1].lower()}{path[1:]}", f"{text_of(value, path)} in version {used}, which is used"
 
 
 def _names(number: int, template: LaunchTemplate) -> Iterator[str]:
     yield str(number)
     if number == template.versions[-1].number:
         yield "$Latest"
-    if any(one.default and one.number == number for one in template.versions):
+    if any(version.default and version.number == number for version in template.versions):
         yield "$Default"
 
 
 def _roles(seen: Seen) -> Iterator[_Extra]:
-    for role in seen.found.roles:
+    for role in seen.inventory.roles:
         key = _key(seen, role.name, types.ROLE)
-        known = {
-            str(one.outputs.get("name"))
-            for one in seen.state.of_type(types.ROLE_POLICY)
-            if one.outputs.get("role") == role.name
+        deployed = {
+            str(resource.outputs.get("name"))
+            for resource in seen.state.of_type(types.ROLE_POLICY)
+            if resource.outputs.get("role") == role.name
         }
         attached = {
-            one.outputs.get("policyArn")
-            for one in seen.state.of_type(types.ROLE_POLICY_ATTACHMENT)
-            if one.outputs.get("role") == role.name
+            resource.outputs.get("policyArn")
+            for resource in seen.state.of_type(types.ROLE_POLICY_ATTACHMENT)
+            if resource.outputs.get("role") == role.name
         }
-        yield from ((key, f"inlinePolicies.{name}", role.inline[name]) for name in sorted(role.inline.keys() - known))
+        for name in sorted(role.inline.keys() - deployed):
+            yield key, f"inlinePolicies.{name}", role.inline[name]
         yield from ((key, "attachedPolicies[]", arn) for arn in sorted(set(role.attached) - attached))
 
 
 def _strangers(seen: Seen) -> Iterator[_Extra]:
     """Yield what is recognised as the environment's and is in no state, but for what ends with something else."""
-    known = {value for one in seen.state for value in one.outputs.values() if isinstance(value, str)}
+    deployed = {value for resource in seen.state for value in resource.outputs.values() if isinstance(value, str)}
     for thing in seen.things:
-        if not thing.reason and thing.id not in known:
+        if not thing.reason and thing.id not in deployed:
             yield f"{thing.kind}::{thing.id}", "", thing.id
 
 
@@ -368,14 +375,13 @@ def unlike(live: Seen, mirror: Seen) -> Iterator[Difference]:
 
 
 def _attributes(seen: Seen) -> dict[str, Value]:
-    balancers = {
-        _key(seen, one.arn, "load balancer"): {"attributes": one.attributes} for one in seen.found.load_balancers
-    }
-    targets = {
-        _key(seen, one.arn, "target group"): {"attributes": one.attributes, "healthCheck": one.health_check}
-        for one in seen.found.target_groups
-    }
-    return {**balancers, **targets}
+    attributes: dict[str, Value] = {}
+    for balancer in seen.inventory.load_balancers:
+        attributes[_key(seen, balancer.arn, "load balancer")] = {"attributes": balancer.attributes}
+    for group in seen.inventory.target_groups:
+        both = {"attributes": group.attributes, "healthCheck": group.health_check}
+        attributes[_key(seen, group.arn, "target group")] = both
+    return attributes
 
 
 def state_of(environment: Environment, at: Place) -> Graph | None:
@@ -398,6 +404,6 @@ def look(side: Side, environment: Environment, state: Graph, at: Place, tell: Te
         side=side,
         state=state,
         refreshed=refreshed(state, preview.events),
-        found=read(aws, subject),
+        inventory=read(aws, subject),
         things=find(aws, subject),
     )

@@ -58,8 +58,9 @@ def mirror(
     else:
         typer.echo(as_text(results, original.name, environment.name))
     # Asked for one level, there is no answer without it; asked for all, there still is that of the others.
-    unanswered = level is not None and any(isinstance(one, NotChecked) for one in results)
-    raise typer.Exit(1 if unanswered or any(isinstance(one, Comparison) and one.drift for one in results) else 0)
+    unanswered = level is not None and any(isinstance(result, NotChecked) for result in results)
+    drift = any(isinstance(result, Comparison) and result.drift for result in results)
+    raise typer.Exit(1 if unanswered or drift else 0)
 
 
 def _results(
@@ -101,11 +102,11 @@ def _actual(graphs: tuple[Graph, Graph], environments: tuple[Environment, Enviro
     with progress("looking at what AWS has for both") as tell, ThreadPoolExecutor(max_workers=2) as pool:
         sides: tuple[Side, Side] = ("live", "mirror")
         looking = [pool.submit(look, *both, at, tell) for both in zip(sides, environments, graphs, strict=True)]
-        live, own = (one.result() for one in looking)
-    found = compared(live, own, environments)
+        live, own = (future.result() for future in looking)
+    noted = compared(live, own, environments)
     return Comparison(
         level=Level.actual,
         resources=_count(graphs),
-        differences=tuple(one.difference for one in found),
-        notes=tuple(one.note for one in found),
+        differences=tuple(entry.difference for entry in noted),
+        notes=tuple(entry.note for entry in noted),
     )

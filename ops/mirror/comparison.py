@@ -10,7 +10,7 @@ from typing import Literal
 
 from infra.graph import ABSENT, Difference
 from infra.mirroring import CAPACITY_REASON
-from ops.mirror.actual import GONE, told
+from ops.mirror.actual import GONE, text_of
 
 Verdict = Literal["same", "scaled as configured", "differs and may", "DRIFT"]
 
@@ -49,7 +49,7 @@ class Comparison:
     @property
     def drift(self) -> tuple[Difference, ...]:
         """What differs and may not."""
-        return tuple(one for one in self.differences if one.allowed is None)
+        return tuple(difference for difference in self.differences if difference.allowed is None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +78,7 @@ def as_json(results: Sequence[Comparison | NotChecked], sides: tuple[str, str] =
     `[{"level", "checked", "resources", "drift", "differences": [{"what", "property", "live", "mirror", "verdict",
     "reason"}]}]`; of a level that wasn't checked, `{"level", "checked": false, "reason"}`.
     """
-    return json.dumps([_object(one, sides) for one in results], indent=2)
+    return json.dumps([_object(result, sides) for result in results], indent=2)
 
 
 def _object(result: Comparison | NotChecked, sides: tuple[str, str]) -> dict[str, object]:
@@ -93,8 +93,8 @@ def _object(result: Comparison | NotChecked, sides: tuple[str, str]) -> dict[str
             {
                 "what": difference.key,
                 "property": difference.path,
-                sides[0]: told(difference.left, difference.path),
-                sides[1]: told(difference.right, difference.path),
+                sides[0]: text_of(difference.left, difference.path),
+                sides[1]: text_of(difference.right, difference.path),
                 "verdict": verdict(difference),
                 "reason": difference.allowed.reason if difference.allowed else note or None,
             }
@@ -105,7 +105,7 @@ def _object(result: Comparison | NotChecked, sides: tuple[str, str]) -> dict[str
 
 def as_text(results: Sequence[Comparison | NotChecked], live: str, mirror_name: str) -> str:
     """Return the differences of each level, grouped by what they come to; what may not be first."""
-    return "\n".join(line for one in results for line in _lines(one, live, mirror_name))
+    return "\n".join(line for result in results for line in _lines(result, live, mirror_name))
 
 
 def _lines(result: Comparison | NotChecked, live: str, mirror_name: str) -> Iterator[str]:
@@ -114,22 +114,22 @@ def _lines(result: Comparison | NotChecked, live: str, mirror_name: str) -> Iter
         return
     yield f"{result.level.value}: {live} → {mirror_name}, {result.resources} resources compared"
     groups: dict[str, list[str]] = {}
-    for difference, note in sorted(result.noted, key=lambda found: found[0].allowed is not None):
-        said = verdict(difference)
+    for difference, note in sorted(result.noted, key=lambda noted: noted[0].allowed is not None):
+        come_to = verdict(difference)
         reason = difference.allowed.reason if difference.allowed else ""
-        heading = f"{said}: {reason}" if said == "differs and may" else said
-        groups.setdefault(heading, []).append(f"{_told(difference, live, mirror_name)}{f' ({note})' if note else ''}")
-    for heading, found in groups.items():
+        heading = f"{come_to}: {reason}" if come_to == "differs and may" else come_to
+        groups.setdefault(heading, []).append(f"{_line(difference, live, mirror_name)}{f' ({note})' if note else ''}")
+    for heading, lines in groups.items():
         yield f"  {heading}"
-        yield from (f"    {line}" for line in found)
+        yield from (f"    {line}" for line in lines)
     yield f"  {len(result.drift)} differ and may not" if result.drift else "  everything else is the same"
 
 
-def _told(difference: Difference, live: str, mirror_name: str) -> str:
+def _line(difference: Difference, live: str, mirror_name: str) -> str:
     kind, name = difference.type.rsplit(":", 1)[-1], difference.key.partition("::")[2].removeprefix("<stack>-")
     if GONE in (difference.left, difference.right):
         return f"{kind} {name}: is gone from AWS"
     if not difference.path:
         return f"{kind} {name}: only in {mirror_name if difference.left is ABSENT else live}"
-    left, right = (told(value, difference.path) for value in (difference.left, difference.right))
+    left, right = (text_of(value, difference.path) for value in (difference.left, difference.right))
     return f"{kind} {name} {difference.path}: {left} → {right}"

@@ -65,7 +65,7 @@ def status(
         _show_releases(pipeline)
         typer.echo("\nEnvironments for tests")
         shown(tests)
-    raise typer.Exit(0 if all(one.deployed is None or in_order(one) for one in permanent) else 1)
+    raise typer.Exit(0 if all(position.deployed is None or in_order(position) for position in permanent) else 1)
 
 
 def as_document(

@@ -42,7 +42,7 @@ def order(pipeline: Pipeline) -> list[str]:
 
 def as_text(positions: Sequence[Position]) -> str:
     """Return boxes from left to right, as a release travels; each column is as wide as it must be."""
-    cells = [_lines(one) for one in positions]
+    cells = [_lines(position) for position in positions]
     widths = [max(map(len, lines)) for lines in cells]
     rows = [f"┌{'─' * (width + 2)}┐" for width in widths]
     out = ["   ".join(rows)]
@@ -60,12 +60,12 @@ def as_text(positions: Sequence[Position]) -> str:
 def as_mermaid(positions: Sequence[Position]) -> str:
     """Return a flowchart; what isn't as configured is marked."""
     lines = ["flowchart LR"]
-    for one in positions:
-        label = "<br/>".join(_escaped(line) for line in _lines(one))
-        lines.append(f'    {_id(one.stack)}["{label}"]')
+    for position in positions:
+        label = "<br/>".join(_escaped(line) for line in _lines(position))
+        lines.append(f'    {_id(position.stack)}["{label}"]')
     pairs = pairwise(positions)
-    lines += [f"    {_id(one.stack)} --> {_id(other.stack)}" for one, other in pairs]
-    behind = [_id(one.stack) for one in positions if not in_order(one)]
+    lines += [f"    {_id(position.stack)} --> {_id(other.stack)}" for position, other in pairs]
+    behind = [_id(position.stack) for position in positions if not in_order(position)]
     if behind:
         lines += ["    classDef pending stroke-dasharray: 4 3", f"    class {','.join(behind)} pending"]
     return "\n".join(lines)
@@ -76,14 +76,14 @@ def in_order(position: Position) -> bool:
     return position.deployed == position.resolved and set(position.running) <= {position.resolved or ""}
 
 
-def _lines(one: Position) -> list[str]:
-    word = "" if one.wanted == one.resolved else f" ({one.wanted})"
-    lines = [one.stack, f"{one.resolved or 'none'}{word}"]
-    if one.deployed is None:
+def _lines(position: Position) -> list[str]:
+    word = "" if position.wanted == position.resolved else f" ({position.wanted})"
+    lines = [position.stack, f"{position.resolved or 'none'}{word}"]
+    if position.deployed is None:
         return [*lines, "not deployed"]
-    if one.deployed != one.resolved:
-        lines.append(f"deployed: {one.deployed}")
-    running = ", ".join(f"{count} x {version}" for version, count in sorted(one.running.items()))
+    if position.deployed != position.resolved:
+        lines.append(f"deployed: {position.deployed}")
+    running = ", ".join(f"{count} x {version}" for version, count in sorted(position.running.items()))
     return [*lines, running or "no instances"]
 
 

@@ -21,19 +21,19 @@ SUCCESSFUL = "Successful"
 
 def positions(
     stacks: Sequence[str],
-    known: Mapping[str, Environment],
+    environments: Mapping[str, Environment],
     pipeline: Pipeline,
     at: Place,
     tell: Tell,
 ) -> tuple[Position, ...]:
     """Return where each of `stacks` is. Raises botocore's errors if AWS can't be asked."""
-    found = []
+    read = []
     for stack in stacks:
         tell(stack)
         running: Mapping[str, int] = {}
         rollout = ""
         if pipeline.stages[stack].deployed is not None:
-            aws = Aws(known[stack].aws, at)
+            aws = Aws(environments[stack].aws, at)
             groups = read_scaling_groups(aws, stack)
             versions = {release.image: release.version for release in pipeline.releases}
             running = in_service(groups, read_instances(aws, stack), versions)
@@ -41,8 +41,8 @@ def positions(
                 aws.autoscaling.describe_instance_refreshes(AutoScalingGroupName=group.name)["InstanceRefreshes"]
                 for group in groups
             ]
-            rollout = "; ".join(sentence for one in refreshes if (sentence := told(one)))
-        found.append(
+            rollout = "; ".join(sentence for newest_first in refreshes if (sentence := newest_rollout(newest_first)))
+        read.append(
             Position(
                 stack=stack,
                 wanted=pipeline.stages[stack].wanted or LIVE,
@@ -52,7 +52,7 @@ def positions(
                 rollout=rollout,
             )
         )
-    return tuple(found)
+    return tuple(read)
 
 
 def in_service(
@@ -61,12 +61,14 @@ def in_service(
     """Return counts of instances in service by version; by image where no release has it."""
     serving = {member.id for group in groups for member in group.members if member.lifecycle == IN_SERVICE}
     counts = Counter(
-        versions.get(one.image_name, one.image_name or one.image_id) for one in instances if one.id in serving
+        versions.get(instance.image_name, instance.image_name or instance.image_id)
+        for instance in instances
+        if instance.id in serving
     )
     return dict(sorted(counts.items()))
 
 
-def told(refreshes: Sequence[Mapping[str, Any]]) -> str:
+def newest_rollout(refreshes: Sequence[Mapping[str, Any]]) -> str:
     """Return a sentence about the newest of a group's refreshes, or nothing if it went well.
 
     AWS lists the newest first (EC2 Auto Scaling API, DescribeInstanceRefreshes).

@@ -47,10 +47,10 @@ def from_client(
     if isinstance(resolved, Check):
         return (resolved,)
     met = {address: meet(name, address, port, context, timeout) for address in addresses or resolved}
-    anybody = any(one.outcome != "silent" for one in met.values())
+    anybody = any(connection.outcome != "silent" for connection in met.values())
     return (
         _name_check(name, addresses, resolved),
-        *(_address_check(f"{address}:{port}", one, anybody) for address, one in met.items()),
+        *(_address_check(f"{address}:{port}", connection, anybody) for address, connection in met.items()),
         _certificate_check(name, met.values(), now),
     )
 
@@ -80,8 +80,8 @@ def meet(name: str, address: str, port: int, context: ssl.SSLContext, timeout: f
 
 def resolved_addresses(name: str) -> Sequence[str]:
     """Return the IPv4 addresses of `name` as this machine resolves it. Raises OSError if it has none."""
-    found = socket.getaddrinfo(name, None, socket.AF_INET, socket.SOCK_STREAM)
-    return sorted({str(one[4][0]) for one in found})
+    answers = socket.getaddrinfo(name, None, socket.AF_INET, socket.SOCK_STREAM)
+    return sorted({str(answer[4][0]) for answer in answers})
 
 
 def _resolved(name: str, resolve: Resolve) -> Sequence[str] | Check:
@@ -109,7 +109,7 @@ def _address_check(where: str, met: Met, anybody_answered: bool) -> Check:
 
 
 def _certificate_check(name: str, met: Iterable[Met], now: datetime) -> Check:
-    expiries = [one.expires for one in met if one.expires]
+    expiries = [connection.expires for connection in met if connection.expires]
     title, value = "client: certificate", f"valid for {name}"
     if not expiries:
         return Check(name=title, value=value, verdict="not checked", evidence="no address showed a valid one")

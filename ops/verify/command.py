@@ -88,17 +88,17 @@ def verify(
 
 
 def inside(
-    promised: Promised, owner: Environment, planned: Graph, found: Inventory, account_id: str, partition: str
+    promised: Promised, owner: Environment, planned: Graph, inventory: Inventory, account_id: str, partition: str
 ) -> tuple[Check, ...]:
     """Return every check of what AWS has, `found`. `owner` owns the dataset; `planned` is the program, recorded."""
     environment = promised.environment
-    broken = violations(as_graph(found, owns_dataset=environment.dataset.owned))
+    broken = violations(as_graph(inventory, owns_dataset=environment.dataset.owned))
     return (
-        *promises.report(promised, found).checks,
-        check_instances(found),
-        check_dataset_policy(owner.dataset, found, account_id, partition),
-        check_service_role(environment, found, partition),
-        check_firewall(planned, found),
+        *promises.report(promised, inventory).checks,
+        check_instances(inventory),
+        check_dataset_policy(owner.dataset, inventory, account_id, partition),
+        check_service_role(environment, inventory, partition),
+        check_firewall(planned, inventory),
         Check.of(
             "rules",
             "all that must hold of every environment",
@@ -108,11 +108,13 @@ def inside(
     )
 
 
-def check_instances(found: Inventory) -> Check:
+def check_instances(inventory: Inventory) -> Check:
     """No instance has a public address, and each gives metadata to requests with a token only."""
-    wrong = [f"{one.id} has the public address {one.public_ip}" for one in found.instances if one.public_ip]
-    wrong += [f"{one.id} gives metadata without a token" for one in found.instances if not one.tokens_required]
-    evidence = f"{len(found.instances)} instances"
+    exposed = [instance for instance in inventory.instances if instance.public_ip]
+    lax = [instance for instance in inventory.instances if not instance.tokens_required]
+    wrong = [f"{instance.id} has the public address {instance.public_ip}" for instance in exposed]
+    wrong += [f"{instance.id} gives metadata without a token" for instance in lax]
+    evidence = f"{len(inventory.instances)} instances"
     return Check.of("instances", "no public address, metadata by token only", wrong, evidence)
 
 
@@ -136,11 +138,11 @@ def _inside(environment: Environment, owner: Environment, at: Place) -> tuple[Ch
         tell("the stack")
         promised = Promised(environment=environment, outputs=StackHandle(environment.name, at).outputs())
         tell("the account")
-        found = read(aws, Subject.of(environment))
+        inventory = read(aws, Subject.of(environment))
         caller = aws.sts.get_caller_identity()
         tell("the program")
         planned = record(environment)
-    return inside(promised, owner, planned, found, caller["Account"], caller["Arn"].split(":")[1])
+    return inside(promised, owner, planned, inventory, caller["Account"], caller["Arn"].split(":")[1])
 
 
 def _outside(environment: Environment, at: Place, context: ssl.SSLContext) -> tuple[Check, ...]:

@@ -19,47 +19,49 @@ from ops.aws.storage import Bucket
 UNREAD = frozenset({types.LISTENER, types.INGRESS, types.EGRESS})
 
 
-def as_graph(found: Inventory, *, owns_dataset: bool) -> Graph:
+def as_graph(inventory: Inventory, *, owns_dataset: bool) -> Graph:
     """Return what AWS has as resources, each called by its id. A dataset that is another's is left out."""
-    return Graph.of(found.subject.environment, _resources(found, owns_dataset))
+    return Graph.of(inventory.subject.environment, _resources(inventory, owns_dataset))
 
 
 def violations(graph: Graph) -> tuple[rules.Violation, ...]:
     """Return what breaks a rule in `graph`, but for tags that weren't read."""
     return tuple(
-        one for one in rules.violations(graph) if not (one.rule == "tagged" and graph.resources[one.urn].type in UNREAD)
+        violation
+        for violation in rules.violations(graph)
+        if not (violation.rule == "tagged" and graph.resources[violation.urn].type in UNREAD)
     )
 
 
-def _resources(found: Inventory, owns_dataset: bool) -> Iterator[Resource]:
-    for vpc in found.vpcs:
+def _resources(inventory: Inventory, owns_dataset: bool) -> Iterator[Resource]:
+    for vpc in inventory.vpcs:
         yield _resource(types.VPC, vpc.id, tags=vpc.tags)
-    for subnet in found.subnets:
+    for subnet in inventory.subnets:
         yield _resource(types.SUBNET, subnet.id, tags=subnet.tags)
-    for address in found.addresses:
+    for address in inventory.addresses:
         yield _resource(types.EIP, address.allocation_id, tags=address.tags)
-    for clients in found.prefix_lists:
-        entries = [{"cidr": one.cidr, "description": one.description} for one in clients.entries]
+    for clients in inventory.prefix_lists:
+        entries = [{"cidr": entry.cidr, "description": entry.description} for entry in clients.entries]
         yield _resource(types.PREFIX_LIST, clients.id, name=clients.name, entries=entries, tags=clients.tags)
-    for group in found.security_groups:
+    for group in inventory.security_groups:
         yield from _security_group(group)
-    for balancer in found.load_balancers:
+    for balancer in inventory.load_balancers:
         yield _resource(types.LOAD_BALANCER, balancer.arn, name=balancer.name, tags=balancer.tags)
         for listener in balancer.listeners:
             yield _resource(types.LISTENER, listener.arn, protocol=listener.protocol, port=listener.port)
-    for targets in found.target_groups:
+    for targets in inventory.target_groups:
         yield _resource(types.TARGET_GROUP, targets.arn, name=targets.name, tags=targets.tags)
-    for scaling in found.scaling_groups:
+    for scaling in inventory.scaling_groups:
         tags = [{"key": key, "value": value} for key, value in scaling.tags.items()]
         yield _resource(types.SCALING_GROUP, scaling.name, name=scaling.name, tags=tags)
-    for template in found.launch_templates:
-        yield from _launch_template(template, _versions_in_use(found, template))
-    for role in found.roles:
+    for template in inventory.launch_templates:
+        yield from _launch_template(template, _versions_in_use(inventory, template))
+    for role in inventory.roles:
         yield _resource(types.ROLE, role.name, name=role.name, tags=role.tags)
-    for log_group in found.log_groups:
+    for log_group in inventory.log_groups:
         yield _resource(types.LOG_GROUP, log_group.name, name=log_group.name, tags=log_group.tags)
-    if found.bucket and owns_dataset:
-        yield from _bucket(found.bucket)
+    if inventory.bucket and owns_dataset:
+        yield from _bucket(inventory.bucket)
 
 
 def _resource(type_: str, identifier: str, **inputs: object) -> Resource:
@@ -88,9 +90,11 @@ def _peer(rule: SecurityRule) -> dict[str, str]:
     return {"cidrIpv6" if ":" in rule.peer else "cidrIpv4": rule.peer}
 
 
-def _versions_in_use(found: Inventory, template: LaunchTemplate) -> set[str]:
-    using = [(group.template_id, group.template_version) for group in found.scaling_groups]
-    using += [(one.template_id, one.template_version) for group in found.scaling_groups for one in group.members]
+def _versions_in_use(inventory: Inventory, template: LaunchTemplate) -> set[str]:
+    using = [(group.template_id, group.template_version) for group in inventory.scaling_groups]
+    using += [
+        (member.template_id, member.template_version) for group in inventory.scaling_groups for member in group.members
+    ]
     return {version for identifier, version in using if identifier == template.id}
 
 
@@ -106,16 +110,16 @@ def _launch_template(template: LaunchTemplate, in_use: set[str]) -> Iterator[Res
             tags=template.tags,
             metadataOptions={"httpTokens": (data.get("MetadataOptions") or {}).get("HttpTokens")},
             networkInterfaces=[
-                {"associatePublicIpAddress": one.get("AssociatePublicIpAddress")}
-                for one in data.get("NetworkInterfaces") or []
+                {"associatePublicIpAddress": item.get("AssociatePublicIpAddress")}
+                for item in data.get("NetworkInterfaces") or []
             ],
             blockDeviceMappings=[
-                {"deviceName": one.get("DeviceName"), "ebs": {"encrypted": (one.get("Ebs") or {}).get("Encrypted")}}
-                for one in data.get("BlockDeviceMappings") or []
+                {"deviceName": item.get("DeviceName"), "ebs": {"encrypted": (item.get("Ebs") or {}).get("Encrypted")}}
+                for item in data.get("BlockDeviceMappings") or []
             ],
             tagSpecifications=[
-                {"resourceType": one.get("ResourceType"), "tags": tags_of(one.get("Tags"))}
-                for one in data.get("TagSpecifications") or []
+                {"resourceType": item.get("ResourceType"), "tags": tags_of(item.get("Tags"))}
+                for item in data.get("TagSpecifications") or []
             ],
         )
 

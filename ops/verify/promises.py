@@ -34,30 +34,30 @@ class Promised:
     """docs/outputs.md; empty if the stack was never brought up."""
 
 
-def report(promised: Promised, found: Inventory) -> Report:
+def report(promised: Promised, inventory: Inventory) -> Report:
     """Return the environment's table, every line checked."""
     environment = promised.environment
     mirror = f", the mirror of {environment.mirrors} at scale {environment.scale}" if environment.mirrors else ""
     return Report(
         title=f"{environment.name}{mirror}",
         checks=(
-            check_name(promised, found),
-            check_virtual_ips(promised, found),
-            check_port(found),
-            check_dataset(promised, found),
-            check_release(promised, found),
-            check_capacity(promised, found),
-            check_targets(promised, found),
-            check_clients(promised, found),
+            check_name(promised, inventory),
+            check_virtual_ips(promised, inventory),
+            check_port(inventory),
+            check_dataset(promised, inventory),
+            check_release(promised, inventory),
+            check_capacity(promised, inventory),
+            check_targets(promised, inventory),
+            check_clients(promised, inventory),
         ),
     )
 
 
-def check_name(promised: Promised, found: Inventory) -> Check:
+def check_name(promised: Promised, inventory: Inventory) -> Check:
     """The name's one address record is an alias of the load balancer."""
     dns = promised.environment.dns
-    balancer, missing = _one("load balancer", found.load_balancers)
-    addressing = [record for record in found.records if record.type in ("A", "AAAA", "CNAME")]
+    balancer, missing = _single("load balancer", inventory.load_balancers)
+    addressing = [record for record in inventory.records if record.type in ("A", "AAAA", "CNAME")]
     if balancer is None:
         return Check.of("name", dns.name, missing)
     if [record.type for record in addressing] != ["A"]:
@@ -73,13 +73,13 @@ def check_name(promised: Promised, found: Inventory) -> Check:
     return Check.of("name", dns.name, "", f"alias of {balancer.dns_name}")
 
 
-def check_virtual_ips(promised: Promised, found: Inventory) -> Check:
+def check_virtual_ips(promised: Promised, inventory: Inventory) -> Check:
     """The load balancer has, in each attached zone, the address that was promised, and it is an Elastic IP.
 
     A reserved zone's address must exist and be nobody's. An environment without addresses of its own has AWS's.
     """
     plans = promised.environment.virtual_ips
-    balancer, missing = _one("load balancer", found.load_balancers)
+    balancer, missing = _single("load balancer", inventory.load_balancers)
     outputs = promised.outputs.get("virtualIps")
     addresses: Mapping[str, str] = outputs if isinstance(outputs, Mapping) else {}
     value = _by_zone(addresses) or "assigned by AWS"
@@ -87,7 +87,7 @@ def check_virtual_ips(promised: Promised, found: Inventory) -> Check:
         return Check.of("virtual IPs", value, missing)
     if not plans:
         return Check.of("virtual IPs", value, "", "this environment has no addresses of its own")
-    elastic = {address.public_ip: address for address in found.addresses}
+    elastic = {address.public_ip: address for address in inventory.addresses}
     wrong = []
     for zone, plan in sorted(plans.items()):
         address = addresses.get(zone)
@@ -108,10 +108,10 @@ def check_virtual_ips(promised: Promised, found: Inventory) -> Check:
     return Check.of("virtual IPs", value, wrong, f"Elastic IPs, one per zone, at the load balancer{reserved}")
 
 
-def check_port(found: Inventory) -> Check:
+def check_port(inventory: Inventory) -> Check:
     """The load balancer listens on one port, TCP 443, and hands it to one group."""
     value = f"TCP {PORT}"
-    balancer, missing = _one("load balancer", found.load_balancers)
+    balancer, missing = _single("load balancer", inventory.load_balancers)
     if balancer is None:
         return Check.of("port", value, missing)
     listening = sorted(f"{listener.protocol} {listener.port}" for listener in balancer.listeners)
@@ -120,11 +120,11 @@ def check_port(found: Inventory) -> Check:
     return Check.of("port", value, "", "the load balancer's only listener")
 
 
-def check_dataset(promised: Promised, found: Inventory) -> Check:
+def check_dataset(promised: Promised, inventory: Inventory) -> Check:
     """The bucket is there, versioned, encrypted and private."""
     dataset = promised.environment.dataset
     value = f"{dataset.kind} ({dataset.bucket})"
-    bucket = found.bucket
+    bucket = inventory.bucket
     if bucket is None:
         return Check.of("dataset", value, f"there is no bucket {dataset.bucket}, or it is another account's")
     wrong = []
@@ -140,26 +140,26 @@ def check_dataset(promised: Promised, found: Inventory) -> Check:
     return Check.of("dataset", value, wrong, f"versioned, encrypted ({bucket.encryption}), private{whose}")
 
 
-def check_release(promised: Promised, found: Inventory) -> Check:
+def check_release(promised: Promised, inventory: Inventory) -> Check:
     """Every instance of the group was made from the release's image."""
     service = promised.environment.service
-    group, missing = _one("Auto Scaling group", found.scaling_groups)
+    group, missing = _single("Auto Scaling group", inventory.scaling_groups)
     if group is None:
         return Check.of("release", service.release, missing)
     if not group.members:
         return _without_instances("release", service.release, promised, group)
-    images = {instance.id: instance.image_name or instance.image_id for instance in found.instances}
+    images = {instance.id: instance.image_name or instance.image_id for instance in inventory.instances}
     others = sorted({images.get(member.id, "nothing") for member in group.members} - {service.image_name})
     if others:
         return Check.of("release", service.release, f"some instances run {', '.join(others)}, not {service.image_name}")
     return Check.of("release", service.release, "", f"all {len(group.members)} instances run {service.image_name}")
 
 
-def check_capacity(promised: Promised, found: Inventory) -> Check:
+def check_capacity(promised: Promised, inventory: Inventory) -> Check:
     """The group's bounds and the target of its scaling are those decided."""
     capacity = promised.environment.service.capacity
     value = f"{capacity.minimum} to {capacity.maximum} instances, aiming at {capacity.target_cpu_percent} % CPU"
-    group, missing = _one("Auto Scaling group", found.scaling_groups)
+    group, missing = _single("Auto Scaling group", inventory.scaling_groups)
     if group is None:
         return Check.of("capacity", value, missing)
     wrong = []
@@ -171,7 +171,7 @@ def check_capacity(promised: Promised, found: Inventory) -> Check:
     return Check.of("capacity", value, wrong, f"{group.name}, {group.desired} wanted now")
 
 
-def check_targets(promised: Promised, found: Inventory) -> Check:
+def check_targets(promised: Promised, inventory: Inventory) -> Check:
     """Behind the listener, every zone has healthy instances of the group, and nothing else is there.
 
     Where fewer instances are wanted than there are zones, as many zones have one as there are instances: AWS moves none
@@ -179,14 +179,14 @@ def check_targets(promised: Promised, found: Inventory) -> Check:
     """
     zones = sorted(promised.environment.network.zones)
     value = f"healthy in {', '.join(zones)}"
-    balancer, no_balancer = _one("load balancer", found.load_balancers)
-    group, no_group = _one("Auto Scaling group", found.scaling_groups)
+    balancer, no_balancer = _single("load balancer", inventory.load_balancers)
+    group, no_group = _single("Auto Scaling group", inventory.scaling_groups)
     if balancer is None or group is None:
         return Check.of("targets", value, no_balancer or no_group)
     behind = {arn for listener in balancer.listeners for arn in listener.target_group_arns}
     if len(behind) != 1 or behind != set(group.target_group_arns):
         return Check.of("targets", value, "the listener's targets are not the Auto Scaling group's")
-    targets = next((one for one in found.target_groups if one.arn in behind), None)
+    targets = next((targets for targets in inventory.target_groups if targets.arn in behind), None)
     if targets is None:
         return Check.of("targets", value, f"{behind.pop()} isn't tagged as this environment's")
     if not group.members and not targets.targets:
@@ -196,14 +196,14 @@ def check_targets(promised: Promised, found: Inventory) -> Check:
 
 def _healthy(value: str, zones: Sequence[str], group: ScalingGroup, targets: TargetGroup) -> Check:
     in_service = {member.id: member.zone for member in group.members if member.lifecycle == IN_SERVICE}
-    known = {member.id for member in group.members}
+    members = {member.id for member in group.members}
     healthy = dict.fromkeys(zones, 0)
     wrong = []
     for target in targets.targets:
         if target.state == HEALTHY and target.id in in_service:
             healthy[in_service[target.id]] = healthy.get(in_service[target.id], 0) + 1
         # One that is being taken out belongs to no group any more.
-        elif target.id not in known and target.state != "draining":
+        elif target.id not in members and target.state != "draining":
             wrong.append(f"{target.id} is a target, and no instance of the group")
     empty = [zone for zone in zones if healthy[zone] == 0]
     if len(zones) - len(empty) < min(group.desired, len(zones)):
@@ -214,23 +214,23 @@ def _healthy(value: str, zones: Sequence[str], group: ScalingGroup, targets: Tar
     return Check.of("targets", value, "", ", ".join(f"{count} in {zone}" for zone, count in sorted(healthy.items())))
 
 
-def check_clients(promised: Promised, found: Inventory) -> Check:
+def check_clients(promised: Promised, inventory: Inventory) -> Check:
     """The one way in is TCP 443 from the prefix list, and the list has those decided and nobody else."""
     plan = promised.environment.clients
     value = "; ".join(f"{entry.who} {entry.cidr}" for entry in plan.entries) or "nobody"
     name = "who may connect"
-    balancer, missing = _one("load balancer", found.load_balancers)
+    balancer, missing = _single("load balancer", inventory.load_balancers)
     if balancer is None:
         return Check.of(name, value, missing)
-    if len(found.prefix_lists) != 1:
-        return Check.of(name, value, f"one prefix list is needed, and there are {len(found.prefix_lists)}")
-    (clients,) = found.prefix_lists
+    if len(inventory.prefix_lists) != 1:
+        return Check.of(name, value, f"one prefix list is needed, and there are {len(inventory.prefix_lists)}")
+    (clients,) = inventory.prefix_lists
     decided, listed = {entry.cidr: entry.who for entry in plan.entries}, {entry.cidr for entry in clients.entries}
     wrong = [f"{cidr} may not" for cidr in sorted(listed - decided.keys())]
     wrong += [f"{cidr} ({who}) is missing" for cidr, who in decided.items() if cidr not in listed]
     ways_in = [
         rule
-        for group in found.security_groups
+        for group in inventory.security_groups
         if group.id in balancer.security_group_ids
         for rule in group.rules
         if rule.inbound
@@ -258,7 +258,7 @@ def _without_instances(name: str, value: str, promised: Promised, group: Scaling
     return Check.of(name, value, f"{group.name} has no instances")
 
 
-def _one(kind: str, resources: Sequence[Resource]) -> tuple[Resource | None, str]:
+def _single(kind: str, resources: Sequence[Resource]) -> tuple[Resource | None, str]:
     """Return the one of its kind that there must be; or None, and why not."""
     if len(resources) == 1:
         return resources[0], ""

@@ -20,42 +20,43 @@ from ops.output.report import Check
 READS = frozenset({*access.READ_BUCKET, *access.READ_OBJECTS})
 
 
-def check_dataset_policy(dataset: DatasetPlan, found: Inventory, account_id: str, partition: str) -> Check:
+def check_dataset_policy(dataset: DatasetPlan, inventory: Inventory, account_id: str, partition: str) -> Check:
     """The bucket's policy is the one decided by the environment that owns it, given as `dataset`."""
     name, value = "dataset rights", "as decided: TLS only, named readers, named writers"
-    if found.bucket is None:
+    if inventory.bucket is None:
         return Check.of(name, value, f"there is no bucket {dataset.bucket}")
     decided = _statements(access.dataset_policy(dataset, account_id, partition))
-    there = _statements(found.bucket.policy or {})
-    wrong = [f"{_told(one)}, which isn't decided" for key, one in there.items() if key not in decided]
-    wrong += [f"it lacks: {_told(one)}" for key, one in decided.items() if key not in there]
+    written = _statements(inventory.bucket.policy or {})
+    wrong = [f"{_wording(statement)}, which isn't decided" for key, statement in written.items() if key not in decided]
+    wrong += [f"it lacks: {_wording(statement)}" for key, statement in decided.items() if key not in written]
     writers = [*dataset.operator_role_arns, *(area.supplier for area in dataset.supplier_areas)]
-    evidence = f"the bucket's policy, {len(there)} statements; written by {', '.join(writers) or 'nobody'}"
+    evidence = f"the bucket's policy, {len(written)} statements; written by {', '.join(writers) or 'nobody'}"
     return Check.of(name, value, wrong, evidence)
 
 
-def check_service_role(environment: Environment, found: Inventory, partition: str) -> Check:
+def check_service_role(environment: Environment, inventory: Inventory, partition: str) -> Check:
     """The instances may read the dataset and write nothing in it, whatever else grants it."""
     name, value = "instances' rights", f"read {environment.dataset.bucket}, write nothing in it"
     wanted = access.service_role_name(environment.name)
-    role = next((one for one in found.roles if one.name == wanted), None)
+    role = next((role for role in inventory.roles if role.name == wanted), None)
     if role is None:
         return Check.of(name, value, f"there is no role {wanted}")
     decided = access.service_permissions(environment.service, environment.dataset, environment.name, partition, "")
-    never = next(one for key, one in _statements(decided).items() if one["Effect"] == "Deny")
-    statements = [one for document in role.inline.values() for one in _statements(document).values()]
+    never = next(statement for key, statement in _statements(decided).items() if statement["Effect"] == "Deny")
+    statements = [statement for document in role.inline.values() for statement in _statements(document).values()]
     wrong = [f"{role.name} also has {arn}" for arn in role.attached]
-    wrong += [f"{role.name}: {_told(one)}" for one in statements if one["Effect"] == "Allow" and _writes(one)]
-    if _key(never) not in {_key(one) for one in statements}:
-        wrong.append(f"{role.name} lacks the statement that denies writing: {_told(never)}")
+    writing = [statement for statement in statements if statement["Effect"] == "Allow" and _writes(statement)]
+    wrong += [f"{role.name}: {_wording(statement)}" for statement in writing]
+    if _key(never) not in {_key(statement) for statement in statements}:
+        wrong.append(f"{role.name} lacks the statement that denies writing: {_wording(never)}")
     policies = f"{len(role.inline)} {'policy' if len(role.inline) == 1 else 'policies'}"
     return Check.of(name, value, wrong, f"{policies} of {role.name}: reading is allowed, everything else denied")
 
 
-def check_firewall(planned: Graph, found: Inventory) -> Check:
+def check_firewall(planned: Graph, inventory: Inventory) -> Check:
     """The rules of the security groups are those of the program, `planned`, and no others."""
     decided = set(_planned_rules(planned))
-    there = set(_rules_there(found))
+    there = set(_rules_there(inventory))
     wrong = [f"{rule} is not decided" for rule in sorted(there - decided)]
     wrong += [f"{rule} is missing" for rule in sorted(decided - there)]
     evidence = f"{len(there)} rules, each as the program makes it"
@@ -63,7 +64,7 @@ def check_firewall(planned: Graph, found: Inventory) -> Check:
 
 
 def _statements(document: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-    return {_key(one): one for one in policy_statements(document)}
+    return {_key(statement): statement for statement in policy_statements(document)}
 
 
 def _key(statement: Mapping[str, Any]) -> str:
@@ -81,10 +82,10 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
 
 
 def _listed(value: object) -> list[str]:
-    return [str(one) for one in value] if isinstance(value, list | tuple) else [str(value)]
+    return [str(item) for item in value] if isinstance(value, list | tuple) else [str(value)]
 
 
-def _told(statement: Mapping[str, Any]) -> str:
+def _wording(statement: Mapping[str, Any]) -> str:
     """Return a statement as a sentence, short enough for a line."""
     verb = "allows" if statement.get("Effect") == "Allow" else "denies"
     what = ", ".join(_listed(statement["Action"])) if "Action" in statement else "all but " + ", ".join(
@@ -92,7 +93,7 @@ def _told(statement: Mapping[str, Any]) -> str:
     )  # fmt: skip
     principal = statement.get("Principal")
     names = principal.values() if isinstance(principal, Mapping) else [principal]
-    to = f" to {', '.join(one for name in names for one in _listed(name))}" if principal is not None else ""
+    to = f" to {', '.join(item for name in names for item in _listed(name))}" if principal is not None else ""
     sid = f"statement {statement['Sid']} " if statement.get("Sid") else "a statement "
     return f"{sid}{verb} {what}{to}"
 
@@ -107,7 +108,7 @@ def _writes(statement: Mapping[str, Any]) -> bool:
 
 
 def _planned_rules(planned: Graph) -> Iterable[str]:
-    names = {str(one.outputs.get("id")): one for one in planned}
+    names = {str(resource.outputs.get("id")): resource for resource in planned}
     for type_, inbound in ((types.INGRESS, True), (types.EGRESS, False)):
         for rule in planned.of_type(type_):
             group = names[str(rule.inputs["securityGroupId"])]
@@ -130,10 +131,10 @@ def _label(group: Resource) -> str:
     return str(tags.get("Name", group.name)) if isinstance(tags, Mapping) else group.name
 
 
-def _rules_there(found: Inventory) -> Iterable[str]:
-    labels = {group.id: group.tags.get("Name", group.name) for group in found.security_groups}
-    labels |= {clients.id: "clients" for clients in found.prefix_lists}
-    for group in found.security_groups:
+def _rules_there(inventory: Inventory) -> Iterable[str]:
+    labels = {group.id: group.tags.get("Name", group.name) for group in inventory.security_groups}
+    labels |= {clients.id: "clients" for clients in inventory.prefix_lists}
+    for group in inventory.security_groups:
         for rule in group.rules:
             peer = labels.get(rule.peer, "a list of AWS's" if rule.peer.startswith("pl-") else rule.peer)
             yield _sentence(labels[group.id], rule.inbound, rule.protocol, (rule.from_port, rule.to_port), peer)

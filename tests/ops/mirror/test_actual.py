@@ -20,7 +20,7 @@ from ops.aws.leftovers import Leftover
 from ops.aws.load_balancing import Listener, LoadBalancer, Target, TargetGroup
 from ops.aws.network import SecurityGroup, SecurityRule
 from ops.aws.ownership import Subject
-from ops.mirror.actual import AS_DEPLOYED, GONE, Found, Seen, Side, compared, refreshed, unknown, unlike
+from ops.mirror.actual import AS_DEPLOYED, GONE, Noted, Seen, Side, compared, refreshed, unknown, unlike
 from ops.mirror.comparison import Comparison, Level, as_text
 from tests.infra.stackfiles import CHECKOUT
 
@@ -71,10 +71,10 @@ def seen(side: Side, edits: Mapping[tuple[str, str], Mapping[str, Value] | None]
                 "outputs": {},
             }
             events.append({"resOutputsEvent": {"metadata": {"op": "same", "urn": one.urn, "new": programs}}})
-    return Seen(side=side, state=before, refreshed=refreshed(before, events), found=NOTHING)
+    return Seen(side=side, state=before, refreshed=refreshed(before, events), inventory=NOTHING)
 
 
-def drift(live: Seen, mirror: Seen) -> list[Found]:
+def drift(live: Seen, mirror: Seen) -> list[Noted]:
     return [one for one in compared(live, mirror, ENVIRONMENTS) if one.difference.allowed is None]
 
 
@@ -125,7 +125,7 @@ def test_an_attribute_that_the_program_sets_is_told_once_and_one_that_it_does_no
     def having(one: Seen, attributes: Mapping[str, str]) -> Seen:
         arn = str(one.state.of_type(TARGETS)[0].outputs["arn"])
         targets = replace(TARGET_GROUP, arn=arn, targets=(), attributes=attributes)
-        return replace(one, found=replace(NOTHING, target_groups=(targets,)))
+        return replace(one, inventory=replace(NOTHING, target_groups=(targets,)))
 
     live = having(seen("live"), {"deregistration_delay.timeout_seconds": "120", "stickiness.enabled": "false"})
     nft = seen("mirror", {(TARGETS, "tg"): {"deregistrationDelay": 5.0}})
@@ -218,7 +218,7 @@ AS_MADE = replace(
 
 def told(found: Inventory) -> list[tuple[str, str, Value, Value]]:
     """Return (type, path, Live's, the mirror's) of what the mirror's state doesn't know."""
-    seen = Seen(side="mirror", state=STATE, refreshed=STATE, found=found)
+    seen = Seen(side="mirror", state=STATE, refreshed=STATE, inventory=found)
     return [(one.type.rsplit(":", 1)[-1], one.path, one.left, one.right) for one in unknown(seen)]
 
 
@@ -295,7 +295,7 @@ def test_what_is_tagged_and_in_no_state_is_told_but_for_what_ends_with_something
         Leftover(kind="volume", id="vol-1", by="tags", reason="ends with its instance"),
         Leftover(kind="topic", id="arn:mine", by="tags"),
     )
-    (found,) = unknown(Seen(side="live", state=STATE, refreshed=STATE, found=AS_MADE, things=things))
+    (found,) = unknown(Seen(side="live", state=STATE, refreshed=STATE, inventory=AS_MADE, things=things))
     assert (found.type, found.left, found.right) == ("topic", "arn:mine", ABSENT)
     comparison = Comparison(level=Level.actual, resources=1, differences=(found,), notes=("in no state",))
     assert "topic arn:mine: only in live (in no state)" in as_text([comparison], "live", "nft")
@@ -346,13 +346,13 @@ def test_an_instance_on_its_way_out_may_be_of_an_earlier_version() -> None:
 
 
 def test_attributes_are_the_same_in_both_but_for_protection() -> None:
-    live = Seen(side="live", state=STATE, refreshed=STATE, found=AS_MADE)
+    live = Seen(side="live", state=STATE, refreshed=STATE, inventory=AS_MADE)
     balancer = replace(BALANCER, attributes={"a": "2", "deletion_protection.enabled": "true"})
     targets = replace(
         TARGET_GROUP, attributes={"stickiness.enabled": "true"}, health_check={"HealthCheckTimeoutSeconds": 6}
     )
     found = replace(AS_MADE, load_balancers=(balancer,), target_groups=(targets,))
-    mirror = Seen(side="mirror", state=STATE, refreshed=STATE, found=found)
+    mirror = Seen(side="mirror", state=STATE, refreshed=STATE, inventory=found)
     assert list(unlike(live, live)) == []
     assert [(one.path, one.left, one.right) for one in unlike(live, mirror)] == [
         ("attributes.a", "1", "2"),

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from ops.aws.compute import Instance, Member, ScalingGroup
-from ops.status.running import in_service, told
+from ops.status.running import in_service, newest_rollout
 
 STARTED = datetime(2026, 11, 23, 9, 30, tzinfo=UTC)
 
@@ -53,4 +53,4 @@ def test_instances_in_service_are_counted_by_release_and_strangers_by_image() ->
 def test_the_newest_rollout_is_told_if_there_is_something_to_tell(
     refreshes: list[dict[str, object]], sentence: str
 ) -> None:
-    assert told(refreshes) == sentence
+    assert newest_rollout(refreshes) == sentence
