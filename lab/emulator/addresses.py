@@ -24,7 +24,7 @@ class Allocated:
 
 @dataclass(frozen=True, kw_only=True)
 class Addresses:
-    """What the account was told to have."""
+    """The addresses that the account is to have."""
 
     kept: Mapping[str, str] = field(default_factory=dict)
     """Value of the tag Name -> the address that is allocated for it."""
@@ -35,21 +35,21 @@ _current = Addresses()
 
 
 def current() -> Addresses:
-    """Return what the account was told to have."""
+    """Return the addresses that the account is to have."""
     return _current
 
 
 def tell(addresses: Addresses) -> None:
-    """Put `addresses` into effect, instead of those told before."""
+    """Put `addresses` into effect, in place of those before."""
     global _current  # noqa: PLW0603  # the one state of this module: the emulator is one process
     _current = addresses
 
 
 def parse(document: object) -> Addresses:
     """Return what a JSON document tells. Raises ValueError naming what is wrong with it."""
-    known = {"kept", "allocated"}
-    if not isinstance(document, Mapping) or not set(document) <= known:
-        raise ValueError(f"addresses are {document!r}; allowed: an object with the keys {', '.join(sorted(known))}")
+    allowed = {"kept", "allocated"}
+    if not isinstance(document, Mapping) or not set(document) <= allowed:
+        raise ValueError(f"addresses are {document!r}; allowed: an object with the keys {', '.join(sorted(allowed))}")
     kept, allocated = document.get("kept") or {}, document.get("allocated") or []
     if not isinstance(kept, Mapping) or not isinstance(allocated, list):
         raise ValueError(f"addresses are {document!r}; allowed: kept is an object, allocated a list")
@@ -63,8 +63,8 @@ def _parse_allocated(document: object) -> Allocated:
     match document:
         case {"allocationId": str(allocation_id), "region": str(region), **rest} if set(rest) <= {"address"}:
             address = rest.get("address")
-            known = None if address is None else _checked(address)
-            return Allocated(allocation_id=allocation_id, address=known, region=region)
+            checked = None if address is None else _checked(address)
+            return Allocated(allocation_id=allocation_id, address=checked, region=region)
         case _:
             raise ValueError(
                 f"allocated is {document!r}; allowed: "

@@ -112,9 +112,9 @@ def _show_addresses(_: Account, __: object) -> object:
 
 
 def _put_addresses(account: Account, document: object) -> object:
-    told = addresses.parse(document)
-    addresses.tell(told)
-    ec2_dependencies.have_allocated(told, ACCOUNT)
+    wanted = addresses.parse(document)
+    addresses.tell(wanted)
+    ec2_dependencies.have_allocated(wanted, ACCOUNT)
     return _show_addresses(account, None)
 
 

@@ -76,9 +76,9 @@ def take_throttle(service: str, action: str) -> bool:
 
 def parse(document: object) -> Faults:
     """Return the faults that a JSON document asks for. Raises ValueError naming what is wrong with it."""
-    known = set(Faults().as_json())
-    if not isinstance(document, Mapping) or not set(document) <= known:
-        raise ValueError(f"faults are {document!r}; allowed: an object with the keys {', '.join(sorted(known))}")
+    allowed = set(Faults().as_json())
+    if not isinstance(document, Mapping) or not set(document) <= allowed:
+        raise ValueError(f"faults are {document!r}; allowed: an object with the keys {', '.join(sorted(allowed))}")
     return Faults(
         unhealthy_images=_parse_names(document, "unhealthyImages", "image ids"),
         throttle=_parse_throttle(document.get("throttle")),

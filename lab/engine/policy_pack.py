@@ -46,14 +46,14 @@ class Front(grpc.GenericRpcHandler):  # type: ignore[misc] # gRPC ships no types
         if self._configuration is None:
             return {}
         stack = self._configuration
-        told = {
+        variables = {
             "PULUMI_ORGANIZATION": stack.organization,
             "PULUMI_PROJECT": stack.project,
             "PULUMI_STACK": stack.stack,
             "PULUMI_DRY_RUN": "true" if stack.dry_run else "false",
             "PULUMI_CONFIG": json.dumps(dict(stack.config)),
         }
-        return {name: value for name, value in told.items() if value}
+        return {name: value for name, value in variables.items() if value}
 
     def attach(self, first_line: bytes) -> None:
         """Pass calls on to the pack that listens on the port which `first_line`, the first of its output, names."""

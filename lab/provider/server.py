@@ -106,16 +106,16 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
     ) -> provider_pb2.CheckResponse:
         """Refuse arguments that pulumi_aws doesn't have, and those that the stand-in doesn't honour."""
         news, _secrets = decode(request.news)
-        known = schema.provider_entry()["inputs"]
+        arguments = schema.provider_entry()["inputs"]
         problems = [
             Problem(name, f'"{name}" is not a valid configuration key of the AWS provider')
             for name in news
-            if name not in known and name not in ("version", "pluginDownloadURL") and not name.startswith("__")
+            if name not in arguments and name not in ("version", "pluginDownloadURL") and not name.startswith("__")
         ]
         problems += [
             Problem(name, f"the lab's stand-in doesn't implement the provider's {name}")
             for name, value in news.items()
-            if name in known and name not in CONFIGURATION and value not in (None, "", "[]", "{}", "false", False)
+            if name in arguments and name not in CONFIGURATION and value not in (None, "", "[]", "{}", "false", False)
         ]
         return provider_pb2.CheckResponse(inputs=request.news, failures=_failures(problems))
 
@@ -187,10 +187,10 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         """What AWS has now; an empty id says that it has nothing."""
         state, secrets = decode(request.properties)
         before, input_secrets = decode(request.inputs)
-        found = lifecycle.read(_row(request.urn), self._connected(), request.id, before, state)
-        if found is None:
+        there = lifecycle.read(_row(request.urn), self._connected(), request.id, before, state)
+        if there is None:
             return provider_pb2.ReadResponse()
-        outputs, inputs = found
+        outputs, inputs = there
         return provider_pb2.ReadResponse(
             id=request.id,
             properties=encode(outputs, secrets | input_secrets),
@@ -289,17 +289,17 @@ def _config_change(name: str, olds: Mapping[str, Any], news: Mapping[str, Any]) 
     return Change(name, Kind.UPDATE if name in news else Kind.DELETE)
 
 
-def _diff_response(found: Differences) -> provider_pb2.DiffResponse:
+def _diff_response(differences: Differences) -> provider_pb2.DiffResponse:
     response = provider_pb2.DiffResponse(
-        changes=provider_pb2.DiffResponse.DIFF_SOME if found.changes else provider_pb2.DiffResponse.DIFF_NONE,
-        diffs=sorted({change.property for change in found.changes}),
-        replaces=sorted({change.property for change in found.changes if change.path in found.replacing}),
-        deleteBeforeReplace=found.delete_before_replace,
+        changes=provider_pb2.DiffResponse.DIFF_SOME if differences.changes else provider_pb2.DiffResponse.DIFF_NONE,
+        diffs=sorted({change.property for change in differences.changes}),
+        replaces=sorted({change.property for change in differences.changes if change.path in differences.replacing}),
+        deleteBeforeReplace=differences.delete_before_replace,
         hasDetailedDiff=True,
     )
-    for change in found.changes:
+    for change in differences.changes:
         in_place, replacing = _KINDS[change.kind]
-        response.detailedDiff[change.path].kind = replacing if change.path in found.replacing else in_place
+        response.detailedDiff[change.path].kind = replacing if change.path in differences.replacing else in_place
     return response
 
 

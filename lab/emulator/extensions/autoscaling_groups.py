@@ -34,7 +34,7 @@ from moto.elbv2.models import elbv2_backends
 from lab.emulator import clock, faults
 from lab.emulator.extensions.autoscaling_schedules import AlreadyExists, Schedules
 from lab.emulator.extensions.elbv2_target_groups import INITIAL_SECONDS, TargetGroups
-from lab.emulator.extensions.hooks import adds_to, each, extends
+from lab.emulator.extensions.hooks import adds_to, each, extends, is_true
 from lab.emulator.target_tracking import PERIOD_SECONDS, Fleet, Tracking
 
 BOOT_SECONDS = 30.0
@@ -372,7 +372,7 @@ class Group(FakeAutoScalingGroup):
                 and policy.enabled
                 and metric.get("PredefinedMetricType") == "ASGAverageCPUUtilization"
             ):
-                scales_in = not _true(getattr(settings, "DisableScaleIn", False))
+                scales_in = not is_true(getattr(settings, "DisableScaleIn", False))
                 key = (policy.name, float(settings.TargetValue), scales_in)
                 tracking[policy.name] = self.trackings.setdefault(
                     key, Tracking(target_percent=key[1], scales_in=scales_in)
@@ -550,8 +550,8 @@ def _volumes(data: dict[str, Any]) -> dict[str, Any]:
                         # The image's own size in AWS; the lab's images are as small as one can be.
                         "VolumeSize": IMAGE_SIZE_GIB,
                         **one.get("Ebs", {}),
-                        "Encrypted": _true(one.get("Ebs", {}).get("Encrypted")),
-                        "DeleteOnTermination": _true(one.get("Ebs", {}).get("DeleteOnTermination")),
+                        "Encrypted": is_true(one.get("Ebs", {}).get("Encrypted")),
+                        "DeleteOnTermination": is_true(one.get("Ebs", {}).get("DeleteOnTermination")),
                     },
                 }
                 for one in mappings
@@ -560,10 +560,6 @@ def _volumes(data: dict[str, Any]) -> dict[str, Any]:
         if mappings
         else {}
     )
-
-
-def _true(value: object) -> bool:
-    return str(value).lower() == "true"
 
 
 def _backend(response: AutoScalingResponse) -> Any:

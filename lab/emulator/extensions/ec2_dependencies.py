@@ -164,15 +164,15 @@ def _is_attached(gateway: Any, vpc_id: str) -> bool:
     return gateway.vpc is not None and gateway.vpc.id == vpc_id
 
 
-def have_allocated(told: addresses.Addresses, account: str) -> None:
-    """Let `account` have the addresses that it was told it has. Raises ValueError if AWS has no such region."""
-    for one in told.allocated:
-        if one.region not in ec2_backends[account].regions:
-            raise ValueError(f"region is {one.region!r}; allowed: {', '.join(ec2_backends[account].regions)}")
-        backend = ec2_backends[account][one.region]
-        if all(there.allocation_id != one.allocation_id for there in backend.addresses):
-            made = backend.allocate_address("vpc", one.address)
-            made.allocation_id = made.id = one.allocation_id
+def have_allocated(wanted: addresses.Addresses, account: str) -> None:
+    """Let `account` have the addresses that it is to have. Raises ValueError if AWS has no such region."""
+    for address in wanted.allocated:
+        if address.region not in ec2_backends[account].regions:
+            raise ValueError(f"region is {address.region!r}; allowed: {', '.join(ec2_backends[account].regions)}")
+        backend = ec2_backends[account][address.region]
+        if all(there.allocation_id != address.allocation_id for there in backend.addresses):
+            made = backend.allocate_address("vpc", address.address)
+            made.allocation_id = made.id = address.allocation_id
 
 
 def still_kept(account: str) -> dict[str, str]:

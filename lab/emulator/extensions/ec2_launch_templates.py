@@ -81,22 +81,22 @@ class Versions(EC2Response):
         return _answer_as_moto(self)
 
     def delete_launch_template_versions(self) -> ActionResult:
-        """DeleteLaunchTemplateVersions: each is deleted, or told why not."""
+        """DeleteLaunchTemplateVersions: each is deleted, or refused with a reason."""
         template = _named(self)
         self.error_on_dryrun()
         deleted, refused = [], []
         for number in self._get_param("Versions", []):
-            told = {"LaunchTemplateId": template.id, "LaunchTemplateName": template.name, "VersionNumber": int(number)}
-            version = next((one for one in template.versions if one.number == int(number)), None)
+            shown = {"LaunchTemplateId": template.id, "LaunchTemplateName": template.name, "VersionNumber": int(number)}
+            version = next((version for version in template.versions if version.number == int(number)), None)
             if version is None:
                 code, message = "launchTemplateVersionDoesNotExist", f"Version {number} does not exist."
             elif template.is_default(version):
                 code, message = "unexpectedError", f"Version {number} is the default version of the launch template."
             else:
                 template.versions.remove(version)
-                deleted.append(told)
+                deleted.append(shown)
                 continue
-            refused.append({**told, "ResponseError": {"Code": code, "Message": message}})
+            refused.append({**shown, "ResponseError": {"Code": code, "Message": message}})
         return ActionResult(
             {
                 "SuccessfullyDeletedLaunchTemplateVersions": deleted,
@@ -108,10 +108,10 @@ class Versions(EC2Response):
 def _named(request: EC2Response) -> LaunchTemplate:
     backend: Any = request.ec2_backend
     name, template_id = (request._get_param(f"LaunchTemplate{key}") for key in ("Name", "Id"))
-    found: LaunchTemplate = (
+    template: LaunchTemplate = (
         backend.get_launch_template(template_id) if template_id else backend.get_launch_template_by_name(name)
     )
-    return found
+    return template
 
 
 @adds_to(LaunchTemplate)

@@ -47,3 +47,8 @@ def adds_to(changed: type) -> Callable[[Extension], Extension]:
 def each(backends: BackendDict[Any], kind: type[Backend]) -> list[Backend]:
     """Return the backends that there are, of every account and region."""
     return [backend for _, _, backend in backends.iter_backends() if isinstance(backend, kind)]
+
+
+def is_true(flag: object) -> bool:
+    """Tell whether a flag is set, which moto has as a text or as a boolean, by where it comes from."""
+    return str(flag).lower() == "true"

@@ -24,7 +24,7 @@ from moto.s3.models import FakeBucket, S3Backend, s3_backends
 from moto.s3.responses import S3Response
 from werkzeug.wrappers import Request as WSGIRequest
 
-from lab.emulator.extensions.hooks import adds_to, extends
+from lab.emulator.extensions.hooks import adds_to, extends, is_true
 from lab.emulator.extensions.iam_identities import caller, identity_statements
 from lab.emulator.policy_evaluation import (
     Decision,
@@ -129,7 +129,7 @@ class BucketPolicies(S3Backend):
         bucket = self.get_bucket(bucket_name)
         statements = _checked_statements(policy, bucket_name, self.account_id)
         block = bucket.public_access_block
-        if block is not None and _is_on(block.block_public_policy) and any(map(is_public, statements)):
+        if block is not None and is_true(block.block_public_policy) and any(map(is_public, statements)):
             resource = f"arn:aws:s3:::{bucket_name}"
             raise S3ClientError(
                 "AccessDenied",
@@ -146,7 +146,7 @@ def is_allowed(bucket: FakeBucket, action: str, resource: str, http: WSGIRequest
     principal = _caller(http, bucket)
     request = Request(action, resource, request_context(principal or ANYBODY, http))
     if principal is None:
-        restricted = bucket.public_access_block is not None and _is_on(
+        restricted = bucket.public_access_block is not None and is_true(
             bucket.public_access_block.restrict_public_buckets
         )
         return not restricted and evaluate_resource(statements, request, ANYBODY).decision is Decision.ALLOWED
@@ -217,10 +217,6 @@ def _caller(http: WSGIRequest, bucket: FakeBucket) -> Principal | None:
     if signed or "Signature" in http.args:
         return caller(signed, bucket.account_id)
     return None
-
-
-def _is_on(value: object) -> bool:
-    return str(value).lower() == "true"
 
 
 def _checked_statements(policy: bytes, bucket_name: str, account_id: str) -> list[Statement]:

@@ -16,7 +16,7 @@ from moto.sns.exceptions import SNSInvalidParameter
 from moto.sns.models import SNSBackend, Subscription, Topic, sns_backends
 from moto.sns.responses import SNSResponse
 
-from lab.emulator.extensions.hooks import adds_to, extends
+from lab.emulator.extensions.hooks import adds_to, extends, is_true
 
 CONFIRMED_BY_HAND = ("email", "email-json", "http", "https")
 ATTRIBUTES = (
@@ -98,7 +98,7 @@ class TopicActions(SNSResponse):
         """Subscribe: a pending one's ARN is told only to who asks for it."""
         answer: Any = _moto_subscribe(self)
         arn = answer.result["SubscriptionArn"]
-        asked = str(self._get_param("ReturnSubscriptionArn")).lower() == "true"
+        asked = is_true(self._get_param("ReturnSubscriptionArn"))
         if is_pending(self.backend.subscriptions[arn]) and not asked:
             return ActionResult({"SubscriptionArn": "pending confirmation"})
         return ActionResult({"SubscriptionArn": arn})
@@ -114,7 +114,7 @@ class TopicActions(SNSResponse):
 
 def is_pending(subscription: Subscription) -> bool:
     """Tell whether the subscription waits to be confirmed."""
-    return str(subscription.attributes.get("PendingConfirmation")).lower() == "true" and not subscription.confirmed
+    return is_true(subscription.attributes.get("PendingConfirmation")) and not subscription.confirmed
 
 
 def _listed(answer: Any) -> ActionResult:
