@@ -17,6 +17,9 @@ LARGEST_PREFIX, SMALLEST_PREFIX = 16, 24
 
 ZONE_LETTERS = "abcdefgh"
 
+PRIVATE_RANGES = tuple(IPv4Network(text) for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"))
+"""RFC 1918: what a VPC is made from."""
+
 
 def zone_plan(cidr: IPv4Network, zone: str) -> ZonePlan:
     """Return the ranges of one zone, known by its last letter, in a VPC of /16 to /24."""

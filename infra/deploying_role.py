@@ -240,7 +240,7 @@ def policy(graph: Graph, aws: AwsPlan, dataset: DatasetPlan, account_id: str, pa
     Roles, buckets, records and regions are held to those of the environment, and nothing that is tagged as another's
     may be changed. What is untagged isn't held to anything. Raises ConfigError for a type that isn't described here.
     """
-    used = {one.type for one in graph if one.type.startswith("aws:") or one.type == types.ROLLOUT}
+    used = {type_ for resource in graph if (type_ := resource.type).startswith("aws:") or type_ == types.ROLLOUT}
     unknown = sorted(used - ACTIONS.keys())
     if unknown:
         raise ConfigError(
@@ -308,7 +308,7 @@ def policy(graph: Graph, aws: AwsPlan, dataset: DatasetPlan, account_id: str, pa
 
 
 def _by_service(actions: Iterable[str]) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
+    by_service: dict[str, list[str]] = {}
     for action in sorted(actions):
-        found.setdefault(action.split(":")[0], []).append(action)
-    return found
+        by_service.setdefault(action.split(":")[0], []).append(action)
+    return by_service

@@ -31,7 +31,7 @@ STALE_LOCK = timedelta(hours=6)
 """Where the limits can't be read, and something has to go all the same."""
 
 YEARS = range(2000, 3000)
-"""Of a time that somebody can have meant. At both ends of the calendar, adding to one or changing its zone fails."""
+"""Years of a plausible time. At both ends of the calendar, adding to a time or changing its zone fails."""
 
 _UNITS = {"d": timedelta(days=1), "h": timedelta(hours=1), "m": timedelta(minutes=1), "s": timedelta(seconds=1)}
 _DURATION = re.compile(r"(?:(\d{1,6})d)?(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,6})s)?", re.ASCII)
@@ -77,7 +77,7 @@ class Limits(Settings):
 
 @dataclass(frozen=True, kw_only=True)
 class Lifetime:
-    """From when until when an environment is there, and from when its instances run. Times are UTC, whole seconds."""
+    """When an environment begins and ends, and from when its instances run. Times are UTC, whole seconds."""
 
     created_at: datetime
     starts_at: datetime | None
@@ -86,7 +86,7 @@ class Lifetime:
 
 @dataclass(frozen=True, kw_only=True)
 class Wish:
-    """What somebody wants an environment for, validated one by one; `configuration` makes a stack's of it."""
+    """What somebody wants of an environment, each part valid; `configuration` makes a stack's settings of it."""
 
     name: str
     like: str
@@ -109,11 +109,11 @@ def limits_of(folder: Path) -> Limits:
         raise ConfigError(
             [
                 Problem(
-                    where=f"{LIMITS}: {'.'.join(str(part) for part in one['loc'])}".removesuffix(": "),
-                    message=f"{one['msg'].removeprefix('Value error, ')}",
+                    where=f"{LIMITS}: {'.'.join(str(part) for part in detail['loc'])}".removesuffix(": "),
+                    message=detail["msg"].removeprefix("Value error, "),
                     fix=f"edit {LIMITS}; docs/ephemeral.md says what each line means",
                 )
-                for one in error.errors()
+                for detail in error.errors()
             ]
         ) from None
 
@@ -121,11 +121,11 @@ def limits_of(folder: Path) -> Limits:
 def check_name(name: str, committed: Collection[str]) -> str:
     """Return `name` if an environment made for one test may have it; `committed` are the stacks with a file.
 
-    Names of what it makes begin with its own. One that began with a permanent environment's and a hyphen could meet
-    that one's. Raises ConfigError.
+    What it makes has names that begin with `name` and a hyphen, so `live-x` could meet the names of Live.
+    Raises ConfigError.
     """
     check_stack_name(name)
-    taken = sorted(one for one in {*PERMANENT, *committed} if name == one or name.startswith(f"{one}-"))
+    taken = sorted(stack for stack in {*PERMANENT, *committed} if name == stack or name.startswith(f"{stack}-"))
     if taken:
         raise _wrong(
             "NAME",
@@ -142,7 +142,7 @@ def duration(text: str, option: str) -> timedelta:
     A day is 24 hours. Raises ConfigError.
     """
     matched = _DURATION.fullmatch(text)
-    parts = [int(one) for one in matched.groups(default="0")] if matched and text else []
+    parts = [int(count) for count in matched.groups(default="0")] if matched and text else []
     long = sum((count * unit for count, unit in zip(parts, _UNITS.values(), strict=False)), timedelta())
     if not long:
         raise _wrong(option, f"is {_shown(text)}; allowed: days, hours, minutes, seconds, such as 72h or 1d12h", "")
@@ -182,18 +182,18 @@ def lifetime(
     return Lifetime(created_at=created_at, starts_at=starts_at, expires_at=expires_at)
 
 
-def extended(known: Lifetime, now: datetime, ttl: timedelta, limits: Limits) -> Lifetime:
-    """Return `known` with an expiry `ttl` from `now`. What has begun has no start any more. Raises ConfigError."""
+def extended(lifetime: Lifetime, now: datetime, ttl: timedelta, limits: Limits) -> Lifetime:
+    """Return `lifetime` with an expiry `ttl` from `now`, and without a start that has passed. Raises ConfigError."""
     expires_at = now.astimezone(UTC).replace(microsecond=0) + ttl
-    if expires_at <= known.expires_at:
+    if expires_at <= lifetime.expires_at:
         raise _wrong(
             "--ttl",
-            f"would end at {stamp(expires_at)} what ends at {stamp(known.expires_at)}; allowed: later",
+            f"would end at {stamp(expires_at)} what ends at {stamp(lifetime.expires_at)}; allowed: later",
             "to end it early: eps-dos ephemeral destroy",
         )
-    _within(known.created_at, expires_at, limits)
-    starts_at = known.starts_at if known.starts_at and known.starts_at > now else None
-    return Lifetime(created_at=known.created_at, starts_at=starts_at, expires_at=expires_at)
+    _within(lifetime.created_at, expires_at, limits)
+    starts_at = lifetime.starts_at if lifetime.starts_at and lifetime.starts_at > now else None
+    return Lifetime(created_at=lifetime.created_at, starts_at=starts_at, expires_at=expires_at)
 
 
 def free_network(name: str, taken: Iterable[IPv4Network], limits: Limits) -> IPv4Network:
@@ -234,14 +234,7 @@ def configuration(wish: Wish, stacks: Mapping[str, Mapping[str, Any]], network: 
         raise _wrong("--live-data", f"is given, and {wish.like} mirrors nothing; allowed: with --like nft", "")
     zone = own.get("hostedZone") or own_of(stacks.get(str(mirrored), {})).get("hostedZone")
     bucket = f"{NAMESPACE}-{wish.name}-dataset"
-    made: dict[str, Any] = {
-        "createdAt": stamp(wish.lifetime.created_at),
-        "expiresAt": stamp(wish.lifetime.expires_at),
-        "owner": wish.owner,
-        "like": wish.like,
-    }
-    if wish.lifetime.starts_at is not None:
-        made["startsAt"] = stamp(wish.lifetime.starts_at)
+    made: dict[str, Any] = {**_times(wish.lifetime), "owner": wish.owner, "like": wish.like}
     if wish.image_id is not None:
         made["imageId"] = wish.image_id
     if wish.clients:
@@ -269,14 +262,16 @@ def configuration(wish: Wish, stacks: Mapping[str, Mapping[str, Any]], network: 
     return {**aws, **{f"{NAMESPACE}:{key}": value for key, value in own.items()}}
 
 
-def with_lifetime(settings: Mapping[str, Any], known: Lifetime) -> dict[str, Any]:
+def with_lifetime(settings: Mapping[str, Any], lifetime: Lifetime) -> dict[str, Any]:
     """Return a stack's configuration with another lifetime, everything else as it was."""
     key = f"{NAMESPACE}:ephemeral"
     made = {name: value for name, value in dict(settings[key]).items() if name != "startsAt"}
-    made |= {"createdAt": stamp(known.created_at), "expiresAt": stamp(known.expires_at)}
-    if known.starts_at is not None:
-        made["startsAt"] = stamp(known.starts_at)
-    return {**settings, key: made}
+    return {**settings, key: {**made, **_times(lifetime)}}
+
+
+def _times(lifetime: Lifetime) -> dict[str, str]:
+    times = {"createdAt": lifetime.created_at, "expiresAt": lifetime.expires_at, "startsAt": lifetime.starts_at}
+    return {key: stamp(at) for key, at in times.items() if at is not None}
 
 
 def _within(created_at: datetime, expires_at: datetime, limits: Limits) -> None:

@@ -17,7 +17,7 @@ from functools import cached_property
 from typing import TypeAlias
 
 from infra import types
-from infra.values import sequence
+from infra.values import objects, sequence
 
 Value: TypeAlias = object
 """What JSON can hold, or one of the marks below."""
@@ -132,11 +132,12 @@ class Graph:
 
         Raises LookupError with the list of those of the type, if there is none or more than one.
         """
-        found = [resource for resource in self.of_type(type_) if resource.name == name]
-        if len(found) != 1:
-            there = ", ".join(sorted(resource.name for resource in self.of_type(type_))) or "none"
-            raise LookupError(f"{self.stack}: {len(found)} of {type_} named {name}; of this type there are: {there}")
-        return found[0]
+        of_type = self.of_type(type_)
+        matching = [resource for resource in of_type if resource.name == name]
+        if len(matching) != 1:
+            there = ", ".join(sorted(resource.name for resource in of_type)) or "none"
+            raise LookupError(f"{self.stack}: {len(matching)} of {type_} named {name}; of this type there are: {there}")
+        return matching[0]
 
     def key(self, urn: str) -> str:
         """Return what a resource is, whichever stack it is in: types and own name, less the stack's."""
@@ -151,7 +152,7 @@ class Graph:
     @cached_property
     def identities(self) -> Mapping[str, str]:
         """What identifies resources of this graph (ids, ARNs, names, addresses) -> the reference that stands for it."""
-        found = {name: f"<shared {name}>" for name in self.shared}
+        references = {name: f"<shared {name}>" for name in self.shared}
         for resource in self:
             # A stack and its components are nothing in AWS, and a record's name is chosen: compared as it is written.
             if "id" not in resource.outputs or resource.type == types.RECORD:
@@ -159,11 +160,11 @@ class Graph:
             label = f"{resource.type}::{_without_stack(resource.name, self.stack)}"
             for property_name in IDENTIFYING:
                 value = resource.outputs.get(property_name)
-                # What holds a shared name (the ARN of a bucket) is told by that name, in both graphs alike.
+                # What holds a shared name (the ARN of a bucket) stays as it is, in both graphs alike.
                 named = isinstance(value, str) and len(value) >= SHORTEST_IDENTITY
                 if named and not any(name in str(value) for name in self.shared):
-                    found.setdefault(str(value), f"<{label}.{property_name}>")
-        return found
+                    references.setdefault(str(value), f"<{label}.{property_name}>")
+        return references
 
     def normalised(self, value: Value) -> Value:
         """Return `value` with JSON parsed, and with what identifies resources of this graph, or it, made references.
@@ -288,25 +289,24 @@ def compare(
     compared without regard to order, which AWS's lists of ids, rules and entries don't have; with `keyed`, those of
     objects that have a name (`NAMING`) element by element: `entries.192.0.2.0/28.description`.
     """
-    found: list[Difference] = []
-    left_by_key, right_by_key = ({graph.key(one.urn): one for one in graph} for graph in (left, right))
-    for key in sorted(left_by_key.keys() | right_by_key.keys()):
-        one, other = left_by_key.get(key), right_by_key.get(key)
-        if one is None or other is None:
-            present = (ABSENT, key) if one is None else (key, ABSENT)
-            found.append(_judged(Difference(key=key, path="", left=present[0], right=present[1]), allowed))
+    differences: list[Difference] = []
+    lefts, rights = ({graph.key(resource.urn): resource for resource in graph} for graph in (left, right))
+    for key in sorted(lefts.keys() | rights.keys()):
+        if key not in lefts or key not in rights:
+            present = (key, ABSENT) if key in lefts else (ABSENT, key)
+            differences.append(_judged(Difference(key=key, path="", left=present[0], right=present[1]), allowed))
             continue
-        both = _compared(left, one), _compared(right, other)
+        both = _compared(left, lefts[key]), _compared(right, rights[key])
         if keyed:
             both = named_both(*both)
         here = [entry for entry in allowed if _is_of(entry, key)]
         whole = [entry.path for entry in here if entry.whole]
         judged = [
-            _judged(Difference(key=key, path=path, left=a, right=b), here)
-            for path, a, b in differing(*both, whole=whole)
+            _judged(Difference(key=key, path=path, left=left_value, right=right_value), here)
+            for path, left_value, right_value in differing(*both, whole=whole)
         ]
-        found += [*judged, *_not_as_it_must_be(key, both, here, judged)]
-    return tuple(found)
+        differences += [*judged, *_not_as_it_must_be(key, both, here, judged)]
+    return tuple(differences)
 
 
 def differing(
@@ -315,7 +315,7 @@ def differing(
     """Yield (path, left, right) wherever two normalised values differ: `healthCheck.interval`, `entries[]`.
 
     Elements of lists that only one side has are paired in order if both have equally many, so that one changed number
-    in a list of objects is one difference. Lists at paths that match one of `whole` are told as they are.
+    in a list of objects is one difference. Lists at paths that match one of `whole` stay whole.
     """
     # A list without elements has none with a name either (`named`).
     left = {} if left == [] and isinstance(right, Mapping) else left
@@ -329,43 +329,43 @@ def differing(
         if (only_left or only_right) and any(_path_matches(path, pattern) for pattern in whole):
             yield path, left, right
         elif len(only_left) == len(only_right):
-            for one, other in zip(only_left, only_right, strict=True):
-                yield from differing(one, other, f"{path}[]", whole)
+            for pair in zip(only_left, only_right, strict=True):
+                yield from differing(*pair, f"{path}[]", whole)
         else:
-            yield from ((f"{path}[]", one, ABSENT) for one in only_left)
-            yield from ((f"{path}[]", ABSENT, other) for other in only_right)
+            yield from ((f"{path}[]", element, ABSENT) for element in only_left)
+            yield from ((f"{path}[]", ABSENT, element) for element in only_right)
     # In Python True is 1; in AWS a switch is no number.
     elif left != right or isinstance(left, bool) != isinstance(right, bool):
         yield path, left, right
 
 
 def _not_as_it_must_be(
-    key: str, both: tuple[Value, Value], here: Sequence[Allowed], found: Sequence[Difference]
+    key: str, both: tuple[Value, Value], here: Sequence[Allowed], differences: Sequence[Difference]
 ) -> Iterator[Difference]:
-    """Yield what must be otherwise and hasn't been found yet: equal values, or an object whose parts all may be so."""
-    wrong = [one.path for one in found if one.allowed is None]
+    """Yield what `here` doesn't let stand and `differences` lack: equal values, objects whose parts may all differ."""
+    wrong = [difference.path for difference in differences if difference.allowed is None]
     for entry in here:
         for path, left, right in _values_at(entry.path, *both) if entry.must and entry.holds else ():
-            told = any(one.startswith(path) or path.startswith(one) for one in wrong)
-            if not told and entry.holds and not entry.holds(left, right):
+            reported = any(other.startswith(path) or path.startswith(other) for other in wrong)
+            if not reported and entry.holds and not entry.holds(left, right):
                 yield Difference(key=key, path=path, left=left, right=right)
 
 
 def _values_at(
-    path: str, left: Value, right: Value, so_far: str = "", exact: bool = True
+    path: str, left: Value, right: Value, reached: str = "", exact: bool = True
 ) -> Iterator[tuple[str, Value, Value]]:
     """Yield (path, left, right) of the values at `path`, where both have one; `*` as a part stands for any key.
 
-    That neither has one is told where both have what it would be in; behind a `*` nobody knows in which.
+    Where neither has a value, both are ABSENT if both have what it would be in; never behind a `*`, which names no key.
     """
     if not path:
-        yield so_far, left, right
+        yield reached, left, right
         return
     if not isinstance(left, Mapping) or not isinstance(right, Mapping):
         return
     there = [key for key in left.keys() | right.keys() if path == key or path.startswith(f"{key}.")]
-    if so_far and not there and exact and not path.startswith("*"):
-        yield f"{so_far}.{path}", ABSENT, ABSENT
+    if reached and not there and exact and not path.startswith("*"):
+        yield f"{reached}.{path}", ABSENT, ABSENT
     for key in sorted(left.keys() & right.keys()):
         first, _, rest_of_any = path.partition(".")
         if first == "*":
@@ -375,7 +375,8 @@ def _values_at(
             rest = path[len(key) + 1 :]
         else:
             continue
-        yield from _values_at(rest, left[key], right[key], f"{so_far}.{key}" if so_far else key, exact and first != "*")
+        inside = f"{reached}.{key}" if reached else key
+        yield from _values_at(rest, left[key], right[key], inside, exact and first != "*")
 
 
 NAMING = ("Sid", "cidr", "key", "label", "subnetId", "resourceType", "deviceName", "deviceIndex", "path", "title")
@@ -388,12 +389,12 @@ def named(value: Value) -> Value:
         return {key: named(item) for key, item in value.items()}
     if not isinstance(value, list):
         return value
-    if value and all(isinstance(one, Mapping) for one in value):
+    if value and all(isinstance(element, Mapping) for element in value):
         for naming in NAMING:
-            names = [_name_of(one, naming) for one in value]
+            names = [_name_of(element, naming) for element in value]
             if all(isinstance(name, str | float) for name in names) and len(set(map(str, names))) == len(names):
-                return {str(name): named(one) for name, one in zip(names, value, strict=True)}
-    return [named(one) for one in value]
+                return {str(name): named(element) for name, element in zip(names, value, strict=True)}
+    return [named(element) for element in value]
 
 
 def named_both(left: Value, right: Value) -> tuple[Value, Value]:
@@ -410,7 +411,8 @@ def named_both(left: Value, right: Value) -> tuple[Value, Value]:
         return named(left), named(right)
     for naming in NAMING if left and right else ():
         names = [
-            [_name_of(one, naming) if isinstance(one, Mapping) else None for one in side] for side in (left, right)
+            [_name_of(element, naming) if isinstance(element, Mapping) else None for element in side]
+            for side in (left, right)
         ]
         if all(isinstance(name, str | float) for side in names for name in side) and any(
             len(set(side)) == len(side) for side in names
@@ -443,11 +445,11 @@ def _only_in_one(left: list[Value], right: list[Value]) -> tuple[list[Value], li
     rest = list(right)
     only_left = []
     for item in left:
-        found = next((index for index, other in enumerate(rest) if same(item, other)), None)
-        if found is None:
+        twin = next((index for index, other in enumerate(rest) if same(item, other)), None)
+        if twin is None:
             only_left.append(item)
         else:
-            del rest[found]
+            del rest[twin]
     return sorted(only_left, key=_order), sorted(rest, key=_order)
 
 
@@ -506,10 +508,10 @@ def _from_state(state: Mapping[str, Value]) -> Resource:
         inputs=plain_properties(state.get("inputs")),
         outputs={**plain_properties(state.get("outputs")), **({"id": state["id"]} if state.get("id") else {})},
         parent=str(options["parent"]) if options["parent"] else None,
-        dependencies=tuple(sorted(str(one) for one in sequence(options["dependencies"]))),
+        dependencies=tuple(sorted(map(str, sequence(options["dependencies"])))),
         protect=bool(state.get("protect", False)),
         retain_on_delete=bool(state.get("retainOnDelete", False)),
-        ignore_changes=tuple(sorted(str(one) for one in sequence(options["ignoreChanges"]))),
+        ignore_changes=tuple(sorted(map(str, sequence(options["ignoreChanges"])))),
         # A reference to a provider is its URN and its id, joined by ::.
         provider=str(options["provider"]).rsplit("::", 1)[0] if options["provider"] else "",
     )
@@ -544,9 +546,7 @@ def policy_statements(document: Value) -> tuple[Mapping[str, Value], ...]:
     """
     parsed = json_document(document) if isinstance(document, str) else document
     statements = parsed.get("Statement", []) if isinstance(parsed, Mapping) else []
-    return tuple(
-        one for one in (statements if isinstance(statements, list) else [statements]) if isinstance(one, Mapping)
-    )
+    return tuple(objects(statements if isinstance(statements, list) else [statements]))
 
 
 def json_document(text: str) -> Value | None:

@@ -26,6 +26,7 @@ from infra.graph import (
     without_own_name,
 )
 from infra.tags import EXPIRY_TAG
+from infra.values import sequence
 
 ZONE_ID = re.compile(r"Z[A-Z0-9]{1,31}")
 IMAGE_ID = re.compile(r"ami-[0-9a-f]+")
@@ -90,9 +91,9 @@ def _names_and_ranges(live: Environment, mirror: Environment) -> Iterable[Allowe
         texts = _written(configured[key], live), _written(configuration[key], mirror)
         yield from _own(types.LAUNCH_TEMPLATE, path, reason, *texts)
     for key in sorted((live.tags.keys() | mirror.tags.keys()) - {"Environment"}):
-        values = tuple(_written(one.tags[key], one) if key in one.tags else ABSENT for one in (live, mirror))
-        if values[0] != values[1]:
-            yield from _tag(key, *values)
+        lives_value, value = (_written(own.tags[key], own) if key in own.tags else ABSENT for own in (live, mirror))
+        if lives_value != value:
+            yield from _tag(key, lives_value, value)
 
 
 def _tag(key: str, lives: Value, own: Value) -> Iterable[Allowed]:
@@ -148,11 +149,12 @@ def _capacity(live: Environment, mirror: Environment) -> Iterable[Allowed]:
         yield from _own(
             types.SCALING_POLICY, "targetTrackingConfiguration.disableScaleIn", empty, left=False, right=True
         )
-    windows = sorted({one.name for one in own.schedules} - {one.name for one in lives.schedules})
+    added = {plan.name for plan in own.schedules} - {plan.name for plan in lives.schedules}
+    windows = sorted(f"<stack>-{name}" for name in added)
     window = "its instances run from a time on"
-    for schedule in windows:
-        yield Allowed(type=types.SCHEDULE, name=f"<stack>-{schedule}", path="", reason=window, holds=_only_right)
-    yield from _dependencies(types.ROLLOUT, window, more=[f"{types.SCHEDULE}::<stack>-{one}" for one in windows])
+    for name in windows:
+        yield Allowed(type=types.SCHEDULE, name=name, path="", reason=window, holds=_only_right)
+    yield from _dependencies(types.ROLLOUT, window, more=[f"{types.SCHEDULE}::{name}" for name in windows])
 
 
 def _release(live: Environment, mirror: Environment) -> Iterable[Allowed]:
@@ -201,7 +203,7 @@ def _dataset(live: Environment, mirror: Environment) -> Iterable[Allowed]:
         yield from _own(types.BUCKET, f"(options).{option}", reason, lives.protected, own.protected)
     policies = _each_is(_policy_of(live), _policy_of(mirror))
     yield Allowed(type=types.BUCKET_POLICY, path="policy.Statement", reason=reason, holds=policies, must=True)
-    # Part by part, to be told so; together they are what the line above says.
+    # Part by part, to be shown so; together they are what the line above says.
     for part in ("Readers*", "Supplier*"):
         yield Allowed(type=types.BUCKET_POLICY, path=f"policy.Statement.{part}", reason=reason, holds=_only_left)
     yield Allowed(type=types.BUCKET_POLICY, path="policy.Statement.Operators*", reason="other people operate it")
@@ -231,10 +233,10 @@ def _protection(live: Environment, mirror: Environment) -> Iterable[Allowed]:
 
 
 def _addresses_made(live: Environment, mirror: Environment) -> tuple[list[str], list[str]]:
-    """Return what only the one's, and only the other's load balancer has to wait for: addresses that are made."""
+    """Return the addresses that only Live's, and only the mirror's load balancer has to wait for, as they are made."""
     made = [
-        {f"{types.EIP}::<stack>-vip-{zone}" for zone, plan in one.virtual_ips.items() if plan.attached and _made(plan)}
-        for one in (live, mirror)
+        {f"{types.EIP}::<stack>-vip-{zone}" for zone, plan in plans.items() if plan.attached and _made(plan)}
+        for plans in (live.virtual_ips, mirror.virtual_ips)
     ]
     return sorted(made[0] - made[1]), sorted(made[1] - made[0])
 
@@ -257,7 +259,7 @@ def _deployment(live: Environment, mirror: Environment) -> Iterable[Allowed]:
         holds=lambda left, right: str(left).isdecimal() and str(right).isdecimal(),
     )
     subscribers = "other people may want to know"
-    mirrored, emails = (frozenset(one.monitoring.subscriber_emails) for one in (live, mirror))
+    mirrored, emails = (frozenset(plan.subscriber_emails) for plan in (live.monitoring, mirror.monitoring))
     for email in sorted(mirrored ^ emails):
         holds = _only_left if email in mirrored else _only_right
         name = f"<stack>-alarms-{email}"
@@ -291,8 +293,8 @@ def _dependencies(type_: str, reason: str, fewer: Iterable[str] = (), more: Iter
     gone, new = sorted(fewer), sorted(more)
 
     def holds(left: Value, right: Value) -> bool:
-        one, other = ({str(key).rsplit("$", 1)[-1] for key in _items(side)} for side in (left, right))
-        return sorted(one - other) == gone and sorted(other - one) == new
+        lives, own = ({str(key).rsplit("$", 1)[-1] for key in sequence(side)} for side in (left, right))
+        return sorted(lives - own) == gone and sorted(own - lives) == new
 
     if gone or new:
         yield Allowed(type=type_, path="(options).dependencies", reason=reason, holds=holds, must=True, whole=True)
@@ -327,10 +329,6 @@ def _mapping_of(zone: str) -> str:
     return f"subnetMappings.<aws:ec2/subnet:Subnet::<stack>-public-{zone}.id>.allocationId"
 
 
-def _items(value: Value) -> list[Value]:
-    return value if isinstance(value, list) else []
-
-
 def _policy_of(environment: Environment) -> Callable[[Value], bool]:
     """Return whether statements by name are those of the environment's bucket, in whichever account it is."""
 
@@ -360,7 +358,7 @@ def _zones(live: Environment, mirror: Environment) -> Callable[[Value, Value], b
     recorded = _is(*(f"Z-{environment.dns.hosted_zone}" for environment in (live, mirror)))
 
     def holds(left: Value, right: Value) -> bool:
-        given = left != right and all(ZONE_ID.fullmatch(str(one)) for one in (left, right))
+        given = left != right and all(ZONE_ID.fullmatch(str(zone_id)) for zone_id in (left, right))
         return given or recorded(left, right)
 
     return holds
@@ -382,7 +380,7 @@ def _allocation(zone: str, plan: AddressPlan) -> Callable[[Value], bool]:
     """Return whether a value is the allocation of the zone's address, by id or as what is made here."""
     if plan.allocation_id is not None:
         return lambda value: value == plan.allocation_id
-    # A state has two names for one and the same.
+    # A state has two names for the same thing.
     return lambda value: str(value).endswith((f"-vip-{zone}.allocationId>", f"-vip-{zone}.id>"))
 
 

@@ -45,7 +45,7 @@ def create(environment: Environment) -> Mapping[str, pulumi.Input[object]]:
             region=environment.aws.region,
             account_id=account_id,
             s3_endpoint_policy=partition.apply(
-                lambda known: access.as_json(access.s3_endpoint_policy(environment.dataset, known))
+                lambda name: access.as_json(access.s3_endpoint_policy(environment.dataset, name))
             ),
         ),
         opts,
@@ -69,7 +69,7 @@ def create(environment: Environment) -> Mapping[str, pulumi.Input[object]]:
             vpc_id=network.vpc_id,
             subnet_ids=network.private_subnet_ids,
             security_group_id=groups.endpoints_id,
-            policy=account_id.apply(lambda known: access.as_json(access.interface_endpoint_policy(known))),
+            policy=account_id.apply(lambda account: access.as_json(access.interface_endpoint_policy(account))),
             tags=tags,
         ),
         opts,
@@ -103,7 +103,7 @@ def create(environment: Environment) -> Mapping[str, pulumi.Input[object]]:
             DatasetArgs(
                 plan=environment.dataset,
                 policy=pulumi.Output.all(account_id, partition).apply(
-                    lambda known: access.as_json(access.dataset_policy(environment.dataset, known[0], known[1]))
+                    lambda where: access.as_json(access.dataset_policy(environment.dataset, *where))
                 ),
                 tags=tags,
             ),

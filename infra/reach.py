@@ -67,12 +67,12 @@ class Ranges:
         return Ranges.of([*self.networks, *other.networks])
 
     def __and__(self, other: Ranges) -> Ranges:
-        # Two networks are apart, or one holds the other.
+        # Of two networks that overlap, one holds the other.
         return Ranges.of(
-            one if one.subnet_of(another) else another
-            for one in self.networks
+            network if network.subnet_of(another) else another
+            for network in self.networks
             for another in other.networks
-            if one.overlaps(another)
+            if network.overlaps(another)
         )
 
     def __sub__(self, other: Ranges) -> Ranges:

@@ -20,7 +20,7 @@ from infra.times import in_words, stamp
 Decision = Literal["reap", "stay", "refuse"]
 
 FUTURE = timedelta(hours=24)
-"""From when on it is no clock that makes an environment look as if it were made later than now."""
+"""Clocks may differ by less; a time of creation that is further ahead is a mistake."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,28 +85,25 @@ def verdict(facts: StackFacts, now: datetime, committed: Collection[str], limits
     if ephemeral.created_at > now + FUTURE:
         reason = f"was made at {stamp(ephemeral.created_at)}, by its state, which is still to come"
         return Verdict(name=facts.name, decision="refuse", reason=reason)
-    # One that was put off by hand isn't kept for ever.
+    # An expiry that was edited by hand counts only within the limits.
     expires_at = min(ephemeral.expires_at, ephemeral.created_at + limits.longest_life).astimezone(UTC)
     edited = "" if expires_at == ephemeral.expires_at else f"; its state says {stamp(ephemeral.expires_at)}"
 
-    def found(decision: Decision, reason: str) -> Verdict:
+    def decided(decision: Decision, reason: str) -> Verdict:
         return Verdict(
             name=facts.name, decision=decision, reason=reason, expires_at=expires_at, overdue=expires_at <= now
         )
 
     if expires_at > now:
-        return found("stay", f"expires at {stamp(expires_at)}, in {in_words(expires_at - now)}{edited}")
+        return decided("stay", f"expires at {stamp(expires_at)}, in {in_words(expires_at - now)}{edited}")
     working = held(facts.locks, now, limits.stale_lock)
     if working is not None:
-        return found("refuse", f"is being changed by {working.holder} since {stamp(working.taken)}")
-    return found("reap", f"expired at {stamp(expires_at)}, {in_words(now - expires_at)} ago{edited}")
+        return decided("refuse", f"is being changed by {working.holder} since {stamp(working.taken)}")
+    return decided("reap", f"expired at {stamp(expires_at)}, {in_words(now - expires_at)} ago{edited}")
 
 
 def objection(facts: StackFacts, committed: Collection[str]) -> str | None:
-    """Return why a stack is nothing that may be destroyed as made for one test; None if it may.
-
-    Neither its expiry nor its lock is looked at.
-    """
+    """Return why a stack may not be destroyed as one made for a test, whatever its expiry and locks; None if it may."""
     try:
         check_name(facts.name, committed)
     except ConfigError:
@@ -126,20 +123,22 @@ def objection(facts: StackFacts, committed: Collection[str]) -> str | None:
 
 
 def settings_of(facts: StackFacts) -> Mapping[str, Any] | None:
-    """Return the configuration that a stack's state tells; of an empty one, what it was to become; None: nothing."""
-    said = facts.marks or ((facts.said_of_empty,) if facts.said_of_empty and not facts.resources else ())
-    return said[0] if len(said) == 1 else None
+    """Return the configuration in a stack's state; of an empty stack, what it was to become; None: there is none."""
+    marks = facts.marks or ((facts.said_of_empty,) if facts.said_of_empty and not facts.resources else ())
+    return marks[0] if len(marks) == 1 else None
 
 
 def ephemeral_of(facts: StackFacts) -> EphemeralSettings | None:
-    """Return for how long a stack's state says that it lives; None if that can't be read."""
+    """Return how long a stack lives, as its state says; None if that can't be read."""
     settings = settings_of(facts)
+    if not settings:
+        return None
     try:
-        said = EphemeralSettings.model_validate(own_of(settings)["ephemeral"]) if settings else None
+        ephemeral = EphemeralSettings.model_validate(own_of(settings)["ephemeral"])
     except (ValidationError, KeyError):
         return None
-    moments = (said.created_at, said.expires_at, said.starts_at or said.created_at) if said else ()
-    return said if all(one.year in YEARS for one in moments) else None
+    moments = (ephemeral.created_at, ephemeral.expires_at, ephemeral.starts_at or ephemeral.created_at)
+    return ephemeral if all(moment.year in YEARS for moment in moments) else None
 
 
 def held(locks: Collection[LockFacts], now: datetime, stale_after: timedelta) -> LockFacts | None:
@@ -147,5 +146,5 @@ def held(locks: Collection[LockFacts], now: datetime, stale_after: timedelta) ->
 
     Whether a process of another machine lives can't be seen: its lock counts until it is `stale_after` old.
     """
-    alive = [one for one in locks if one.dead is False or (one.dead is None and now - one.taken < stale_after)]
-    return min(alive, key=lambda one: one.taken, default=None)
+    alive = [lock for lock in locks if lock.dead is False or (lock.dead is None and now - lock.taken < stale_after)]
+    return min(alive, key=lambda lock: lock.taken, default=None)

@@ -1,8 +1,8 @@
 """The whole program, recorded without a cloud: every resource with its inputs, parents, dependencies and protection.
 
-It runs the same `program.create` as the engine does, against a monitor that writes down what it is told. What only AWS
-would know (ids, ARNs, addresses) is made from the resource's own name, so that two recordings of one program are equal
-and references can be followed. Left out: what AWS would refuse; that is what the emulator is for.
+It runs the same `program.create` as the engine does, against a monitor that writes down each registration. What only
+AWS would know (ids, ARNs, addresses) is made from the resource's own name, so that two recordings of one program are
+equal and references can be followed. Left out: what AWS would refuse; that is what the emulator is for.
 """
 
 import asyncio
@@ -46,7 +46,7 @@ def record(environment: Environment) -> Graph:
         asyncio.set_event_loop(None)
         loop.close()
     # Registered concurrently, so in any order; sorted, so that two recordings are alike to the last line.
-    return Graph.of(environment.name, sorted(monitor.recorded.values(), key=lambda one: one.urn))
+    return Graph.of(environment.name, sorted(monitor.recorded.values(), key=lambda resource: resource.urn))
 
 
 def _run(environment: Environment) -> None:

@@ -20,7 +20,7 @@ from zoneinfo import available_timezones
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 
-from infra.addressing import LARGEST_PREFIX, SMALLEST_PREFIX, ZONE_LETTERS
+from infra.addressing import LARGEST_PREFIX, PRIVATE_RANGES, SMALLEST_PREFIX, ZONE_LETTERS
 from infra.capacity import LARGEST_SCALE
 from infra.errors import Problem
 from infra.naming import LIVE
@@ -29,8 +29,6 @@ from infra.tags import DECIDED_TAGS
 
 NAMESPACE = "eps-dos-api"
 
-PRIVATE_RANGES = tuple(IPv4Network(text) for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"))
-"""RFC 1918: what a VPC is made from."""
 DOCUMENTATION_RANGES = tuple(IPv4Network(text) for text in ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24"))
 """RFC 5737: what samples and the lab use in place of public addresses."""
 
@@ -112,8 +110,8 @@ def _cron_part_fits(part: str, lowest: int, highest: int) -> bool:
     matched = _CRON_PART.fullmatch(part)
     if not matched:
         return False
-    first, last, step = (int(one) if one else None for one in matched.groups())
-    inside = all(lowest <= one <= highest for one in (first, last) if one is not None)
+    first, last, step = (int(number) if number else None for number in matched.groups())
+    inside = all(lowest <= number <= highest for number in (first, last) if number is not None)
     return inside and (first is None or last is None or first <= last) and step != 0
 
 
@@ -275,7 +273,7 @@ class DatasetSettings(Settings):
 
 
 class EphemeralSettings(Settings):
-    """What an environment made for one test was given when it was made, and keeps."""
+    """What is decided for an environment made for one test when it is made, and stays."""
 
     created_at: Moment
     expires_at: Moment
@@ -296,7 +294,7 @@ class EphemeralSettings(Settings):
     def _in_order(self) -> "EphemeralSettings":
         moments = [self.created_at, *([self.starts_at] if self.starts_at else []), self.expires_at]
         aware = all(moment.tzinfo is not None for moment in moments)
-        in_order = aware and all(one < other for one, other in pairwise(moments))
+        in_order = aware and all(earlier < later for earlier, later in pairwise(moments))
         _allowed(in_order, "times with a zone, createdAt before startsAt before expiresAt")
         return self
 
@@ -471,21 +469,22 @@ def parsed_engine_value(text: str) -> Any:  # noqa: ANN401 - whatever JSON holds
 
 
 def problems_of(error: ValidationError, stack_of: Callable[[tuple[int | str, ...]], str]) -> Iterator[Problem]:
-    """Yield what pydantic found: key path, value, what is allowed, the command that mends it.
+    """Yield the problems in pydantic's `error`: key path, value, what is allowed, the command that mends it.
 
     `stack_of` tells whose file a key, given as its path, is written in, or belongs in.
     """
-    for one in error.errors():
-        stack = stack_of(one["loc"])
-        key = f"{NAMESPACE}:{_path(one['loc'])}"
+    for detail in error.errors():
+        location = detail["loc"]
+        stack = stack_of(location)
+        key = f"{NAMESPACE}:{_path(location)}"
         where = f"Pulumi.{stack}.yaml: {key}"
-        if one["type"] == "missing":
-            yield Problem(where=where, message="is missing", fix=_set(key, one["loc"], stack))
-        elif one["type"] == "extra_forbidden":
-            yield unknown_key(where, _nearest(one["loc"]), key, stack)
+        if detail["type"] == "missing":
+            yield Problem(where=where, message="is missing", fix=_set(key, location, stack))
+        elif detail["type"] == "extra_forbidden":
+            yield unknown_key(where, _nearest(location), key, stack)
         else:
-            message = f"is {_shown(one['input'])}; {_what_is_allowed(one)}"
-            yield Problem(where=where, message=message, fix=_set(key, one["loc"], stack))
+            message = f"is {_shown(detail['input'])}; {_what_is_allowed(detail)}"
+            yield Problem(where=where, message=message, fix=_set(key, location, stack))
 
 
 def unknown_key(where: str, nearest: str | None, key: str, stack: str) -> Problem:
@@ -496,9 +495,8 @@ def unknown_key(where: str, nearest: str | None, key: str, stack: str) -> Proble
 
 
 def nearest(name: str, names: Collection[str]) -> str | None:
-    """Return the one of `names` that `name` most likely was meant to be."""
-    found = get_close_matches(name, names, n=1)
-    return found[0] if found else None
+    """Return which of `names` was most likely meant by `name`."""
+    return next(iter(get_close_matches(name, names, n=1)), None)
 
 
 def _nearest(location: tuple[int | str, ...]) -> str | None:

@@ -11,12 +11,18 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
+from infra.addressing import PRIVATE_RANGES
 from infra.environment import ClientEntry, SupplierArea
 from infra.naming import LIVE
 
 FILE = "suppliers.yaml"
 WIDEST_PREFIX = 8
 """A wider range than a /8 is not one supplier's."""
+NEVER_CLIENTS = (
+    *PRIVATE_RANGES,
+    *map(IPv4Network, ("0.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/3")),
+)
+"""Ranges that no client on the internet has (RFC 6890); those of documentation are taken for samples."""
 
 
 class Supplier(BaseModel):
@@ -55,17 +61,7 @@ def client_range(text: str) -> IPv4Network:
         raise ValueError(f"is not the start of its range; allowed: {network}")
     if network.prefixlen < WIDEST_PREFIX:
         raise ValueError(f"is wider than a /{WIDEST_PREFIX}, and so not one supplier's; name its own addresses")
-    private = (
-        "0.0.0.0/8",
-        "224.0.0.0/3",
-        "10.0.0.0/8",
-        "172.16.0.0/12",
-        "192.168.0.0/16",
-        "127.0.0.0/8",
-        "169.254.0.0/16",
-        "100.64.0.0/10",
-    )
-    if any(network.overlaps(IPv4Network(one)) for one in private):
+    if any(network.overlaps(reserved) for reserved in NEVER_CLIENTS):
         raise ValueError(
             "is a private or reserved range, which no client on the internet has; name its public addresses"
         )
@@ -74,7 +70,11 @@ def client_range(text: str) -> IPv4Network:
 
 def admitted(suppliers: Iterable[Supplier], environment: str, assured_only: bool) -> tuple[Supplier, ...]:
     """Return the suppliers that may connect to an environment: those that list it; on Live the assured of them."""
-    return tuple(one for one in suppliers if environment in one.environments and (one.assured or not assured_only))
+    return tuple(
+        supplier
+        for supplier in suppliers
+        if environment in supplier.environments and (supplier.assured or not assured_only)
+    )
 
 
 def entries(
@@ -92,10 +92,10 @@ def entries(
         for cidr in cidrs:
             owners.setdefault(client_range(cidr), []).append(who)
     ordered = sorted(owners)
-    for one, other in pairwise(ordered):
-        if one.overlaps(other):
+    for outer, inner in pairwise(ordered):
+        if outer.overlaps(inner):
             raise ValueError(
-                f"{other} ({', '.join(owners[other])}) lies inside {one} ({', '.join(owners[one])}); "
+                f"{inner} ({', '.join(owners[inner])}) lies inside {outer} ({', '.join(owners[outer])}); "
                 "allowed: ranges that don't overlap"
             )
     return tuple(ClientEntry(cidr=str(network), names=tuple(dict.fromkeys(owners[network]))) for network in ordered)
@@ -104,44 +104,44 @@ def entries(
 def areas(suppliers: Iterable[Supplier]) -> tuple[SupplierArea, ...]:
     """Return the parts of a dataset that suppliers with an AWS account configure themselves, in order of name."""
     return tuple(
-        SupplierArea(supplier=one.name, account_id=one.awsAccount, prefix=f"suppliers/{slug(one.name)}/")
-        for one in sorted(suppliers, key=lambda supplier: supplier.name)
-        if one.awsAccount
+        SupplierArea(supplier=supplier.name, account_id=account, prefix=f"suppliers/{slug(supplier.name)}/")
+        for supplier in sorted(suppliers, key=lambda supplier: supplier.name)
+        if (account := supplier.awsAccount)
     )
 
 
 def mistakes(suppliers: Sequence[Supplier], environments: Collection[str]) -> list[tuple[str, str]]:
     """Return (supplier, sentence) of what is wrong with the list as a whole.
 
-    Names stand once; environments are known ones; areas in a dataset are apart; and nobody who isn't assured reaches
+    Names stand once; each environment exists; areas in a dataset are apart; and nobody who isn't assured reaches
     Live because its range is an assured supplier's too.
     """
-    found = []
+    problems = []
     prefixes: dict[str, str] = {}
-    for index, one in enumerate(suppliers):
-        if one.name in (other.name for other in suppliers[:index]):
-            found.append((one.name, "stands twice; allowed: once, with all of its ranges"))
-        for unknown in sorted(set(one.environments) - set(environments)):
-            found.append((one.name, f"lists {unknown}; allowed: {', '.join(sorted(environments))}"))
-        if one.awsAccount:
-            name = slug(one.name)
+    for index, supplier in enumerate(suppliers):
+        if supplier.name in (earlier.name for earlier in suppliers[:index]):
+            problems.append((supplier.name, "stands twice; allowed: once, with all of its ranges"))
+        for unknown in sorted(set(supplier.environments) - set(environments)):
+            problems.append((supplier.name, f"lists {unknown}; allowed: {', '.join(sorted(environments))}"))
+        if supplier.awsAccount:
+            name = slug(supplier.name)
             if not name:
-                found.append((one.name, "has no Latin letter or digit to name its area in the dataset by"))
+                problems.append((supplier.name, "has no Latin letter or digit to name its area in the dataset by"))
             elif name in prefixes:
-                found.append((one.name, f"would share the area suppliers/{name}/ with {prefixes[name]}"))
-            prefixes[name] = one.name
-    return found + _reaching_live(suppliers)
+                problems.append((supplier.name, f"would share the area suppliers/{name}/ with {prefixes[name]}"))
+            prefixes[name] = supplier.name
+    return problems + _reaching_live(suppliers)
 
 
 def _reaching_live(suppliers: Sequence[Supplier]) -> list[tuple[str, str]]:
-    assured = [(one, client_range(cidr)) for one in suppliers if one.assured for cidr in one.clients]
+    live = [supplier for supplier in suppliers if supplier.assured and LIVE in supplier.environments]
+    admitted_ranges = [(client_range(cidr), supplier.name) for supplier in live for cidr in supplier.clients]
     return [
-        (other.name, f"isn't assured, and its {cidr} overlaps {network} of {one.name}, which Live admits")
-        for one, network in assured
-        if LIVE in one.environments
-        for other in suppliers
-        if not other.assured
-        for cidr in other.clients
+        (supplier.name, f"isn't assured, and its {cidr} overlaps {network} of {assured}, which Live admits")
+        for network, assured in admitted_ranges
+        for supplier in suppliers
+        if not supplier.assured
+        for cidr in supplier.clients
         if client_range(cidr).overlaps(network)
     ]
 

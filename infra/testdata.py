@@ -1,4 +1,4 @@
-"""Test data: what may be put into a dataset, told before anything is.
+"""Test data: what may be put into a dataset, checked before any of it is.
 
 The form of a record isn't given by the API overview and so isn't looked at; a file must be whole, and one of its kind.
 Left out: reading and uploading (`ops.dataset.command`).
@@ -48,7 +48,7 @@ def refusal(plan: DatasetPlan, stack: str) -> Problem | None:
 
 
 def problem_of_request(reference: str) -> Problem | None:
-    """Return what is wrong with a supplier's `reference`; it becomes part of names, of metadata and of what is told."""
+    """Return what is wrong with a supplier's `reference`; it becomes part of names, metadata and reports."""
     if _REQUEST.fullmatch(reference):
         return None
     return Problem(
@@ -71,34 +71,34 @@ def problems_of_files(sizes: Mapping[str, int], areas: Sequence[SupplierArea] = 
     """Return what is wrong with names and `sizes` (bytes) of files, before one of them is read."""
     if not sizes:
         return [_problem("the folder", "holds no file", "name the folder with the test data")]
-    found = [
-        _problem(name, one)
+    problems = [
+        _problem(name, message)
         for name, size in sorted(sizes.items())
-        for one in (*_of_key(key_of(name), areas), *_of_size(size))
+        for message in (*_of_key(key_of(name), areas), *_of_size(size))
     ]
     by_key: dict[str, list[str]] = {}
     for name in sizes:
         by_key.setdefault(key_of(name), []).append(name)
-    found += [
+    problems += [
         _problem(key, f"is the name of {len(names)} files, written in different ways", "rename all but one")
         for key, names in sorted(by_key.items())
         if len(names) > 1
     ]
     total = sum(sizes.values())
     if total > LARGEST_LOAD_BYTES:
-        found.append(_problem("the load", f"has {total} bytes; allowed: {LARGEST_LOAD_BYTES}", "split it"))
-    return found
+        problems.append(_problem("the load", f"has {total} bytes; allowed: {LARGEST_LOAD_BYTES}", "split it"))
+    return problems
 
 
 def problems_of_content(key: str, content: bytes) -> list[Problem]:
-    """Return what is wrong with the content of a file of one of the known kinds."""
+    """Return what is wrong with the content of a file of one of `KINDS`."""
     try:
-        # A mark of the byte order in front, as spreadsheets write it, is none of the content.
+        # A byte order mark in front, as spreadsheets write it, is not part of the content.
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         return [_problem(key, f"isn't UTF-8 at byte {error.start}")]
     of_kind = {".csv": _of_csv, ".json": _of_json, ".xml": _of_xml}
-    return [_problem(key, said) for said in of_kind[key[key.rindex(".") :]](text)]
+    return [_problem(key, message) for message in of_kind[key[key.rindex(".") :]](text)]
 
 
 def _problem(name: str, message: str, fix: str = "mend the file, or leave it out") -> Problem:
@@ -122,9 +122,9 @@ def _of_key(key: str, areas: Iterable[SupplierArea]) -> Iterator[str]:
         yield f"would be among the records of loads; allowed: a name outside {RECORDS}"
     if not key.endswith(KINDS):
         yield f"is of a kind that isn't known; allowed: {', '.join(KINDS)}"
-    for one in areas:
-        if key.startswith(one.prefix):
-            yield f"is in the area of {one.supplier}, who configures it itself; allowed: a name outside {one.prefix}"
+    for area in areas:
+        if key.startswith(area.prefix):
+            yield f"is in the area of {area.supplier}, who configures it itself; allowed: a name outside {area.prefix}"
 
 
 def _of_size(size: int) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""What an instance is told when it starts: a cloud-config file that writes environment.json.
+"""What an instance reads when it starts: a cloud-config file that writes environment.json.
 
 User data can be read by whoever may describe instances, so nothing secret is in it: the certificate is given by ARN and
 fetched by the instance's own role.

@@ -1,6 +1,6 @@
 """The policy pack: `infra.rules`, asked by the engine before anything is changed. An adapter, and nothing else.
 
-A rule that can be told from one resource alone is asked for each resource, before the engine touches it; the others of
+A rule that one resource alone decides is asked for each resource, before the engine touches it; the others of
 the whole stack, at the end of a preview. The engine shows a stack policy outputs only, so inputs are noted as the
 resources go by. In the lab, which addresses AWS is going to hand out is asked of the emulator. Left out: how long data
 stays when it is given up, which the engine tells no policy.
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -39,7 +39,8 @@ from infra.rules import (
     published_addresses,
     reads_lives_dataset,
 )
-from infra.settings import NAMESPACE
+from infra.settings import own_of
+from infra.values import mapping
 from infra.yamlfile import read_mapping
 
 NAME = "eps-dos-api"
@@ -54,12 +55,12 @@ class Noted:
         self._inputs: dict[str, Mapping[str, Value]] = {}
 
     def note(self, urn: str, inputs: Mapping[str, Value]) -> None:
-        """Keep the inputs of one."""
+        """Keep the inputs of a resource."""
         with self._lock:
             self._inputs[urn] = inputs
 
     def of(self, urn: str) -> Mapping[str, Value] | None:
-        """Return the inputs of one, or None."""
+        """Return the inputs of a resource, or None."""
         with self._lock:
             return self._inputs.get(urn)
 
@@ -82,7 +83,7 @@ def rules(folder: Path, environment: Mapping[str, str]) -> tuple[Rule, ...]:
     """
     live = _lives_settings(folder)
     dataset = live.get("dataset")
-    found = [
+    chosen = [
         *RULES,
         *DECLARED,
         published_addresses(_kept_in_lab(environment)),
@@ -90,8 +91,8 @@ def rules(folder: Path, environment: Mapping[str, str]) -> tuple[Rule, ...]:
         reads_lives_dataset(_text(dataset.get("bucket")) if isinstance(dataset, Mapping) else None),
     ]
     if not in_lab(environment):
-        found.append(account_allowed)
-    return tuple(found)
+        chosen.append(account_allowed)
+    return tuple(chosen)
 
 
 def _kept_in_lab(environment: Mapping[str, str]) -> Collection[str]:
@@ -116,9 +117,7 @@ def _lives_settings(folder: Path) -> Mapping[str, object]:
     except ConfigError:
         # The program reads the same file, and says what is wrong with it.
         return {}
-    prefix = f"{NAMESPACE}:"
-    found = config.items() if isinstance(config, Mapping) else ()
-    return {key.removeprefix(prefix): value for key, value in found if isinstance(key, str) and key.startswith(prefix)}
+    return own_of(mapping(config))
 
 
 def _text(value: object) -> str | None:
@@ -153,10 +152,10 @@ def _for_stack(rule: Rule, noted: Noted) -> Callable[[StackValidationArgs, Repor
 def graph(resources: Sequence[PolicyResource], noted: Noted) -> Graph:
     """Return the stack's graph; what wasn't noted has its outputs for inputs, which name more."""
     made = []
-    for one in resources:
-        outputs = plain(one.props)
-        inputs = noted.of(one.urn)
-        made.append(_resource(one, outputs if inputs is None else inputs, outputs))
+    for resource in resources:
+        outputs = plain(resource.props)
+        inputs = noted.of(resource.urn)
+        made.append(_resource(resource, outputs if inputs is None else inputs, outputs))
     return Graph.of(_stack(made), made)
 
 
@@ -195,7 +194,7 @@ def _resource(
         inputs=inputs,
         outputs=outputs,
         parent=parent.urn if parent else None,
-        dependencies=tuple(sorted(one.urn for one in getattr(source, "dependencies", ()))),
+        dependencies=tuple(sorted(resource.urn for resource in getattr(source, "dependencies", ()))),
         protect=bool(source.opts.protect),
         ignore_changes=tuple(sorted(source.opts.ignore_changes)),
         provider=source.provider.urn if source.provider else "",
@@ -203,11 +202,7 @@ def _resource(
 
 
 def _stack(resources: Sequence[Resource]) -> str:
-    return next(_names(resources), "")
-
-
-def _names(resources: Sequence[Resource]) -> Iterator[str]:
-    return (one.urn.split("::")[0].rsplit(":", 1)[-1] for one in resources)
+    return resources[0].urn.split("::")[0].rsplit(":", 1)[-1] if resources else ""
 
 
 def main() -> None:

@@ -92,7 +92,7 @@ class Monitoring(pulumi.ComponentResource):
             alarm_name=f"eps-dos-api-{name}-down",
             alarm_description="No zone has a healthy target: the environment doesn't answer.",
             alarm_rule=pulumi.Output.all(*(zone.name for zone in empty_zones)).apply(
-                lambda names: " AND ".join(f'ALARM("{one}")' for one in names)
+                lambda names: " AND ".join(f'ALARM("{alarm}")' for alarm in names)
             ),
             alarm_actions=[topic.arn],
             ok_actions=[topic.arn],
@@ -107,8 +107,8 @@ class Monitoring(pulumi.ComponentResource):
                 target_group=args.target_group_arn_suffix,
                 auto_scaling_group=args.auto_scaling_group,
             ).apply(
-                lambda known: access.as_json(
-                    dashboard.body(dashboard.Measured(region=args.region, zones=args.zones, **known), args.capacity)
+                lambda measured: access.as_json(
+                    dashboard.body(dashboard.Measured(region=args.region, zones=args.zones, **measured), args.capacity)
                 )
             ),
             opts=child,
@@ -129,7 +129,7 @@ class Monitoring(pulumi.ComponentResource):
             f"{name}-alarms",
             arn=topic.arn,
             policy=pulumi.Output.all(topic.arn, args.account_id).apply(
-                lambda known: access.as_json(access.alarm_topic_policy(known[0], known[1]))
+                lambda arn_and_account: access.as_json(access.alarm_topic_policy(*arn_and_account))
             ),
             opts=child,
         )

@@ -50,7 +50,7 @@ class Network(pulumi.ComponentResource):
             tags=tags("vpc"),
             opts=child,
         )
-        # AWS makes this group and it can't be deleted; adopted without rules it admits nobody who forgets to name one.
+        # AWS makes this group and it can't be deleted; adopted without rules it opens nothing.
         aws.ec2.DefaultSecurityGroup(f"{name}-default", vpc_id=vpc.id, tags=tags("default-unused"), opts=child)
         gateway = aws.ec2.InternetGateway(f"{name}-gateway", vpc_id=vpc.id, tags=tags("gateway"), opts=child)
         public_routes = aws.ec2.RouteTable(f"{name}-public", vpc_id=vpc.id, tags=tags("public"), opts=child)

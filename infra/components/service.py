@@ -144,8 +144,8 @@ class Service(pulumi.ComponentResource):
             f"{name}-service",
             role=role.id,
             policy=pulumi.Output.all(args.partition, logs.arn).apply(
-                lambda known: access.as_json(
-                    access.service_permissions(args.plan, args.dataset, args.environment, known[0], known[1])
+                lambda where: access.as_json(
+                    access.service_permissions(args.plan, args.dataset, args.environment, *where)
                 )
             ),
             opts=child,
