@@ -17,7 +17,7 @@ from infra.errors import Problem
 from infra.naming import LIVE, PERMANENT, stack_file
 from infra.releases import FILE as RELEASES
 from infra.releases import FOLLOWING_LIVE, Catalogue
-from infra.settings import FACTS, KEYS, NAMESPACE, StackSettings, own_of
+from infra.settings import FACTS, KEYS, NAMESPACE, StackSettings, own_of, place, remove_command, set_command
 from infra.sources import Sources
 from infra.tags import COMPUTED_TAGS, DECIDED_TAGS
 from infra.values import mapping
@@ -54,18 +54,8 @@ class Checked:
 
     def problem(self, key: str, message: str, fix: str = "", file_of: str = "") -> Problem:
         """Return the problem of `key` in the file of `file_of` (this stack's by default); the default fix: edit it."""
-        file = stack_file(file_of or self.stack)
-        return Problem(where=f"{file}: {NAMESPACE}:{key}", message=message, fix=fix or f"edit {file}")
-
-    def setting(self, key: str, value: str = "VALUE", stack: str = "") -> str:
-        """Return the command that sets `key`."""
-        named = f"--path '{NAMESPACE}:{key}'" if "." in key else f"{NAMESPACE}:{key}"
-        return f"pulumi config set {named} {value} --stack {stack or self.stack}"
-
-    def removing(self, key: str, stack: str = "") -> str:
-        """Return the command that removes `key`."""
-        named = f"--path '{NAMESPACE}:{key}'" if "." in key else f"{NAMESPACE}:{key}"
-        return f"pulumi config rm {named} --stack {stack or self.stack}"
+        stack = file_of or self.stack
+        return Problem(where=place(key, stack), message=message, fix=fix or f"edit {stack_file(stack)}")
 
 
 def problems_between(checked: Checked) -> Iterator[Problem]:
@@ -96,7 +86,7 @@ def _addresses_of_its_zones(checked: Checked) -> Iterator[Problem]:
     for key, by_zone in (("allocationIds", settings.allocation_ids), ("virtualIps", settings.virtual_ips)):
         for zone in sorted(by_zone.keys() - zones):
             message = f"has {zone}, which is not among the zones {', '.join(sorted(zones))}"
-            yield checked.problem(key, message, checked.removing(f"{key}.{zone}"))
+            yield checked.problem(key, message, remove_command(f"{key}.{zone}", checked.stack))
 
 
 def _addresses_once(checked: Checked) -> Iterator[Problem]:
@@ -108,36 +98,36 @@ def _addresses_once(checked: Checked) -> Iterator[Problem]:
 def _name_in_its_zone(checked: Checked) -> Iterator[Problem]:
     name, zone = checked.settings.dns_name, checked.settings.hosted_zone
     if name.lower() != zone.lower() and not name.lower().endswith(f".{zone.lower()}"):
-        fix = checked.setting("dnsName", f"NAME.{zone}")
+        fix = set_command("dnsName", f"NAME.{zone}", checked.stack)
         yield checked.problem("dnsName", f"is {name}, outside the zone {zone}", fix)
 
 
 def _certificate_in_the_region(checked: Checked) -> Iterator[Problem]:
-    arn = checked.settings.certificate_secret_arn
+    arn, key = checked.settings.certificate_secret_arn, "certificateSecretArn"
     if arn and (region := arn.split(":")[3]) != checked.region:
         message = f"is in {region}; allowed: a secret in {checked.region}"
-        yield checked.problem("certificateSecretArn", message, checked.setting("certificateSecretArn", "ARN"))
+        yield checked.problem(key, message, set_command(key, "ARN", checked.stack))
 
 
 def _tags(checked: Checked) -> Iterator[Problem]:
     tags, owner = checked.settings.tags, checked.owner
     for tag in sorted(tag for tag in DECIDED_TAGS if not tags.get(tag, "").strip()):
         key = f"tags.{tag}"
-        yield checked.problem(key, "is missing", checked.setting(key, stack=owner), owner)
+        yield checked.problem(key, "is missing", set_command(key, "VALUE", owner), owner)
     if len(tags) + len(COMPUTED_TAGS) > MOST_TAGS:
         message = f"are {len(tags)}; allowed: {MOST_TAGS - len(COMPUTED_TAGS)}, beside the project's own"
         yield checked.problem("tags", message, file_of=owner)
     # IAM takes keys that differ in case only for one (IAM guide, tagging).
     computed = {tag.lower() for tag in COMPUTED_TAGS}
     for key in sorted(f"tags.{tag}" for tag in tags if tag.lower() in computed):
-        yield checked.problem(key, "follows from the environment and can't be set", checked.removing(key))
+        yield checked.problem(key, "follows from the environment and can't be set", remove_command(key, checked.stack))
 
 
 def _schedules(checked: Checked) -> Iterator[Problem]:
     schedules, capacity, owner = checked.settings.schedules, checked.settings.capacity, checked.owner
     if schedules and (capacity.minimum > 0 or checked.mirrored or checked.stack == LIVE):
         message = "need a minimum of 0: otherwise state and program would disagree once one has fired"
-        yield checked.problem("schedules", message, checked.removing("schedules", owner), owner)
+        yield checked.problem("schedules", message, remove_command("schedules", owner), owner)
     if len({schedule.name for schedule in schedules}) < len(schedules):
         yield checked.problem("schedules", "have a name twice; allowed: each once", file_of=owner)
     for schedule in schedules:
@@ -150,12 +140,13 @@ def _schedules(checked: Checked) -> Iterator[Problem]:
 
 
 def _release(checked: Checked) -> Iterator[Problem]:
-    release = checked.settings.release
+    release, stack = checked.settings.release, checked.stack
     if checked.mirrored and release not in FOLLOWING_LIVE:
         message = f"is {release}; allowed in a mirror: {', '.join(sorted(FOLLOWING_LIVE))}"
-        yield checked.problem("release", message, checked.setting("release", "live"))
-    if checked.stack == LIVE and release in FOLLOWING_LIVE:
-        yield checked.problem("release", f"is {release}; Live names its version", checked.setting("release", "VERSION"))
+        yield checked.problem("release", message, set_command("release", "live", stack))
+    if stack == LIVE and release in FOLLOWING_LIVE:
+        fix = set_command("release", "VERSION", stack)
+        yield checked.problem("release", f"is {release}; Live names its version", fix)
 
 
 def _live(checked: Checked) -> Iterator[Problem]:
@@ -167,7 +158,7 @@ def _live(checked: Checked) -> Iterator[Problem]:
         yield checked.problem("zones", f"are {zones}; allowed on Live: {LIVE_ZONES} or more")
     if capacity.minimum < zones:
         message = f"is {capacity.minimum}; allowed on Live: {zones} or more, one in each zone"
-        yield checked.problem("capacity.minimum", message, checked.setting("capacity.minimum", f"{zones}"))
+        yield checked.problem("capacity.minimum", message, set_command("capacity.minimum", f"{zones}", checked.stack))
     most = 100 * (zones - 1) // zones - SPARE_CPU_PERCENT
     if zones >= LIVE_ZONES and capacity.target_cpu_percent > most:
         key = "capacity.targetCpuPercent"
@@ -175,7 +166,7 @@ def _live(checked: Checked) -> Iterator[Problem]:
             f"is {capacity.target_cpu_percent}; allowed on Live: at most {most}, or {zones - 1} zones can't carry the "
             f"load of {zones} until more instances have started"
         )
-        yield checked.problem(key, message, checked.setting(key, f"{most}"))
+        yield checked.problem(key, message, set_command(key, f"{most}", checked.stack))
 
 
 def _may_read_the_dataset(checked: Checked) -> Iterator[Problem]:
@@ -193,7 +184,7 @@ def _room_in_the_range(checked: Checked) -> Iterator[Problem]:
     needed = -(-settings.capacity.maximum * 11 // (10 * len(settings.zones))) + len(INTERFACE_ENDPOINTS)
     if needed > usable:
         message = f"is {settings.cidr}, with room for {usable} addresses in a zone; needed: {needed}"
-        yield checked.problem("cidr", message, checked.setting("cidr", "A.B.0.0/16"))
+        yield checked.problem("cidr", message, set_command("cidr", "A.B.0.0/16", checked.stack))
 
 
 def _ephemeral(checked: Checked) -> Iterator[Problem]:
@@ -201,11 +192,11 @@ def _ephemeral(checked: Checked) -> Iterator[Problem]:
     if settings.ephemeral is None:
         return
     if stack in PERMANENT:
-        yield checked.problem("ephemeral", f"is set, and {stack} is permanent", checked.removing("ephemeral"))
+        yield checked.problem("ephemeral", f"is set, and {stack} is permanent", remove_command("ephemeral", stack))
     for key, facts in FACTS.items():
         if facts.test == "refused" and getattr(settings, KEYS[key]):
             message = "is set; an ephemeral environment gets its addresses from AWS"
-            yield checked.problem(key, message, checked.removing(key))
+            yield checked.problem(key, message, remove_command(key, stack))
     own_data, live_data = settings.ephemeral.dataset_bucket, settings.ephemeral.live_data
     file = stack_file(stack)
     if settings.mirrors is not None and (own_data is None) == (live_data is None):
@@ -218,7 +209,7 @@ def _ephemeral(checked: Checked) -> Iterator[Problem]:
     expected = f"dos-{stack}.{settings.hosted_zone}"
     if settings.dns_name.lower() != expected.lower():
         message = f"is {settings.dns_name}; allowed: {expected}"
-        yield checked.problem("dnsName", message, checked.setting("dnsName", expected))
+        yield checked.problem("dnsName", message, set_command("dnsName", expected, stack))
 
 
 def _shared_with_others(checked: Checked) -> Iterator[Problem]:
@@ -227,7 +218,7 @@ def _shared_with_others(checked: Checked) -> Iterator[Problem]:
 
     def shared(key: str, value: object, other: str) -> Problem:
         message = f"is {value}, which is also {stack_file(other)}'s; allowed: one of its own"
-        return checked.problem(key, message, checked.setting(key))
+        return checked.problem(key, message, set_command(key, "VALUE", checked.stack))
 
     for other, own in checked.others.items():
         if str(own.get("dnsName", "")).lower() == settings.dns_name.lower():
@@ -267,9 +258,9 @@ def overlaps(stack: str, sources: Sources) -> Iterator[Problem]:
     mine = ranges.pop(stack, None)
     for other in overlapping(mine, ranges) if mine else ():
         yield Problem(
-            where=f"{stack_file(stack)}: {NAMESPACE}:cidr",
+            where=place("cidr", stack),
             message=f"is {mine}, which overlaps {ranges[other]} of {stack_file(other)}",
-            fix=f"pulumi config set {NAMESPACE}:cidr A.B.0.0/16 --stack {stack}",
+            fix=set_command("cidr", "A.B.0.0/16", stack),
         )
 
 

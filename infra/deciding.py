@@ -13,7 +13,7 @@ from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from infra import capacity, suppliers
 from infra.addressing import zone_plan
@@ -48,13 +48,23 @@ from infra.naming import LIVE, PERMANENT, check_stack_name, stack_file
 from infra.overlay import MIRROR_KEYS, laid_over, problems_of_keys
 from infra.releases import FILE as RELEASES
 from infra.releases import FOLLOWING_LIVE, Catalogue, Release, resolved
-from infra.settings import KEYS, NAMESPACE, EphemeralSettings, StackSettings, own_of, problems_of
+from infra.settings import (
+    KEYS,
+    EphemeralSettings,
+    StackSettings,
+    own_of,
+    place,
+    problems_of,
+    remove_command,
+    set_command,
+)
 from infra.sources import Sources, read_sources
 from infra.suppliers import FILE as SUPPLIERS
 from infra.suppliers import SupplierList
 from infra.tags import EXPIRY_TAG, FIXED_TAGS
 from infra.times import stamp
 from infra.values import mapping
+from infra.yamlfile import validated
 
 LOG_RETENTION_DAYS = 90
 SUPERSEDED_DAYS = 90
@@ -73,7 +83,6 @@ AWS_KEYS = frozenset({"aws:region", "aws:allowedAccountIds", "aws:profile", "aws
 
 ROLE_ARN = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[\w+=,.@/-]+", re.ASCII)
 
-Model = TypeVar("Model", bound=BaseModel)
 P = ParamSpec("P")
 Result = TypeVar("Result")
 
@@ -140,13 +149,13 @@ def decide(stack: str, sources: Sources) -> Environment:
     collected = Collected(
         *_aws_problems(stack, config),
         *_mirror_problems(stack, sources),
-        *problems_of_keys(own, stack_file(stack), stack, mirrored),
+        *problems_of_keys(own, stack, mirrored),
         *overlaps(stack, sources),
     )
     under = sources.stacks.get(mirrored) if mirrored else {}
     settings = None if under is None else collected.of(_settings, stack, own, mirrored, own_of(under))
-    catalogue = collected.of(_parsed, Catalogue, sources.releases, RELEASES)
-    listed = collected.of(_parsed, SupplierList, sources.suppliers, SUPPLIERS)
+    catalogue = collected.of(validated, Catalogue, sources.releases, RELEASES)
+    listed = collected.of(validated, SupplierList, sources.suppliers, SUPPLIERS)
     if settings is None or catalogue is None or listed is None or not isinstance(region, str):
         raise ConfigError(collected.problems)
     checked = Checked(stack=stack, settings=settings, sources=sources, region=region, mirrored=mirrored)
@@ -162,11 +171,11 @@ def _mirror_problems(stack: str, sources: Sources) -> Iterator[Problem]:
     """Yield why what `stack` mirrors, if it does, can't be mirrored."""
     mirrored = own_of(sources.stacks[stack]).get("mirrors")
     full = sorted(name for name, config in sources.stacks.items() if "mirrors" not in own_of(config) and name != stack)
-    fix = f"pulumi config set {NAMESPACE}:mirrors {LIVE} --stack {stack}"
+    fix = set_command("mirrors", LIVE, stack)
     if mirrored is None:
         return
     if stack == LIVE:
-        message, fix = "; Live mirrors nothing", f"pulumi config rm {NAMESPACE}:mirrors --stack {stack}"
+        message, fix = "; Live mirrors nothing", remove_command("mirrors", stack)
     elif not isinstance(mirrored, str):
         message = f"; allowed: {', '.join(full)}"
     elif mirrored not in sources.stacks:
@@ -179,7 +188,7 @@ def _mirror_problems(stack: str, sources: Sources) -> Iterator[Problem]:
         message = ", which is made for one test and ends"
     else:
         return
-    yield Problem(where=f"{stack_file(stack)}: {NAMESPACE}:mirrors", message=f"is {mirrored}{message}", fix=fix)
+    yield Problem(where=place("mirrors", stack), message=f"is {mirrored}{message}", fix=fix)
 
 
 def _settings(stack: str, own: Mapping[str, Any], mirrored: str | None, lives: Mapping[str, Any]) -> StackSettings:
@@ -235,27 +244,12 @@ def aws_plan(config: Mapping[str, Any]) -> AwsPlan:
     )
 
 
-def _parsed(model: type[Model], content: Mapping[str, Any], file: str) -> Model:
-    try:
-        return model.model_validate(content)
-    except ValidationError as error:
-        problems = []
-        for detail in error.errors():
-            path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in detail["loc"])
-            written = detail["input"]
-            value = "" if detail["type"] == "missing" else f"is {written}; "
-            unquoted = " in quotes" if detail["type"] == "string_type" and isinstance(written, int | float) else ""
-            message = f"{value}{detail['msg'].removeprefix('Value error, ')}{unquoted}"
-            problems.append(Problem(where=f"{file}: {path.removeprefix('.')}", message=message, fix=f"edit {file}"))
-        raise ConfigError(problems) from None
-
-
 def _release(stack: str, settings: StackSettings, sources: Sources, catalogue: Catalogue) -> Release:
     live_version = settings.release
     if settings.release in FOLLOWING_LIVE:
         if LIVE not in sources.stacks:
             raise ConfigError.of(
-                f"{stack_file(stack)}: {NAMESPACE}:release",
+                place("release", stack),
                 f"is {settings.release}, and there is no {stack_file(LIVE)}",
                 f"restore it: git checkout -- {stack_file(LIVE)}",
             )
@@ -263,7 +257,7 @@ def _release(stack: str, settings: StackSettings, sources: Sources, catalogue: C
     # A version that the catalogue lacks is Live's mistake where it is Live's version.
     listed = live_version in {release.version for release in catalogue.releases}
     owner = LIVE if settings.release in FOLLOWING_LIVE and not listed else stack
-    where = f"{stack_file(owner)}: {NAMESPACE}:release"
+    where = place("release", owner)
     return resolved(settings.release, live_version, catalogue.releases, where, owner)
 
 
@@ -285,9 +279,9 @@ def _clients(stack: str, settings: StackSettings, listed: SupplierList, environm
         owner = settings.mirrors or stack
         problems.append(
             Problem(
-                where=f"{stack_file(owner)}: {NAMESPACE}:clientCapacity",
+                where=place("clientCapacity", owner),
                 message=f"is {settings.client_capacity}, and {len(entries)} ranges may connect to {stack}",
-                fix=f"pulumi config set {NAMESPACE}:clientCapacity {len(entries)} --stack {owner}",
+                fix=set_command("clientCapacity", str(len(entries)), owner),
             )
         )
     if problems:

@@ -15,15 +15,15 @@ from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from infra.addressing import LARGEST_PREFIX, SMALLEST_PREFIX
-from infra.errors import ConfigError, Problem
+from infra.errors import ConfigError
 from infra.naming import PERMANENT, check_stack_name
 from infra.overlay import MIRROR_KEYS
 from infra.settings import FACTS, NAMESPACE, Number, Settings, own_of
 from infra.times import stamp
-from infra.yamlfile import read_mapping
+from infra.yamlfile import read_mapping, validated
 
 LIMITS = "ephemeral-limits.yaml"
 DEFAULT_TTL = timedelta(hours=72)
@@ -102,20 +102,8 @@ class Wish:
 
 def limits_of(folder: Path) -> Limits:
     """Return the limits in `folder`. Raises ConfigError."""
-    content = read_mapping(folder / LIMITS)
-    try:
-        return Limits.model_validate(content)
-    except ValidationError as error:
-        raise ConfigError(
-            [
-                Problem(
-                    where=f"{LIMITS}: {'.'.join(str(part) for part in detail['loc'])}".removesuffix(": "),
-                    message=detail["msg"].removeprefix("Value error, "),
-                    fix=f"edit {LIMITS}; docs/ephemeral.md says what each line means",
-                )
-                for detail in error.errors()
-            ]
-        ) from None
+    fix = f"edit {LIMITS}; docs/ephemeral.md says what each line means"
+    return validated(Limits, read_mapping(folder / LIMITS), LIMITS, fix)
 
 
 def check_name(name: str, committed: Collection[str]) -> str:

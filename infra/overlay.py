@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from infra.errors import Problem
-from infra.settings import FACTS, KEYS, NAMESPACE, nearest, unknown_key
+from infra.settings import FACTS, KEYS, NAMESPACE, nearest, place, remove_command, unknown_key
 from infra.values import mapping
 
 MIRROR_KEYS = frozenset(key for key, facts in FACTS.items() if facts.mirror)
@@ -28,15 +28,14 @@ def laid_over(live: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]
     return {**defaults, **inherited, **own, "tags": tags}
 
 
-def problems_of_keys(own: Mapping[str, Any], file: str, stack: str, mirrored: str | None) -> list[Problem]:
+def problems_of_keys(own: Mapping[str, Any], stack: str, mirrored: str | None) -> list[Problem]:
     """Return the problems of keys that don't exist, or that a mirror (of `mirrored`) or an environment may not set."""
     problems = []
     for key in sorted(own):
-        where = f"{file}: {NAMESPACE}:{key}"
-        fix = f"pulumi config rm {NAMESPACE}:{key} --stack {stack}"
+        where, fix = place(key, stack), remove_command(key, stack)
         if key not in KEYS:
             allowed = MIRROR_KEYS if mirrored else [key for key, facts in FACTS.items() if not facts.mirrors_only]
-            problems.append(unknown_key(where, nearest(key, allowed), f"{NAMESPACE}:{key}", stack))
+            problems.append(unknown_key(key, stack, nearest(key, allowed)))
         elif mirrored and key not in MIRROR_KEYS:
             message = f"is {own[key]}; a mirror takes it from Pulumi.{mirrored}.yaml"
             problems.append(Problem(where=where, message=message, fix=fix))

@@ -23,7 +23,7 @@ from pydantic.alias_generators import to_camel
 from infra.addressing import LARGEST_PREFIX, PRIVATE_RANGES, SMALLEST_PREFIX, ZONE_LETTERS
 from infra.capacity import LARGEST_SCALE
 from infra.errors import Problem
-from infra.naming import LIVE
+from infra.naming import LIVE, stack_file
 from infra.suppliers import client_range
 from infra.tags import DECIDED_TAGS
 
@@ -475,23 +475,39 @@ def problems_of(error: ValidationError, stack_of: Callable[[tuple[int | str, ...
     """
     for detail in error.errors():
         location = detail["loc"]
-        stack = stack_of(location)
-        key = f"{NAMESPACE}:{_path(location)}"
-        where = f"Pulumi.{stack}.yaml: {key}"
-        if detail["type"] == "missing":
-            yield Problem(where=where, message="is missing", fix=_set(key, location, stack))
-        elif detail["type"] == "extra_forbidden":
-            yield unknown_key(where, _nearest(location), key, stack)
-        else:
-            message = f"is {_shown(detail['input'])}; {_what_is_allowed(detail)}"
-            yield Problem(where=where, message=message, fix=_set(key, location, stack))
+        stack, key = stack_of(location), _path(location)
+        if detail["type"] == "extra_forbidden":
+            yield unknown_key(key, stack, _nearest(location))
+            continue
+        missing = detail["type"] == "missing"
+        message = "is missing" if missing else f"is {_shown(detail['input'])}; {_what_is_allowed(detail)}"
+        fix = set_command(key, FACTS[str(location[0])].sample, stack)
+        yield Problem(where=place(key, stack), message=message, fix=fix)
 
 
-def unknown_key(where: str, nearest: str | None, key: str, stack: str) -> Problem:
+def unknown_key(key: str, stack: str, nearest: str | None) -> Problem:
     """Return the problem of a key that no setting has."""
     meant = f"; did you mean {nearest}?" if nearest else ""
-    named = f"--path '{key}'" if "." in key or "[" in key else key
-    return Problem(where=where, message=f"is no setting{meant}", fix=f"pulumi config rm {named} --stack {stack}")
+    return Problem(where=place(key, stack), message=f"is no setting{meant}", fix=remove_command(key, stack))
+
+
+def place(key: str, stack: str) -> str:
+    """Return where a setting of `stack` is written: file and key, which may be a path such as `tags.Owner`."""
+    return f"{stack_file(stack)}: {NAMESPACE}:{key}"
+
+
+def set_command(key: str, value: str, stack: str) -> str:
+    """Return the command that sets `key` in the file of `stack`."""
+    return f"pulumi config set {_argument(key)} {value} --stack {stack}"
+
+
+def remove_command(key: str, stack: str) -> str:
+    """Return the command that takes `key` out of the file of `stack`."""
+    return f"pulumi config rm {_argument(key)} --stack {stack}"
+
+
+def _argument(key: str) -> str:
+    return f"--path '{NAMESPACE}:{key}'" if "." in key or "[" in key else f"{NAMESPACE}:{key}"
 
 
 def nearest(name: str, names: Collection[str]) -> str | None:
@@ -533,11 +549,6 @@ def _what_is_allowed(error: Mapping[str, Any]) -> str:
 
 def _path(location: tuple[int | str, ...]) -> str:
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).removeprefix(".")
-
-
-def _set(key: str, location: tuple[int | str, ...], stack: str) -> str:
-    named = f"--path '{key}'" if len(location) > 1 else key
-    return f"pulumi config set {named} {FACTS[str(location[0])].sample} --stack {stack}"
 
 
 def _shown(value: object) -> str:

@@ -1,11 +1,19 @@
-"""YAML files read strictly: a key that stands twice is an error, since the last one would silently win."""
+"""YAML files read strictly: a key that stands twice is an error, since the last would silently win.
 
+What a whole file may say is a model's (`validated`); stack files have their own way (`infra.settings`).
+"""
+
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
-from infra.errors import ConfigError
+from infra.errors import ConfigError, Problem
+
+Model = TypeVar("Model", bound=BaseModel)
 
 
 class _StrictLoader(yaml.SafeLoader):
@@ -49,6 +57,24 @@ def read_mapping(file: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise _problem(file, f"holds a {type(content).__name__}; allowed: keys and values", f"mend {file.name}")
     return content
+
+
+def validated(model: type[Model], content: Mapping[str, Any], file: str, fix: str = "") -> Model:
+    """Return the `content` of a file as `model`. Raises ConfigError with everything that is wrong; `fix`: edit it."""
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        raise ConfigError(_problem_of(detail, file, fix or f"edit {file}") for detail in error.errors()) from None
+
+
+def _problem_of(detail: ErrorDetails, file: str, fix: str) -> Problem:
+    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in detail["loc"])
+    written = detail["input"]
+    # Of the file as a whole, the message itself says what is wrong.
+    value = "" if detail["type"] == "missing" or not path else f"is {written}; "
+    unquoted = " in quotes" if detail["type"] == "string_type" and isinstance(written, int | float) else ""
+    message = f"{value}{detail['msg'].removeprefix('Value error, ')}{unquoted}"
+    return Problem(where=f"{file}: {path.removeprefix('.')}".removesuffix(": "), message=message, fix=fix)
 
 
 def _problem(file: Path, message: str, fix: str) -> ConfigError:

@@ -49,38 +49,32 @@ class SecurityGroups(pulumi.ComponentResource):
         service = group("service", "Instances of the API")
         endpoints = group("endpoints", "AWS endpoints of the instances")
 
-        def admit(label: str, into: aws.ec2.SecurityGroup, description: str, **source: pulumi.Input[str]) -> None:
-            aws.vpc.SecurityGroupIngressRule(
+        def rule(
+            kind: type[aws.vpc.SecurityGroupIngressRule | aws.vpc.SecurityGroupEgressRule],
+            label: str,
+            group: aws.ec2.SecurityGroup,
+            description: str,
+            **peer: pulumi.Input[str],
+        ) -> None:
+            kind(
                 f"{name}-{label}",
-                security_group_id=into.id,
+                security_group_id=group.id,
                 description=description,
                 ip_protocol="tcp",
                 from_port=PORT,
                 to_port=PORT,
                 tags={**args.tags, "Name": f"{name}-{label}"},
                 opts=child,
-                **source,
+                **peer,
             )
 
-        def release(label: str, out_of: aws.ec2.SecurityGroup, description: str, **target: pulumi.Input[str]) -> None:
-            aws.vpc.SecurityGroupEgressRule(
-                f"{name}-{label}",
-                security_group_id=out_of.id,
-                description=description,
-                ip_protocol="tcp",
-                from_port=PORT,
-                to_port=PORT,
-                tags={**args.tags, "Name": f"{name}-{label}"},
-                opts=child,
-                **target,
-            )
-
-        admit("clients-in", load_balancer, "Clients, by prefix list", prefix_list_id=args.clients_prefix_list_id)
-        release("load-balancer-out", load_balancer, "To the instances", referenced_security_group_id=service.id)
-        admit("service-in", service, "From the load balancer", referenced_security_group_id=load_balancer.id)
-        release("service-out-endpoints", service, "To AWS endpoints", referenced_security_group_id=endpoints.id)
-        release("service-out-s3", service, "To S3, by its gateway", prefix_list_id=args.s3_prefix_list_id)
-        admit("endpoints-in", endpoints, "From the instances", referenced_security_group_id=service.id)
+        admit, release = aws.vpc.SecurityGroupIngressRule, aws.vpc.SecurityGroupEgressRule
+        rule(admit, "clients-in", load_balancer, "Clients, by prefix list", prefix_list_id=args.clients_prefix_list_id)
+        rule(release, "load-balancer-out", load_balancer, "To the instances", referenced_security_group_id=service.id)
+        rule(admit, "service-in", service, "From the load balancer", referenced_security_group_id=load_balancer.id)
+        rule(release, "service-out-endpoints", service, "To AWS endpoints", referenced_security_group_id=endpoints.id)
+        rule(release, "service-out-s3", service, "To S3, by its gateway", prefix_list_id=args.s3_prefix_list_id)
+        rule(admit, "endpoints-in", endpoints, "From the instances", referenced_security_group_id=service.id)
 
         self.load_balancer_id = load_balancer.id
         self.service_id = service.id

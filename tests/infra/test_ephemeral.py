@@ -293,7 +293,7 @@ def test_wishes_that_do_not_fit(changes: Mapping[str, Any], said: str) -> None:
     [
         ({"longestLifeHours": 0}, f"{LIMITS}: longestLifeHours"),
         ({"mostAtATime": -1}, f"{LIMITS}: mostAtATime"),
-        ({"mostAtATime": "many"}, f"{LIMITS}: mostAtATime"),
+        ({"mostAtATime": "many"}, f"{LIMITS}: mostAtATime is many; allowed: a whole number"),
         ({"networkPrefixLength": 28}, f"{LIMITS}: networkPrefixLength"),
         ({"staleLockHours": None}, f"{LIMITS}: staleLockHours"),
         ({"extra": 1}, f"{LIMITS}: extra"),
