@@ -389,11 +389,10 @@ def named(value: Value) -> Value:
         return {key: named(item) for key, item in value.items()}
     if not isinstance(value, list):
         return value
-    if value and all(isinstance(element, Mapping) for element in value):
-        for naming in NAMING:
-            names = [_name_of(element, naming) for element in value]
-            if all(isinstance(name, str | float) for name in names) and len(set(map(str, names))) == len(names):
-                return {str(name): named(element) for name, element in zip(names, value, strict=True)}
+    for naming in NAMING if value else ():
+        names = _names(value, naming)
+        if names and len(set(names)) == len(names):
+            return {name: named(element) for name, element in zip(names, value, strict=True)}
     return [named(element) for element in value]
 
 
@@ -407,32 +406,27 @@ def named_both(left: Value, right: Value) -> tuple[Value, Value]:
         return tuple(  # type: ignore[return-value]  # two
             {key: pair[side] for key, pair in pairs.items() if pair[side] is not ABSENT} for side in (0, 1)
         )
-    if not isinstance(left, list) or not isinstance(right, list):
-        return named(left), named(right)
-    for naming in NAMING if left and right else ():
-        names = [
-            [_name_of(element, naming) if isinstance(element, Mapping) else None for element in side]
-            for side in (left, right)
-        ]
-        if all(isinstance(name, str | float) for side in names for name in side) and any(
-            len(set(side)) == len(side) for side in names
-        ):
-            return named_both(
-                *(
-                    dict(zip(_told_apart(given), side, strict=True))
-                    for given, side in zip(names, (left, right), strict=True)
-                )
-            )
+    if isinstance(left, list) and isinstance(right, list) and left and right:
+        for naming in NAMING:
+            names, others = _names(left, naming), _names(right, naming)
+            if names and others and any(len(set(side)) == len(side) for side in (names, others)):
+                return named_both(_by_name(names, left), _by_name(others, right))
     return named(left), named(right)
 
 
-def _told_apart(names: Sequence[Value]) -> list[str]:
-    seen = Counter[Value]()
-    apart = []
-    for name in names:
+def _names(elements: Sequence[Value], naming: str) -> list[str] | None:
+    """Return the names of objects by the property `naming`; None unless all are objects that have one."""
+    names = [_name_of(element, naming) if isinstance(element, Mapping) else None for element in elements]
+    return [str(name) for name in names] if all(isinstance(name, str | float) for name in names) else None
+
+
+def _by_name(names: Sequence[str], elements: Sequence[Value]) -> dict[str, Value]:
+    seen = Counter[str]()
+    by_name = {}
+    for name, element in zip(names, elements, strict=True):
         seen[name] += 1
-        apart.append(str(name) if seen[name] == 1 else f"{name}#{seen[name]}")
-    return apart
+        by_name[name if seen[name] == 1 else f"{name}#{seen[name]}"] = element
+    return by_name
 
 
 def _name_of(element: Mapping[str, Value], naming: str) -> Value:

@@ -17,34 +17,16 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from ipaddress import IPv4Network, collapse_addresses
 
+from infra import types
 from infra.environment import PORT
 from infra.graph import UNKNOWN, Graph, Resource, Value
-from infra.types import (
-    EGRESS,
-    EIP,
-    INGRESS,
-    INTERNET_GATEWAY,
-    INTERNET_GATEWAY_ATTACHMENT,
-    LAUNCH_TEMPLATE,
-    LISTENER,
-    LOAD_BALANCER,
-    NETWORK_ACL,
-    PREFIX_LIST,
-    RECORD,
-    ROUTE,
-    ROUTE_TABLE,
-    ROUTE_TABLE_ASSOCIATION,
-    SCALING_GROUP,
-    SCALING_GROUP_ATTACHMENT,
-    SECURITY_GROUP,
-    SUBNET,
-    TARGET_GROUP,
-)
 from infra.values import objects
 
 ANYBODY = IPv4Network("0.0.0.0/0")
 EPHEMERAL_PORTS = (1024, 65535)
 """Where answers to clients go (Amazon VPC guide, network ACLs, ephemeral ports)."""
+EVERY_PORT, NO_PORT = (0, 65535), (1, 0)
+"""The first and the last of them."""
 TCP = ("tcp", "6", "-1", "all")
 """Protocols of rules that let TCP through: by name, by number (IANA), or all of them (EC2 API, IpPermission)."""
 
@@ -150,25 +132,21 @@ def reach(graph: Graph, port: int = PORT) -> Reach:
     A reference that is known only after the update counts as leading to what the same update makes of the right type.
     """
     parts = _Parts(graph)
+    aliases = [alias for record in graph.of_type(types.RECORD) for alias in objects(record.inputs.get("aliases"))]
     ways: list[Way] = []
     strangers: set[str] = set()
-    for balancer in graph.of_type(LOAD_BALANCER):
-        if not any(parts.leads(alias, "name", balancer) for alias in _aliases(graph)):
+    for balancer in graph.of_type(types.LOAD_BALANCER):
+        if not any(parts.leads(alias, "name", balancer) for alias in aliases):
             continue
         admitted = parts.into_balancer(balancer, port)
         arriving = _Admitted(NOBODY)
         for group, subnets in parts.groups_behind(balancer, port):
-            arriving = arriving.or_(parts.into_instances(balancer, group, subnets, port))
+            arriving = arriving | parts.into_instances(balancer, group, subnets, port)
         strangers |= admitted.strangers | arriving.strangers
         for mapping in _zone_mappings(balancer):
             zone, address, routed = parts.entrance(mapping, port)
             ways.append(Way(zone=zone, address=address, clients=admitted.ranges & arriving.ranges & routed))
     return Reach(ways=tuple(sorted(ways, key=lambda way: (way.zone, way.address))), strangers=frozenset(strangers))
-
-
-def _aliases(graph: Graph) -> Iterator[Mapping[str, Value]]:
-    for record in graph.of_type(RECORD):
-        yield from objects(record.inputs.get("aliases"))
 
 
 def _zone_mappings(balancer: Resource) -> Iterator[Mapping[str, Value]]:
@@ -183,7 +161,7 @@ class _Admitted:
     """Security groups whose members are admitted."""
     strangers: frozenset[str] = frozenset()
 
-    def or_(self, other: _Admitted) -> _Admitted:
+    def __or__(self, other: _Admitted) -> _Admitted:
         return _Admitted(self.ranges | other.ranges, (*self.groups, *other.groups), self.strangers | other.strangers)
 
 
@@ -213,34 +191,34 @@ class _Parts:
         """Yield the scaling groups that the balancer's listener on `port` leads to, each with its subnets."""
         targets = [
             group
-            for listener in self.graph.of_type(LISTENER)
+            for listener in self.graph.of_type(types.LISTENER)
             if self.leads(listener.inputs, "loadBalancerArn", balancer)
             and listener.inputs.get("port") == port
             and listener.inputs.get("protocol") in ("TCP", "TLS", "TCP_UDP")
             for arn in _forwarded(listener)
-            for group in self.referred(arn, TARGET_GROUP)
+            for group in self.referred(arn, types.TARGET_GROUP)
             if group.inputs.get("port") == port
         ]
-        for group in self.graph.of_type(SCALING_GROUP):
+        for group in self.graph.of_type(types.SCALING_GROUP):
             attached = [*_listed(group.inputs.get("targetGroupArns")), *self._attached(group)]
-            joined = any(target in self.referred(arn, TARGET_GROUP) for arn in attached for target in targets)
+            joined = any(target in self.referred(arn, types.TARGET_GROUP) for arn in attached for target in targets)
             subnets = [
                 subnet
                 for subnet_id in _listed(group.inputs.get("vpcZoneIdentifiers"))
-                for subnet in self.referred(subnet_id, SUBNET)
+                for subnet in self.referred(subnet_id, types.SUBNET)
             ]
             if joined and subnets and group.inputs.get("maxSize") != 0:
                 yield group, subnets
 
     def _attached(self, group: Resource) -> Iterator[Value]:
-        for attachment in self.graph.of_type(SCALING_GROUP_ATTACHMENT):
+        for attachment in self.graph.of_type(types.SCALING_GROUP_ATTACHMENT):
             if self.leads(attachment.inputs, "autoscalingGroupName", group):
                 yield attachment.inputs.get("lbTargetGroupArn")
 
     def into_balancer(self, balancer: Resource, port: int) -> _Admitted:
         """Return whom the balancer's security groups admit; without any it admits everybody (ELB guide)."""
         ids = balancer.inputs.get("securityGroups")
-        return self.admitted(self._security_groups(ids), INGRESS, port) if _listed(ids) else _Admitted(EVERYBODY)
+        return self.admitted(self._security_groups(ids), types.INGRESS, port) if _listed(ids) else _Admitted(EVERYBODY)
 
     def into_instances(self, balancer: Resource, group: Resource, subnets: Sequence[Resource], port: int) -> _Admitted:
         """Return whom the instances of `group` admit of what the balancer passes on, client addresses preserved.
@@ -264,7 +242,7 @@ class _Parts:
         theirs = self._security_groups(ids)
         if own and not self._let_out(own, theirs, subnets, port):
             return _Admitted(NOBODY)
-        admitted = self.admitted(theirs, INGRESS, port)
+        admitted = self.admitted(theirs, types.INGRESS, port)
         by_group = any(group in own for group in admitted.groups)
         ranges = EVERYBODY if by_group else admitted.ranges
         for subnet in subnets:
@@ -274,12 +252,12 @@ class _Parts:
     def _let_out(
         self, own: Sequence[Resource], theirs: Sequence[Resource], subnets: Sequence[Resource], port: int
     ) -> bool:
-        admitted = self.admitted(own, EGRESS, port)
+        admitted = self.admitted(own, types.EGRESS, port)
         inside = Ranges.of(network for subnet in subnets if (network := network_of(subnet.inputs.get("cidrBlock"))))
         return any(group in theirs for group in admitted.groups) or (bool(inside) and not inside - admitted.ranges)
 
     def _security_groups(self, ids: Value) -> tuple[Resource, ...]:
-        return tuple(group for value in _listed(ids) for group in self.referred(value, SECURITY_GROUP))
+        return tuple(group for value in _listed(ids) for group in self.referred(value, types.SECURITY_GROUP))
 
     def admitted(self, groups: Sequence[Resource], rule_type: str, port: int) -> _Admitted:
         """Return whom the rules of these security groups let in, or out, by TCP on `port`."""
@@ -288,12 +266,12 @@ class _Parts:
             if _covers(rule.inputs, port) and any(
                 self.leads(rule.inputs, "securityGroupId", group) for group in groups
             ):
-                admitted = admitted.or_(self._peers(rule))
+                admitted = admitted | self._peers(rule)
         return admitted
 
     def _peers(self, rule: Resource) -> _Admitted:
         list_id = rule.inputs.get("prefixListId")
-        lists = self.referred(list_id, PREFIX_LIST)
+        lists = self.referred(list_id, types.PREFIX_LIST)
         networks = [
             network
             for prefix_list in lists
@@ -305,15 +283,15 @@ class _Parts:
         stranger = isinstance(list_id, str) and not lists
         return _Admitted(
             Ranges.of(networks),
-            self.referred(rule.inputs.get("referencedSecurityGroupId"), SECURITY_GROUP),
+            self.referred(rule.inputs.get("referencedSecurityGroupId"), types.SECURITY_GROUP),
             frozenset({str(list_id)}) if stranger else frozenset(),
         )
 
     def entrance(self, mapping: Mapping[str, Value], port: int) -> tuple[str, str, Ranges]:
         """Return zone and address of a balancer's node, and who has a route to it."""
-        subnets = self.referred(mapping.get("subnetId"), SUBNET)
+        subnets = self.referred(mapping.get("subnetId"), types.SUBNET)
         allocation = mapping.get("allocationId")
-        addresses = self.referred(allocation, EIP)
+        addresses = self.referred(allocation, types.EIP)
         public = addresses[0].outputs.get("publicIp") if len(addresses) == 1 else None
         address = public if isinstance(public, str) else allocation if isinstance(allocation, str) else ""
         # Several, where this very update makes it with others of its kind: it may be any of them, so what all let in.
@@ -333,27 +311,27 @@ class _Parts:
     def _routes(self, subnet: Resource) -> Iterator[tuple[IPv4Network, bool]]:
         tables = [
             table
-            for association in self.graph.of_type(ROUTE_TABLE_ASSOCIATION)
+            for association in self.graph.of_type(types.ROUTE_TABLE_ASSOCIATION)
             if self.leads(association.inputs, "subnetId", subnet)
-            for table in self.referred(association.inputs.get("routeTableId"), ROUTE_TABLE)
+            for table in self.referred(association.inputs.get("routeTableId"), types.ROUTE_TABLE)
         ]
         for table in tables:
             inline = ((route.get("cidrBlock"), route) for route in objects(table.inputs.get("routes")))
             beside = (
                 (route.inputs.get("destinationCidrBlock"), route.inputs)
-                for route in self.graph.of_type(ROUTE)
+                for route in self.graph.of_type(types.ROUTE)
                 if self.leads(route.inputs, "routeTableId", table)
             )
             for destination, route in (*inline, *beside):
                 if network := network_of(destination):
-                    gateways = self.referred(route.get("gatewayId"), INTERNET_GATEWAY)
+                    gateways = self.referred(route.get("gatewayId"), types.INTERNET_GATEWAY)
                     yield network, any(self._attached_to(gateway, subnet) for gateway in gateways)
 
     def _attached_to(self, gateway: Resource, subnet: Resource) -> bool:
         vpc = subnet.inputs.get("vpcId")
         attachments = (
             attachment.inputs.get("vpcId")
-            for attachment in self.graph.of_type(INTERNET_GATEWAY_ATTACHMENT)
+            for attachment in self.graph.of_type(types.INTERNET_GATEWAY_ATTACHMENT)
             if self.leads(attachment.inputs, "internetGatewayId", gateway)
         )
         return any(attached is not None and attached == vpc for attached in (gateway.inputs.get("vpcId"), *attachments))
@@ -364,8 +342,10 @@ class _Parts:
         A subnet without one of its own has the VPC's default, which lets everything through (Amazon VPC guide).
         """
         passing = EVERYBODY
-        for acl in self.graph.of_type(NETWORK_ACL):
-            if any(subnet in self.referred(subnet_id, SUBNET) for subnet_id in _listed(acl.inputs.get("subnetIds"))):
+        for acl in self.graph.of_type(types.NETWORK_ACL):
+            if any(
+                subnet in self.referred(subnet_id, types.SUBNET) for subnet_id in _listed(acl.inputs.get("subnetIds"))
+            ):
                 passing = passing & _allowed(acl.inputs.get("ingress"), (port, port))
                 passing = passing & _allowed(acl.inputs.get("egress"), EPHEMERAL_PORTS)
         return passing
@@ -379,7 +359,7 @@ def _launch_templates(parts: _Parts, group: Resource) -> Iterator[Resource]:
     template = group.inputs.get("launchTemplate")
     if isinstance(template, Mapping):
         for name in ("id", "name"):
-            yield from parts.referred(template.get(name), LAUNCH_TEMPLATE)
+            yield from parts.referred(template.get(name), types.LAUNCH_TEMPLATE)
 
 
 def _forwarded(listener: Resource) -> Iterator[Value]:
@@ -392,15 +372,13 @@ def _forwarded(listener: Resource) -> Iterator[Value]:
 
 
 def _covers(rule: Mapping[str, Value], port: int) -> bool:
-    protocol = str(rule.get("ipProtocol"))
-    if protocol not in TCP:
-        return False
-    return protocol in ("-1", "all") or _port_between(rule.get("fromPort"), rule.get("toPort"), (port, port))
+    protocol, ports = str(rule.get("ipProtocol")), _ports(rule)
+    return protocol in TCP and (protocol in ("-1", "all") or (ports is not None and ports[0] <= port <= ports[1]))
 
 
-def _port_between(lowest: Value, highest: Value, ports: tuple[int, int]) -> bool:
-    bounds = [bound for bound in (lowest, highest) if isinstance(bound, int | float)]
-    return len(bounds) == 2 and bounds[0] <= ports[0] and ports[1] <= bounds[1]
+def _ports(rule: Mapping[str, Value]) -> tuple[float, float] | None:
+    lowest, highest = rule.get("fromPort"), rule.get("toPort")
+    return (lowest, highest) if isinstance(lowest, int | float) and isinstance(highest, int | float) else None
 
 
 def _allowed(rules: Value, ports: tuple[int, int]) -> Ranges:
@@ -411,24 +389,18 @@ def _allowed(rules: Value, ports: tuple[int, int]) -> Ranges:
     allowed, decided = NOBODY, NOBODY
     for rule in sorted(objects(rules), key=lambda rule: int(str(rule.get("ruleNo", 0)))):
         network, protocol = network_of(rule.get("cidrBlock")), str(rule.get("protocol"))
-        every_port = protocol in ("-1", "all") or (rule.get("fromPort"), rule.get("toPort")) == (0, 0)
         if network is None or protocol not in TCP:
             continue
         denies = rule.get("action") == "deny"
+        bounds = EVERY_PORT if protocol in ("-1", "all") else _ports(rule)
+        lowest, highest = EVERY_PORT if bounds == (0, 0) else bounds or NO_PORT
+        covers = lowest <= ports[0] and ports[1] <= highest
         # A denial of some of the ports is enough; a permission has to be for all of them.
-        applies = every_port or _port_between(rule.get("fromPort"), rule.get("toPort"), ports)
-        if applies or (denies and _overlap(rule, ports)):
+        if covers or (denies and lowest <= ports[1] and ports[0] <= highest):
             matched = Ranges((network,)) - decided
             decided = decided | matched
             allowed = allowed if denies else allowed | matched
     return allowed
-
-
-def _overlap(rule: Mapping[str, Value], ports: tuple[int, int]) -> bool:
-    lowest, highest = rule.get("fromPort"), rule.get("toPort")
-    if not isinstance(lowest, int | float) or not isinstance(highest, int | float):
-        return False
-    return lowest <= ports[1] and ports[0] <= highest
 
 
 def network_of(text: Value) -> IPv4Network | None:
