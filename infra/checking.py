@@ -123,6 +123,13 @@ def _tags(checked: Checked) -> Iterator[Problem]:
         yield checked.problem(key, "follows from the environment and can't be set", remove_command(key, checked.stack))
 
 
+def _tags_of_others(checked: Checked) -> Iterator[Problem]:
+    """A tag that is both the project's and others' would be set and never seen again."""
+    for key in sorted({*checked.settings.others_tag_keys} & {*checked.settings.tags, *DECIDED_TAGS, *COMPUTED_TAGS}):
+        message = f"has {key}, which this project sets itself; allowed: keys that only others set"
+        yield checked.problem("othersTagKeys", message, file_of=checked.owner)
+
+
 def _schedules(checked: Checked) -> Iterator[Problem]:
     schedules, capacity, owner = checked.settings.schedules, checked.settings.capacity, checked.owner
     if schedules and (capacity.minimum > 0 or checked.mirrored or checked.stack == LIVE):
@@ -240,6 +247,7 @@ CHECKS: tuple[Callable[[Checked], Iterator[Problem]], ...] = (
     _name_in_its_zone,
     _certificate_in_the_region,
     _tags,
+    _tags_of_others,
     _schedules,
     _release,
     _live,

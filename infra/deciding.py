@@ -164,7 +164,8 @@ def decide(stack: str, sources: Sources) -> Environment:
     clients = collected.of(_clients, stack, settings, listed, sources.stacks.keys())
     if collected.problems or release is None or clients is None:
         raise ConfigError(collected.problems)
-    return _environment(stack, settings, aws_plan(config), release, clients, listed, mirrored, config)
+    aws = replace(aws_plan(config), others_tag_keys=settings.others_tag_keys)
+    return _environment(stack, settings, aws, release, clients, listed, mirrored, config)
 
 
 def _mirror_problems(stack: str, sources: Sources) -> Iterator[Problem]:

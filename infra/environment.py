@@ -27,6 +27,8 @@ class AwsPlan:
     """Accounts that this stack may be deployed to; empty: any."""
     profile: str | None = None
     assume_role_arns: tuple[str, ...] = ()
+    others_tag_keys: tuple[str, ...] = ()
+    """Tags that others put on what the stack made, and that are theirs to change."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -195,6 +195,7 @@ def _provider(plan: AwsPlan, first: pulumi.Resource | None) -> aws.Provider:
         region=plan.region,
         allowed_account_ids=list(plan.allowed_account_ids) or None,
         profile=plan.profile,
+        ignore_tags=aws.ProviderIgnoreTagsArgs(keys=list(plan.others_tag_keys)) if plan.others_tag_keys else None,
         assume_roles=[aws.ProviderAssumeRoleArgs(role_arn=arn) for arn in plan.assume_role_arns] or None,
         opts=pulumi.ResourceOptions(depends_on=[first]) if first else None,
     )

@@ -412,6 +412,9 @@ class StackSettings(Settings):
         Field(description=f"{', '.join(f'`{tag}`' for tag in DECIDED_TAGS)}, and others."),
         Facts(mirror="somebody else may own and pay for it"),
     ]
+    others_tag_keys: Annotated[tuple[TagKey, ...], AS_LIVE] = ()
+    """Keys of tags that others put on everything, such as an organisation's own automation: previews, `verify --drift`
+    and `mirror` leave them alone."""
     mirrors: Annotated[
         str | None, Facts(mirror="says what it mirrors", inherited=False, mirrors_only=True, sample=LIVE)
     ] = None

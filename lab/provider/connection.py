@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 CONFIGURATION = frozenset(
     {
-        "accessKey", "allowedAccountIds", "assumeRoles", "defaultTags", "forbiddenAccountIds", "profile", "region",
-        "s3UsePathStyle", "secretKey", "skipCredentialsValidation", "skipMetadataApiCheck", "skipRegionValidation",
-        "skipRequestingAccountId", "stsRegion", "token",
+        "accessKey", "allowedAccountIds", "assumeRoles", "defaultTags", "forbiddenAccountIds", "ignoreTags", "profile",
+        "region", "s3UsePathStyle", "secretKey", "skipCredentialsValidation", "skipMetadataApiCheck",
+        "skipRegionValidation", "skipRequestingAccountId", "stsRegion", "token",
     }
 )  # fmt: skip
 """The provider's arguments that the stand-in honours; the check refuses others."""
@@ -81,6 +81,8 @@ class Connection:
     region: str
     account: str = ""
     default_tags: Mapping[str, str] = field(default_factory=dict)
+    ignored_tags: frozenset[str] = frozenset()
+    """Keys of tags that are neither read nor removed (terraform-provider-aws, internal/tags, IgnoreConfig)."""
     cancelled: threading.Event = field(default_factory=threading.Event)
     _clients: dict[tuple[str, str], Any] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -163,6 +165,7 @@ def connect(configuration: Configuration) -> Connection:
         raise RefusedError(f"the provider's credentials or endpoint can't be used: {error}") from None
     _refuse_account(connection)
     connection.default_tags = dict((configuration.values.get("defaultTags") or {}).get("tags") or {})
+    connection.ignored_tags = frozenset((configuration.values.get("ignoreTags") or {}).get("keys") or ())
     return connection
 
 

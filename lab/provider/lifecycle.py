@@ -349,7 +349,8 @@ def _outputs(work: Work, description: Mapping[str, Any]) -> dict[str, Any]:
 def _tag_outputs(work: Work, tagging: Tagging, description: Mapping[str, Any]) -> dict[str, Any]:
     tags = search(tagging.reads, description) or {}
     tags = (TAGS.receive(tags) or {}) if isinstance(tags, list) else tags
-    actual = {key: value for key, value in tags.items() if not key.startswith(_SERVICE_TAG)}
+    ignored = work.connection.ignored_tags
+    actual = {key: value for key, value in tags.items() if not key.startswith(_SERVICE_TAG) and key not in ignored}
     said = work.value("tags")
     defaults = work.connection.default_tags
     own = {key: value for key, value in actual.items() if key in (said or {}) or defaults.get(key) != value}

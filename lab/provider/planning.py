@@ -166,7 +166,8 @@ def _name(
 def _all_tags(tags: Any, connection: Connection) -> Any:
     if has_unknown(tags):
         return UNKNOWN
-    return {**connection.default_tags, **(tags or {})}
+    every = {**connection.default_tags, **(tags or {})}
+    return {key: value for key, value in every.items() if key not in connection.ignored_tags}
 
 
 # --- diff

@@ -108,6 +108,8 @@ def _own(random: Random, name: str, region: str, hosted_zone: str, cidr: str, mi
     if random.random() < 0.5:
         settings["clientCapacity"] = random.randint(20, 59)
     if random.random() < 0.3:
+        settings["othersTagKeys"] = _some(random, ("Backup", "org:owner"), 2)
+    if random.random() < 0.3:
         settings["protectAddresses"] = random.choice((True, False, "true"))
     if random.random() < 0.2:
         settings["promotion"] = {"release": str(settings["release"]), "withoutEvidence": "urgent fix"}

@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import pytest
 
-from infra.environment import AddressPlan, Capacity, SchedulePlan
+from infra.environment import AddressPlan, AwsPlan, Capacity, SchedulePlan
 from infra.graph import Graph, compare
 from infra.recording import record
 from infra.rules import violations
-from infra.types import SCALING_POLICY
+from infra.types import AWS_PROVIDER, SCALING_POLICY
 from tests.infra.sample import ZONES, environment, mirror
 
 GROUP = "aws:autoscaling/group:Group"
@@ -29,6 +29,15 @@ def test_recording_twice_gives_the_same_graph() -> None:
 def test_everything_goes_through_the_stacks_one_provider(live: Graph) -> None:
     providers = {resource.provider.rsplit("::", 1)[-1] for resource in live if resource.type.startswith("aws:")}
     assert providers == {"aws"}
+
+
+def test_others_tags_are_left_alone_by_the_provider() -> None:
+    def ignored(aws: AwsPlan) -> object:
+        (provider,) = record(environment(aws=aws)).of_type(AWS_PROVIDER)
+        return provider.inputs.get("ignoreTags")
+
+    assert ignored(AwsPlan(region="eu-west-2", others_tag_keys=("Backup",))) == '{"keys": ["Backup"]}'
+    assert ignored(AwsPlan(region="eu-west-2")) is None
 
 
 def test_every_resource_stands_under_its_component(live: Graph) -> None:

@@ -309,6 +309,8 @@ def _described_group(work: Work, description: dict[str, Any]) -> dict[str, Any]:
         "Granularity": metrics[0].get("Granularity") if metrics else "1Minute",
         "TerminationPolicies": policies,
         "SuspendedProcessNames": [process["ProcessName"] for process in description.get("SuspendedProcesses") or []],
+        # Here tags are a property like others, whose reading leaves ignored ones out, too (group.go, Read).
+        "Tags": [tag for tag in description.get("Tags") or [] if tag["Key"] not in work.connection.ignored_tags],
     }
 
 
