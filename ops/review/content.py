@@ -115,6 +115,7 @@ def review_stack(plan: Plan, context: Context) -> StackReview:
         counts=_counts(plan),
         components=tuple(_by_component([described for described, tags in changed if not tags], component_of, safe)),
         tag_changes=tuple(described for described, tags in changed if tags),
+        instances_replaced=_instances_replaced(plan),
         drift=tuple(_drift(plan, redactor, safe)),
         picture=tuple(_picture(plan, safe)),
         warnings=tuple(_warnings(plan, safe)),
@@ -232,6 +233,19 @@ def _note(change: Change) -> str:
     if change.operation == "same":
         return "nothing changes in AWS"
     return ""
+
+
+TEMPLATE = ("launchTemplateId", "launchTemplateVersion")
+"""What starts an instance refresh when it becomes another, for whatever reason, a tag included (rollout/server.py)."""
+
+
+def _instances_replaced(plan: Plan) -> int | None:
+    """Return how many instances are wanted now, which a rollout would replace; None if there is no rollout."""
+    rollouts = [rollout for rollout in plan.of_type(types.ROLLOUT) if rollout.old and rollout.new]
+    if not any(rollout.before(key) != rollout.after(key) for rollout in rollouts for key in TEMPLATE):
+        return None
+    wanted = [group.old.outputs.get("desiredCapacity") for group in plan.of_type(types.SCALING_GROUP) if group.old]
+    return sum(int(count) for count in wanted if isinstance(count, int | float))
 
 
 def _tags_only(operation: Operation, paths: Iterable[str]) -> bool:

@@ -118,6 +118,8 @@ class StackReview:
     components: tuple[Component, ...]
     """Changes, but for those of tags alone."""
     tag_changes: tuple[ResourceChange, ...]
+    instances_replaced: int | None
+    """How many instances a rollout would replace, whatever leads to it; None: there is no rollout."""
     drift: tuple[ResourceChange, ...]
     """Changes by hand since the last update, to what the program sets; empty if the preview didn't refresh."""
     picture: tuple[Node, ...]
@@ -204,13 +206,13 @@ def lost_addresses(review: StackReview) -> tuple[Address, ...]:
 
 
 def counts(review: StackReview) -> str:
-    """Return the counts of all changes: `2 updated, 1 created`."""
-    summary = counted_operations(
-        [*(change for part in review.components for change in part.changes), *review.tag_changes]
-    )
-    if review.drift:
-        summary = f"{summary}{summary and ', '}{len(review.drift):,} changed outside Pulumi"
-    return summary or "nothing changed"
+    """Return the counts of all changes: `2 updated, 1 created, replaces 3 instances`."""
+    summary = [
+        counted_operations([*(change for part in review.components for change in part.changes), *review.tag_changes]),
+        f"replaces {_counted(review.instances_replaced, 'instance')}" if review.instances_replaced is not None else "",
+        f"{len(review.drift):,} changed outside Pulumi" if review.drift else "",
+    ]
+    return ", ".join(filter(None, summary)) or "nothing changed"
 
 
 _WORDS: Mapping[Operation, str] = {

@@ -10,7 +10,7 @@ from infra import types
 from ops.review.markdown import as_markdown
 from ops.review.model import headline
 from ops.review.text import as_text
-from tests.ops.review.plans import Json, plan, reviewed, state, step, whole
+from tests.ops.review.plans import UNKNOWN_TEXT, Json, plan, reviewed, state, step, whole
 
 
 def refreshed(type_: str, name: str, before: Json, **read: Any) -> list[Json]:
@@ -58,3 +58,26 @@ def test_a_reserved_zone_is_drawn_apart_until_it_is_attached() -> None:
     markdown, text = drawn(step("create", types.SUBNET, "live-public-eu-west-2c", None, state({})))
     assert "n0 --> n1" in markdown
     assert "  eu-west-2c [new]  →  live-listener, TCP 443\n" in text
+
+
+@pytest.mark.parametrize(
+    ("version", "running", "said"),
+    [
+        (UNKNOWN_TEXT, 3, "nothing dangerous: 1 updated, replaces 3 instances"),
+        ("2", 1, "nothing dangerous: 1 updated, replaces 1 instance"),
+        (UNKNOWN_TEXT, 0, "nothing dangerous: 1 updated, replaces 0 instances"),
+        ("1", 3, "nothing dangerous: 1 updated"),
+    ],
+    ids=["not yet known", "another version", "none runs", "only how long it bakes"],
+)
+def test_a_change_that_replaces_instances_says_how_many(version: str, running: int, said: str) -> None:
+    inputs = {"launchTemplateId": "lt-1", "launchTemplateVersion": "1", "bakeSeconds": 300}
+    group = state({"minSize": 0}, {"desiredCapacity": running})
+    review = reviewed(
+        plan(
+            step("same", types.SCALING_GROUP, "live-service", group, group),
+            step("update", types.ROLLOUT, "live-rollout", state(inputs),
+                 state({**inputs, "launchTemplateVersion": version, "bakeSeconds": 600})),
+        )
+    )  # fmt: skip
+    assert headline(review) == said

@@ -18,7 +18,7 @@ from tests.ops.review.test_markdown import problems
 
 VERDICTS = {
     "scale": "nothing dangerous: 3 updated",
-    "release": "nothing dangerous: 2 updated",
+    "release": "nothing dangerous: 2 updated, replaces 6 instances",
     "supplier-added": "1 dangerous change is not acknowledged",
     "zone-reserved": "nothing dangerous: 1 created",
     "zone-attached": "nothing dangerous: 5 created, 7 updated",
