@@ -1,21 +1,22 @@
 """What AWS really has of a mirror and of what it mirrors: neither state is believed, and neither is changed.
 
-Three questions. What has AWS otherwise than the last `up` left it (`pulumi refresh --preview-only`)? What has it that
-no state can know, such as a rule that somebody added (`ops.aws.inventory`)? And do the two environments, as they really
-are, differ in what they may not (`infra.mirroring`)? Left out: what is measured or comes and goes by itself, such as
-the number of instances that run, and their health, which `verify` looks at. Entered by verify.
+Four questions. What has AWS otherwise than the last `up` left it, and what otherwise than the program declares it
+(`pulumi preview --refresh`)? What has it that no state can know, such as a rule that somebody added
+(`ops.aws.inventory`)? And do the two environments, as they really are, differ in what they may not (`infra.mirroring`)?
+Left out: what is measured or comes and goes by itself, such as the number of instances that run, and their health,
+which `verify` looks at. Entered by verify.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
 
 from infra import types
 from infra.environment import Environment
-from infra.graph import ABSENT, Difference, Graph, Mark, Resource, Value, differing, named, plain_properties
+from infra.graph import ABSENT, UNKNOWN, Difference, Graph, Mark, Resource, Value, differing, named, plain_properties
 from infra.mirroring import differences, shared_names
 from ops.aws.clients import Aws
 from ops.aws.compute import LaunchTemplate, ScalingGroup
@@ -37,12 +38,14 @@ AS_DEPLOYED = Mark("[as deployed]")
 
 @dataclass(frozen=True, kw_only=True)
 class Seen:
-    """One environment: as its state has it, as a refresh would have it, and as AWS has it."""
+    """One environment: as its state has it, as a refresh would have it, as it is declared, and as AWS has it."""
 
     side: Side
     state: Graph
     refreshed: Graph
     inventory: Inventory
+    declared: Mapping[str, Mapping[str, Value] | None] = field(default_factory=dict)
+    """By URN: the properties that `up` would set otherwise, as the program has them; None: `up` would make it."""
     things: tuple[Leftover, ...] = ()
     """Everything that is recognised as the environment's, whatever it is."""
 
@@ -58,20 +61,34 @@ class Noted:
 def refreshed(state: Graph, events: Sequence[Mapping[str, Any]]) -> Graph:
     """Return `state` with what a refresh read, as the engine's `events` tell; what is gone from AWS is left out.
 
-    Of each resource the last word counts (`resOutputsEvent`), since only it has what was read (Pulumi,
-    apitype.ResOutputsEvent). A resource that the events don't mention is as it was.
-
-    A refresh that runs the program also tells what the program has (tried): its providers, which are nothing in AWS,
-    and once more what is gone, without an id.
+    The end of a refresh has what was read (Pulumi, apitype.ResOutputsEvent); ends of other operations tell what is
+    planned. A resource that the events don't mention is as it was.
     """
     read: dict[str, Mapping[str, Any] | None] = {}
     for event in events:
-        metadata = (event.get("resOutputsEvent") or {}).get("metadata")
-        if metadata and not str(metadata.get("type")).startswith(types.PROVIDERS):
-            new = metadata.get("new")
-            if not (new and new.get("custom") and not new.get("id")):
-                read[str(metadata.get("urn"))] = new
+        metadata = (event.get("resOutputsEvent") or {}).get("metadata") or {}
+        if metadata.get("op") == "refresh":
+            read[str(metadata.get("urn"))] = metadata.get("new")
     return Graph.of(state.stack, _read(state, read))
+
+
+def declared(events: Sequence[Mapping[str, Any]]) -> Mapping[str, Mapping[str, Value] | None]:
+    """Return by URN what a preview would make (None), or set otherwise than AWS has it, as the program has it.
+
+    Left out: what it would delete, of which the program says nothing, and providers, which are nothing in AWS.
+    """
+    wanted: dict[str, Mapping[str, Value] | None] = {}
+    for event in events:
+        metadata = (event.get("resourcePreEvent") or {}).get("metadata") or {}
+        operation, urn = metadata.get("op"), str(metadata.get("urn"))
+        if str(metadata.get("type")).startswith(types.PROVIDERS):
+            continue
+        if operation == "create":
+            wanted[urn] = None
+        elif operation in {"update", "replace"}:
+            inputs = plain_properties((metadata.get("new") or {}).get("inputs"))
+            wanted[urn] = {name: inputs[name] for name in metadata.get("diffs") or () if name in inputs}
+    return wanted
 
 
 def _read(state: Graph, read: Mapping[str, Mapping[str, Any] | None]) -> Iterator[Resource]:
@@ -117,6 +134,8 @@ def compared(live: Seen, mirror: Seen, environments: tuple[Environment, Environm
     for seen in (live, mirror):
         for change in changes(seen, shared_names(environments)):
             _merge(noted, change, seen)
+        for change in undeclared(seen, shared_names(environments)):
+            _merge(noted, change, seen, "is declared")
         noted += [Noted(difference=difference, note="in no state") for difference in unknown(seen)]
     alike = {_values(entry.difference) for entry in noted}
     noted += [Noted(difference=difference) for difference in unlike(live, mirror) if _values(difference) not in alike]
@@ -131,6 +150,7 @@ def alone(seen: Seen) -> tuple[Noted, ...]:
     ]
     return (
         *(Noted(difference=difference, note="changed") for difference in changes(seen)),
+        *(Noted(difference=difference, note="not as declared") for difference in undeclared(seen)),
         *(Noted(difference=difference, note="in no state") for difference in added),
     )
 
@@ -164,11 +184,34 @@ def changes(seen: Seen, shared: Iterable[str] = ()) -> Iterator[Difference]:
                 yield Difference(key=key, path=path, left=one, right=other)
 
 
-def _merge(noted: list[Noted], change: Difference, seen: Seen) -> None:
+def undeclared(seen: Seen, shared: Iterable[str] = ()) -> Iterator[Difference]:
+    """Yield what the state and AWS have otherwise than the program: `pulumi refresh` takes a change by hand over.
+
+    On the left what is declared, on the right what is. What `changes` tells isn't told again, nor what follows from
+    another change, and so isn't known yet.
+    """
+    graph = seen.refreshed.sharing(shared)
+    changed = {(change.key, change.path) for change in changes(seen, shared)}
+    for urn, wanted in seen.declared.items():
+        key, there = graph.key(urn), graph.resources.get(urn)
+        if wanted is None or there is None:
+            if (key, "") not in changed:
+                yield Difference(key=key, path="", left=key, right=GONE)
+            continue
+        actual = {name: value for name, value in there.inputs.items() if name in wanted}
+        for path, wanted_value, actual_value in differing(
+            named(graph.normalised(wanted)), named(graph.normalised(actual))
+        ):
+            follows = repr(UNKNOWN) in text_of(wanted_value, path)
+            if not follows and not path.startswith("tagsAll") and (key, path) not in changed:
+                yield Difference(key=key, path=path, left=wanted_value, right=actual_value)
+
+
+def _merge(noted: list[Noted], change: Difference, seen: Seen, when: str = "when deployed") -> None:
     """Put a change among what was found: at the difference that it makes, or as one of its own."""
     if change.path:
         was = "not there" if change.left is ABSENT else text_of(change.left, change.path)
-        note = f"{seen.state.stack} was changed: {was} when deployed"
+        note = f"{seen.state.stack} was changed: {was} {when}"
     else:
         note = f"gone from {seen.state.stack}"
     for index, entry in enumerate(noted):
@@ -398,12 +441,13 @@ def state_of(environment: Environment, at: Place) -> Graph | None:
 
 def look(side: Side, environment: Environment, state: Graph, at: Place, tell: Tell) -> Seen:
     """Return what AWS has for an environment that has a state. Raises PulumiError and botocore's errors."""
-    preview = StackHandle(environment.name, at).preview_refresh(tell)
+    preview = StackHandle(environment.name, at).preview(tell, refresh=True)
     aws, subject = Aws(environment.aws, at), Subject.of(environment)
     return Seen(
         side=side,
         state=state,
         refreshed=refreshed(state, preview.events),
+        declared=declared(preview.events),
         inventory=read(aws, subject),
         things=find(aws, subject),
     )

@@ -136,10 +136,6 @@ class StackHandle:
         saved = ["--save-plan", str(plan)] if plan else []
         return self._operate("preview", ["--json", *(["--refresh", *_PROGRAM] if refresh else []), *saved], tell)
 
-    def preview_refresh(self, tell: Tell) -> Outcome:
-        """Return the differences between AWS and the state, without changing either."""
-        return self._operate("refresh", ["--preview-only", "--json", *_PROGRAM], tell)
-
     def up(self, tell: Tell, *, plan: Path | None = None, message: str = "") -> Outcome:
         """Make AWS match the program; with `plan`, only as previewed."""
         options = ["--yes", *(["--plan", str(plan)] if plan else [])]

@@ -164,6 +164,10 @@ def test_the_states_agree_that_nft_mirrors_live_until_somebody_edits_it_by_hand(
     drifted = environments.eps_dos("mirror", "nft", "--level", "state", check=False)
     assert drifted.returncode == 1
     assert "TargetGroup tg healthCheck.interval: 10 → 30" in drifted.stdout
+    # The state no longer knows, the program does.
+    undeclared = environments.eps_dos("verify", "nft", "--drift", check=False)
+    assert undeclared.returncode == 1
+    assert "TargetGroup tg healthCheck.interval: 10 → 30 (not as declared)" in undeclared.stdout
     elbv2.modify_target_group(TargetGroupArn=target_group, HealthCheckIntervalSeconds=10)
     environments.pulumi("refresh", "--stack", "nft", "--yes")
     environments.eps_dos("mirror", "nft", "--level", "state")

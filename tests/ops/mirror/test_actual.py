@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from infra.deciding import load_environment
-from infra.graph import ABSENT, Graph, Resource, Value
+from infra.graph import ABSENT, UNKNOWN_MARKS, Graph, Resource, Value
 from infra.recording import record
+from infra.types import SCALING_GROUP
 from ops.aws.compute import Instance, LaunchTemplate, Member, ScalingGroup, TemplateVersion
 from ops.aws.identity import Role
 from ops.aws.inventory import Inventory
@@ -20,7 +21,19 @@ from ops.aws.leftovers import Leftover
 from ops.aws.load_balancing import Listener, LoadBalancer, Target, TargetGroup
 from ops.aws.network import SecurityGroup, SecurityRule
 from ops.aws.ownership import Subject
-from ops.mirror.actual import AS_DEPLOYED, GONE, Noted, Seen, Side, compared, refreshed, unknown, unlike
+from ops.mirror.actual import (
+    AS_DEPLOYED,
+    GONE,
+    Noted,
+    Seen,
+    Side,
+    alone,
+    compared,
+    declared,
+    refreshed,
+    unknown,
+    unlike,
+)
 from ops.mirror.comparison import Comparison, Level, as_text
 from tests.infra.stackfiles import CHECKOUT
 
@@ -101,6 +114,59 @@ def test_what_is_changed_in_both_alike_still_is_no_longer_as_deployed() -> None:
     (found,) = drift(seen("live", edit), seen("mirror", edit))
     assert (found.difference.left, found.difference.right) == (5.0, 5.0)
     assert found.note == "live was changed: 120 when deployed; nft was changed: 120 when deployed"
+
+
+def refreshed_by_hand(side: Side, edit: Mapping[str, Value], *more: Mapping[str, Any]) -> Seen:
+    """Return Live or NFT after somebody edited the target group, and `pulumi refresh` took that over."""
+    after = seen(side, {(TARGETS, "tg"): edit}).refreshed
+    one, before = (graph.one(TARGETS, f"{graph.stack}-tg") for graph in (after, state(side)))
+    # In one pass: what a refresh reads, and then what the program would do.
+    events = [
+        {"resOutputsEvent": {"metadata": {"op": "refresh", "urn": one.urn, "new": {"inputs": one.inputs,
+                                                                                   "outputs": one.outputs}}}},
+        {"resourcePreEvent": {"metadata": {"op": "update", "urn": one.urn, "diffs": sorted(edit),
+                                           "new": {"inputs": before.inputs}}}},
+        {"resOutputsEvent": {"metadata": {"op": "update", "urn": one.urn, "new": {"inputs": before.inputs}}}},
+        *more,
+    ]  # fmt: skip
+    return Seen(
+        side=side, state=after, refreshed=refreshed(after, events), declared=declared(events), inventory=NOTHING
+    )
+
+
+def test_a_change_by_hand_that_the_state_took_over_is_not_as_declared() -> None:
+    edited = refreshed_by_hand("mirror", {"deregistrationDelay": 5.0})
+    (found,) = alone(edited)
+    assert (found.difference.path, found.difference.left, found.difference.right) == ("deregistrationDelay", 120.0, 5.0)
+    assert found.note == "not as declared"
+    (found,) = drift(seen("live"), edited)
+    assert (found.difference.left, found.difference.right) == (120.0, 5.0)
+    assert found.note == "nft was changed: 120 is declared"
+
+
+def test_what_is_changed_in_both_alike_and_taken_over_is_not_as_declared() -> None:
+    (found,) = drift(*(refreshed_by_hand(side, {"deregistrationDelay": 5.0}) for side in ("live", "mirror")))
+    assert found.note == "live was changed: 120 is declared; nft was changed: 120 is declared"
+
+
+def test_a_change_that_the_state_has_not_taken_over_is_told_once() -> None:
+    edited = replace(refreshed_by_hand("mirror", {"deregistrationDelay": 5.0}), state=state("mirror"))
+    assert [(found.note, found.difference.path) for found in alone(edited)] == [("changed", "deregistrationDelay")]
+
+
+def test_what_is_declared_and_in_no_state_is_gone_and_what_follows_is_not_told() -> None:
+    listener, group = state("mirror").one(LISTENER, "nft-listener"), state("mirror").one(SCALING_GROUP, "nft-service")
+    unknown_value = min(UNKNOWN_MARKS)
+    events = [
+        {"resourcePreEvent": {"metadata": {"op": "create", "urn": listener.urn, "new": {"inputs": {}}}}},
+        {"resourcePreEvent": {"metadata": {"op": "update", "urn": group.urn, "diffs": ["targetGroupArns"],
+                                           "new": {"inputs": {"targetGroupArns": [unknown_value]}}}}},
+    ]  # fmt: skip
+    without = Graph.of("nft", (one for one in state("mirror") if one is not listener))
+    (found,) = alone(
+        Seen(side="mirror", state=without, refreshed=without, declared=declared(events), inventory=NOTHING)
+    )
+    assert (found.difference.path, found.difference.right, found.note) == ("", GONE, "not as declared")
 
 
 def test_what_may_differ_may_not_be_changed_by_hand() -> None:

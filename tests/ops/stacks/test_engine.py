@@ -46,7 +46,6 @@ def test_the_life_of_a_stack(small_place: Place, tmp_path_factory: pytest.TempPa
     assert stack.outputs()["size"] == "1"
     assert [resource.type for resource in stack.graph()] == ["pulumi:pulumi:Stack"]
     assert stack.preview(quiet, refresh=True).changes == {"same": 1}
-    assert stack.preview_refresh(quiet).changes == {"same": 1}
 
     (update,) = json.loads(stack._run(["stack", "history", "--json", "--stack", "dev"]).stdout)
     assert (update["kind"], update["result"], update["message"]) == ("update", "succeeded", "first")
@@ -122,7 +121,6 @@ def test_a_state_that_somebody_armed_starts_nothing(
     for operation in (
         stack.preview,
         lambda tell: stack.preview(tell, refresh=True),
-        stack.preview_refresh,
         stack.up,
         stack.destroy,
     ):
