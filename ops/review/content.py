@@ -178,7 +178,8 @@ def _properties(change: Change, redactor: Redactor) -> Iterator[PropertyChange]:
     # Differences in what AWS has, but not in the program.
     for path in change.detailed_diff:
         general = _general(path)
-        if path.startswith("__") or _touches(general, seen):
+        # `tagsAll` follows from `tags`: see `changed_properties`.
+        if path.startswith("__") or _touches(general.replace("tagsAll", "tags", 1), seen):
             continue
         old = _at(change.old.raw_outputs, path, _at(before, path, ABSENT))
         new = _at(after, path, _at(change.new.raw_outputs if change.new else {}, path, ABSENT))

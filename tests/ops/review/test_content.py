@@ -81,3 +81,10 @@ def test_a_change_that_replaces_instances_says_how_many(version: str, running: i
         )
     )  # fmt: skip
     assert headline(review) == said
+
+
+def test_a_tag_is_shown_once_though_the_provider_has_it_twice() -> None:
+    before, after = (state({"tags": {"CostCentre": value}, "tagsAll": {"CostCentre": value}}) for value in "12")
+    diff = {path: {"diffKind": "update"} for path in ("tags.CostCentre", "tagsAll.CostCentre")}
+    review = reviewed(plan(step("update", types.SUBNET, "live-a", before, after, detailedDiff=diff)))
+    assert [[one.path for one in change.properties] for change in review.tag_changes] == [["tags.CostCentre"]]
