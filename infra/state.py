@@ -23,7 +23,7 @@ from infra.types import AWS_PROVIDER, OWN_PROVIDER, PROVIDERS, ROLLOUT, STACK
 from infra.values import mapping
 
 _INPUTS = {
-    AWS_PROVIDER: ("allowedAccountIds", "assumeRoles", "profile", "region"),
+    AWS_PROVIDER: ("allowedAccountIds", "assumeRoles", "ignoreTags", "profile", "region"),
     OWN_PROVIDER: ("assumeRoles", "profile", "region"),
 }
 """What the program gives its providers."""
@@ -149,7 +149,8 @@ def _elsewhere(inputs: Mapping[str, Any], aws: AwsPlan, keys: Iterable[str]) -> 
         "profile": aws.profile or "",
         "assumeRoles": [{"roleArn": arn} for arn in aws.assume_role_arns],
     }
-    for key in keys:
+    # Which tags it leaves alone (ignoreTags) is no place, and a mirror has them from another file.
+    for key in (key for key in keys if key in today):
         value = _parsed(inputs.get(key)) or type(today[key])()
         if value != today[key]:
             yield f"has {key} {json.dumps(value)}; by the stack file: {json.dumps(today[key])}"

@@ -33,6 +33,7 @@ def sample() -> dict[str, Any]:
         "allowedAccountIds": '["123456789012"]',
         "profile": "nhs",
         "assumeRoles": f'[{{"roleArn":"{ROLE}"}}]',
+        "ignoreTags": '{"keys":["Backup"]}',
         "skipCredentialsValidation": "false",
         "skipRegionValidation": "true",
         "version": VERSION,
