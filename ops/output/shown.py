@@ -10,13 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
-from infra.graph import (
-    ABSENT,
-    SECRET,
-    UNKNOWN,
-    Mark,
-    Value,
-)
+from infra.graph import ABSENT, SECRET, UNKNOWN, Mark, Value
 from ops.output.redaction import HIDDEN, LONGEST_SCANNED, Redactor
 
 LONGEST_SHOWN = 200

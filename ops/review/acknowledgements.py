@@ -12,13 +12,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from infra.errors import ConfigError, Problem
 from infra.yamlfile import read_mapping
 from ops.output.redaction import Redactor
 from ops.output.shown import visible
-from ops.review.dangers import Action
+from ops.review.dangers import ACTIONS, Action
 from ops.review.model import Gate, StackReview, verdict
 
 FILE = "review-acknowledgements.yaml"
@@ -28,7 +28,6 @@ SHORTEST_REASON = 10
 
 TEXTS = ("stack", "urn", "action", "reason")
 KEYS = (*TEXTS, "expires")
-ACTIONS: tuple[str, ...] = get_args(Action)
 
 
 @dataclass(frozen=True, kw_only=True)

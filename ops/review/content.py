@@ -19,16 +19,7 @@ from infra.values import mapping
 from ops.output.redaction import Redactor
 from ops.output.shown import Shown, shown, visible
 from ops.review.dangers import Danger, Declared, dangers
-from ops.review.model import (
-    Component,
-    Fact,
-    Node,
-    NodeState,
-    ResourceChange,
-    Source,
-    StackReview,
-    verdict,
-)
+from ops.review.model import Component, Fact, Node, NodeState, ResourceChange, Source, StackReview, verdict
 from ops.review.plan import RANKED, Change, Operation, Plan, PolicyResult
 from ops.review.values import NOT_SHOWN, PropertyChange, changed_properties, readable
 from ops.review.values import change as shown_change

@@ -50,7 +50,7 @@ Action = Literal[
 Live has less capacity; `certificate`: another is served.
 """
 
-ORDER: tuple[Action, ...] = get_args(Action)
+ACTIONS: tuple[Action, ...] = get_args(Action)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,7 +114,7 @@ def _rank(danger: Danger) -> tuple[bool, bool, int, int, str]:
     kinds = [*VITAL.values()]
     kind = next((index for index, name in enumerate(kinds) if danger.what.startswith(name)), len(kinds))
     lost = any(address.published for address in danger.addresses)
-    return (not lost, not danger.outage, kind, ORDER.index(danger.action), danger.what)
+    return (not lost, not danger.outage, kind, ACTIONS.index(danger.action), danger.what)
 
 
 class _Situation:

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Literal, get_args
 
 from ops.review.dangers import Address, Danger
 from ops.review.plan import Operation, PolicyResult
@@ -33,8 +33,8 @@ class Gate:
 
 
 Verdict = Literal["failed", "dangerous", "acknowledged", "calm", "unchanged"]
-"""`failed`: no whole preview. `dangerous`: a danger is not acknowledged. `acknowledged`: all are. `calm`: there are
-changes and none is dangerous."""
+"""The worst first. `failed`: no whole preview. `dangerous`: a danger is not acknowledged. `acknowledged`: all are.
+`calm`: there are changes and none is dangerous."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,7 +141,7 @@ def verdict(review: StackReview) -> Verdict:
     return "calm" if review.components or review.tag_changes or review.drift else "unchanged"
 
 
-WORST_FIRST: tuple[Verdict, ...] = ("failed", "dangerous", "acknowledged", "calm", "unchanged")
+WORST_FIRST: tuple[Verdict, ...] = get_args(Verdict)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,7 +20,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from pulumi.automation import CommandError, CommandResult, PulumiCommand, StackNotFoundError
+from pulumi.automation import CommandError, PulumiCommand, StackNotFoundError
 
 from infra.deciding import aws_plan
 from infra.environment import AwsPlan
@@ -160,7 +160,7 @@ class StackHandle:
 
     def export(self) -> Json:
         """Return the state, secrets encrypted, as `pulumi stack export` prints it."""
-        return _json_object(self._run(["stack", "export", "--stack", self.name]).stdout)
+        return _json_object(self._run(["stack", "export", "--stack", self.name]))
 
     def forget_pending(self) -> None:
         """Drop interrupted operations from the state. What they left in AWS is then in no state."""
@@ -178,11 +178,11 @@ class StackHandle:
 
     def outputs(self) -> Json:
         """Return the stack's outputs (docs/outputs.md), secret ones as `[secret]`; empty before the first `up`."""
-        return _json_object(self._run(["stack", "output", "--json", "--stack", self.name]).stdout)
+        return _json_object(self._run(["stack", "output", "--json", "--stack", self.name]))
 
     def tags(self) -> Mapping[str, str]:
         """Return the tags that the backend keeps of it."""
-        return dict(_json_object(self._run(["stack", "tag", "ls", "--json", "--stack", self.name]).stdout))
+        return dict(_json_object(self._run(["stack", "tag", "ls", "--json", "--stack", self.name])))
 
     def set_tag(self, key: str, value: str) -> None:
         """Set one tag. The backend locks nothing for it, so two at once may lose one."""
@@ -225,34 +225,31 @@ class StackHandle:
                 raise NoSuchStackError(self.name) from None
             except CommandError as error:
                 events = _events(log)
-                raise PulumiError(self.name, operation, _errors(events) or _printed(error), events) from error
+                raise PulumiError(self.name, operation, _errors(events) or _errors_in(error), events) from error
             return Outcome(_events(log))
 
-    def _run(self, arguments: list[str]) -> CommandResult:
-        try:
-            return _pulumi().run(arguments, str(self.place.folder), _here(self.place))
-        except StackNotFoundError:
-            raise NoSuchStackError(self.name) from None
-        except CommandError as error:
-            raise PulumiError(self.name, " ".join(arguments[:2]), _printed(error)) from error
+    def _run(self, arguments: list[str]) -> str:
+        return _printed(self.place, arguments, self.name)
 
 
 def backend_url(place: Place) -> str:
     """Return where the backend is that Pulumi is logged in to. Raises PulumiError if it is logged in to none."""
-    return str(_json_object(_asked(place, ["whoami", "--json"])).get("url", ""))
+    return str(_json_object(_printed(place, ["whoami", "--json"])).get("url", ""))
 
 
 def stack_names(place: Place, project: str) -> tuple[str, ...]:
     """Return the stacks of `project`, as Pulumi lists them. Raises PulumiError."""
-    listed = json.loads(_asked(place, ["stack", "ls", "--project", project, "--json"]) or "[]")
+    listed = json.loads(_printed(place, ["stack", "ls", "--project", project, "--json"]) or "[]")
     return tuple(sorted(str(stack["name"]).rpartition("/")[2] for stack in listed))
 
 
-def _asked(place: Place, arguments: list[str]) -> str:
+def _printed(place: Place, arguments: list[str], stack: str = "the backend") -> str:
     try:
         return str(_pulumi().run(arguments, str(place.folder), _here(place)).stdout)
+    except StackNotFoundError:
+        raise NoSuchStackError(stack) from None
     except CommandError as error:
-        raise PulumiError("the backend", " ".join(arguments[:2]), _printed(error)) from error
+        raise PulumiError(stack, " ".join(arguments[:2]), _errors_in(error)) from error
 
 
 def _pulumi() -> PulumiCommand:
@@ -333,7 +330,7 @@ def _errors(events: Sequence[Json]) -> list[str]:
     return [str(diagnostic["message"]).strip() for diagnostic in diagnostics if diagnostic.get("severity") == "error"]
 
 
-def _printed(error: CommandError) -> list[str]:
+def _errors_in(error: CommandError) -> list[str]:
     """What the command printed as errors, from the text that the Automation API makes of its output."""
     _, _, stderr = str(error).partition("\n stderr: ")
     lines = (line.strip().removeprefix("error: ") for line in stderr.splitlines())

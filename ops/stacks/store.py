@@ -12,7 +12,7 @@ import json
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, TypeAlias
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import boto3
@@ -24,16 +24,6 @@ AT_ONCE = 16
 """Files of a bucket that are read at the same time."""
 
 
-class Store(Protocol):
-    """The files of a backend."""
-
-    def names(self, prefix: str) -> list[str]:
-        """Return the paths within the backend that begin with `prefix`, a folder, in the order of their names."""
-
-    def read(self, name: str) -> bytes:
-        """Return what is in a file. Raises FileNotFoundError if it is gone."""
-
-
 class Folder:
     """A backend that is a folder."""
 
@@ -41,7 +31,7 @@ class Folder:
         self._root = root
 
     def names(self, prefix: str) -> list[str]:
-        """Return the files under `prefix`, a folder."""
+        """Return the paths within the backend that begin with `prefix`, a folder, in the order of their names."""
         return sorted(str(path.relative_to(self._root)) for path in (self._root / prefix).rglob("*") if path.is_file())
 
     def read(self, name: str) -> bytes:
@@ -84,6 +74,9 @@ class Bucket:
             return self._client.get_object(Bucket=self._bucket, Key=f"{self._folder}{name}")["Body"].read()
         except self._client.exceptions.NoSuchKey:
             raise FileNotFoundError(name) from None
+
+
+Store: TypeAlias = Folder | Bucket
 
 
 def opened(url: str) -> Store | None:

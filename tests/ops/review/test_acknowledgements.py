@@ -11,7 +11,8 @@ import yaml
 from infra.errors import ConfigError
 from infra.types import EIP
 from ops.output.redaction import Redactor
-from ops.review.acknowledgements import ACTIONS, FILE, Acknowledgement, example, gate, read_acknowledgements
+from ops.review.acknowledgements import FILE, Acknowledgement, example, gate, read_acknowledgements
+from ops.review.dangers import ACTIONS
 from ops.review.model import StackReview
 from tests.ops.review.plans import NOW, plan, reviewed, state, step, urn
 

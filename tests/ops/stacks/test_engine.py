@@ -47,7 +47,7 @@ def test_the_life_of_a_stack(small_place: Place, tmp_path_factory: pytest.TempPa
     assert [resource.type for resource in stack.graph()] == ["pulumi:pulumi:Stack"]
     assert stack.preview(quiet, refresh=True).changes == {"same": 1}
 
-    (update,) = json.loads(stack._run(["stack", "history", "--json", "--stack", "dev"]).stdout)
+    (update,) = json.loads(stack._run(["stack", "history", "--json", "--stack", "dev"]))
     assert (update["kind"], update["result"], update["message"]) == ("update", "succeeded", "first")
 
     stack.set_tag("owner", "a tester")
