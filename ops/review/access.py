@@ -79,7 +79,8 @@ class _Opening:
 
     protocol: Value
     ports: tuple[Value, Value]
-    peer: tuple[tuple[str, str], ...]
+    peers: Mapping[str, str]
+    """Ranges, lists and groups, by the property that names them."""
 
     @classmethod
     def of(cls, read: Callable[[str], Value]) -> _Opening:
@@ -87,20 +88,16 @@ class _Opening:
         return cls(
             read("ipProtocol"),
             (read("fromPort"), read("toPort")),
-            tuple((name, str(read(name))) for name in peers if read(name) is not None),
+            {name: str(read(name)) for name in peers if read(name) is not None},
         )
 
     def within(self, other: _Opening) -> bool:
         """Whether it lets through no more than `other` does."""
-        if self.protocol != other.protocol or not self._ports_within(other):
-            return False
-        mine, others = dict(self.peer), dict(other.peer)
-        if mine.keys() != others.keys():
-            return False
-        return all(
-            mine[name] == others[name]
-            or ((network := _network(mine[name])) and (wider := _network(others[name])) and _covered(network, [wider]))
-            for name in mine
+        return (
+            self.protocol == other.protocol
+            and self._ports_within(other)
+            and self.peers.keys() == other.peers.keys()
+            and all(_within(peer, other.peers[name]) for name, peer in self.peers.items())
         )
 
     def _ports_within(self, other: _Opening) -> bool:
@@ -115,7 +112,7 @@ class _Opening:
     def __str__(self) -> str:
         low, high = map(readable, self.ports)
         ports = f"{low}" if low == high else f"{low}-{high}"
-        peers = ", ".join(value for name, value in self.peer if name != "securityGroupId")
+        peers = ", ".join(value for name, value in self.peers.items() if name != "securityGroupId")
         return f"{self.protocol} {ports} to or from {peers or 'nobody named'}"
 
 
@@ -272,6 +269,12 @@ def _network(text: Value) -> _Network | None:
         return ip_network(str(text), strict=False)
     except ValueError:
         return None
+
+
+def _within(text: str, wider: str) -> bool:
+    """Whether two peers are the same, or the first is a range inside the second."""
+    network, around = _network(text), _network(wider)
+    return text == wider or (network is not None and around is not None and _covered(network, [around]))
 
 
 def _covered(network: _Network, others: Sequence[_Network]) -> bool:

@@ -72,15 +72,9 @@ class NoSuchStackError(ConfigError):
     """The backend has no such stack."""
 
     def __init__(self, stack: str) -> None:
-        super().__init__(
-            [
-                Problem(
-                    where=f"stack {stack}",
-                    message="is not in the backend: it was never brought up, or is another backend's",
-                    fix=f"pulumi up --stack {stack}, or log in to the backend that has it",
-                )
-            ]
-        )
+        message = "is not in the backend: it was never brought up, or is another backend's"
+        fix = f"pulumi up --stack {stack}, or log in to the backend that has it"
+        super().__init__([Problem(where=f"stack {stack}", message=message, fix=fix)])
 
 
 @dataclass(frozen=True)

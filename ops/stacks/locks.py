@@ -11,6 +11,7 @@ import json
 import os
 import re
 import socket
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -60,9 +61,7 @@ class Lock:
 
     def _is_another(self, started_ticks: int) -> bool:
         """Whether the process of that number, started so many ticks after the boot, is younger than the lock."""
-        booted = _booted()
-        if booted is None:
-            return False
+        booted = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
         began = booted + started_ticks / os.sysconf("SC_CLK_TCK")
         return began > self.taken.timestamp() + CLOCK_TICK_SECONDS
 
@@ -73,15 +72,6 @@ def _process(pid: int) -> list[str] | None:
         return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
     except OSError:
         return None
-
-
-def _booted() -> int | None:
-    """Return when the system started, in seconds of the epoch; None where /proc doesn't say."""
-    try:
-        lines = Path("/proc/stat").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return None
-    return next((int(line.split()[1]) for line in lines if line.startswith("btime ")), None)
 
 
 def project_name(folder: Path) -> str:
