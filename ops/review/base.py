@@ -15,9 +15,8 @@ import tarfile
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeAlias
 
 from infra.errors import ConfigError
 from infra.sources import stack_names
@@ -27,30 +26,23 @@ from ops.stacks.engine import StackHandle
 from ops.stacks.place import LAB_FOLDER, Place
 from ops.stacks.stackfile import StackFile
 
-Written = TypeVar("Written")
-
-
-@dataclass(frozen=True)
-class Base:
-    """A lab with a commit deployed to it, and the working tree as its project."""
-
-    place: Place
-    folder: Path
-    """The temporary checkout."""
-
-    def without_folder(self, written: Written) -> Written:
-        """Return what was written in the lab (JSON), without the name of its folder."""
-        named: Written = json.loads(json.dumps(written).replace(json.dumps(str(self.folder))[1:-1], "PROJECT"))
-        return named
+Renamed: TypeAlias = Callable[[Any], Any]
+"""Returns what was written in a lab (JSON), with the lab's temporary checkout called PROJECT."""
 
 
 @contextmanager
-def base_in_lab(checkout: Path, base: str, stacks: Sequence[str], say: Callable[[str], None]) -> Iterator[Base]:
+def base_in_lab(
+    checkout: Path, base: str, stacks: Sequence[str], say: Callable[[str], None]
+) -> Iterator[tuple[Place, Renamed]]:
     """Give a lab in which `stacks` are deployed as of commit `base`, with the project of `checkout`.
 
     Stacks that `base` doesn't have are left for the preview to make. Raises ConfigError if there is no such commit,
     PulumiError if what it holds can't be deployed, and as the lab does.
     """
+
+    def renamed(written: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
+        return json.loads(json.dumps(written).replace(json.dumps(str(project))[1:-1], "PROJECT"))
+
     archive = _archived(checkout, base)
     before, environment = Path.cwd(), dict(os.environ)
     with tempfile.TemporaryDirectory(prefix="eps-dos-review-") as name:
@@ -65,7 +57,7 @@ def base_in_lab(checkout: Path, base: str, stacks: Sequence[str], say: Callable[
             _deploy(wanted, base, place, say)
             _replace(project, checkout)
             # Renews the copy that Pulumi works on.
-            yield Base(entering.place(in_lab=True), project)
+            yield entering.place(in_lab=True), renamed
         finally:
             os.chdir(project)
             entering.here().stop(lambda _line: None)

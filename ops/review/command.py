@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from ipaddress import IPv4Network
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -32,7 +32,7 @@ from ops.lab.entering import InLab, place
 from ops.output.progress import progress, say
 from ops.output.redaction import Redactor
 from ops.review.acknowledgements import gate, read_acknowledgements
-from ops.review.base import base_in_lab
+from ops.review.base import Renamed, base_in_lab
 from ops.review.base import commit as checked_out
 from ops.review.content import Context, review_stack
 from ops.review.dangers import Declared
@@ -135,28 +135,23 @@ def _made_elsewhere(file: Path, redactor: Redactor) -> tuple[StackReview, ...]:
         raise ConfigError.of(f"--from {file.name}:", f"{error}", "make it again") from None
 
 
-_Renamed = Callable[[Any], Any]
-"""Returns what was written, with the temporary checkout called PROJECT."""
-
-
 @dataclass(frozen=True)
 class _Preview:
     """How stacks are previewed."""
 
     at: Place
-    renamed: _Renamed
+    renamed: Renamed
     refresh: bool
     save_plan: Path | None
 
 
 @contextmanager
-def _place(checkout: Path, stacks: Sequence[str], in_lab: bool, base: str | None) -> Iterator[tuple[Place, _Renamed]]:
+def _place(checkout: Path, stacks: Sequence[str], in_lab: bool, base: str | None) -> Iterator[tuple[Place, Renamed]]:
     if base is None:
         yield place(in_lab), lambda written: written
-        return
-
-    with base_in_lab(checkout, base, stacks, say) as made:
-        yield made.place, made.without_folder
+    else:
+        with base_in_lab(checkout, base, stacks, say) as lab:
+            yield lab
 
 
 def _source(stack: str, *, in_lab: bool, base: str | None, refresh: bool) -> Source:
