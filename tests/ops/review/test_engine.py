@@ -98,7 +98,10 @@ def test_a_scale_change_is_let_through_and_its_plan_kept(project: Project, tmp_p
     assert done.returncode == 0, done.stderr
     nft = by_stack(document)["nft"]
     assert (nft["verdict"], nft["dangers"]) == ("calm", [])
-    assert {one["name"]: (one["before"], one["after"]) for one in nft["capacity"]}["maximum"] == ("6", "12")
+    assert {one["name"]: (one["before"], one["after"]) for one in nft["capacity"]}["capacity, maximum (instances)"] == (
+        "6",
+        "12",
+    )
     assert (plans / "nft.plan.json").exists()
     shown = [one["label"] for one in nft["picture"] if one["column"] == "address"]
     assert shown == [f"{address} ({zone})" for zone, address in NFTS.items()]
