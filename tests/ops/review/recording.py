@@ -22,6 +22,7 @@ from typing import Any
 
 import boto3
 
+from infra import types
 from lab.project import FOLDERS
 from ops.lab import entering
 from ops.output.progress import say
@@ -42,9 +43,14 @@ FIXTURES = Path(__file__).parent / "fixtures"
 MADE_AT = datetime(2026, 11, 23, 22, 10, tzinfo=UTC)
 
 READ_OF_THE_SAME = frozenset(
-    {*VITAL, "aws:lb/listener:Listener", "aws:lb/targetGroup:TargetGroup", "aws:autoscaling/group:Group",
-     "aws:autoscaling/policy:Policy", "aws:ec2/launchTemplate:LaunchTemplate", "pulumi:pulumi:Stack",
-     "eps-dos:index:Rollout"}
+    {
+        *VITAL, types.SCALING_POLICY, types.STACK, types.ROLLOUT,
+        # The way of a client, of which `infra.reach` reads every step.
+        types.LISTENER, types.TARGET_GROUP, types.SCALING_GROUP, types.SCALING_GROUP_ATTACHMENT, types.LAUNCH_TEMPLATE,
+        types.INTERNET_GATEWAY, types.INTERNET_GATEWAY_ATTACHMENT, types.ROUTE, types.ROUTE_TABLE,
+        types.ROUTE_TABLE_ASSOCIATION, types.NETWORK_ACL, types.SUBNET, types.SECURITY_GROUP, types.PREFIX_LIST,
+        types.INGRESS, types.EGRESS,
+    }
 )  # fmt: skip
 """Types of which a review reads also what doesn't change."""
 
