@@ -70,9 +70,9 @@ def made(s3: S3Client, bucket: str, region: str) -> Iterator[str]:
     Raises ConfigError if the bucket is another account's, or elsewhere; botocore's errors if a call fails.
     """
     if not _exists(s3, bucket, region):
-        location: Any = {} if region == FIRST_REGION else {
-            "CreateBucketConfiguration": {"LocationConstraint": region}
-        }  # fmt: skip
+        location: Any = {"CreateBucketConfiguration": {"LocationConstraint": region}}
+        if region == FIRST_REGION:
+            location = {}
         s3.create_bucket(Bucket=bucket, ObjectOwnership="BucketOwnerEnforced", **location)
         yield "made"
     for step in steps(s3, bucket):

@@ -100,6 +100,13 @@ def _check_each(operation: str, failures: Iterable[Mapping[str, Any]]) -> None:
         raise ClientError({"Error": {"Code": code, "Message": message}}, operation)
 
 
+def _delete(aws: Aws, method: str, **ids: list[str]) -> None:
+    """Call an operation of EC2 that deletes many things, and answers with those that it didn't delete."""
+    answer = getattr(aws.ec2, method)(**ids)
+    failures = (failure.get("Error", {}) for failure in answer.get("Unsuccessful", []))
+    _check_each(aws.ec2.meta.method_to_api_mapping[method], failures)
+
+
 def _records(aws: Aws, subject: Subject) -> Iterator[Removable]:
     name = f"dos-{subject.environment}.{subject.hosted_zone}".lower()
     if subject.dns_name.lower() != name:
@@ -151,23 +158,13 @@ def _endpoints(aws: Aws, subject: Subject) -> Iterator[Removable]:
         if state == "deleting":
             yield _ending("endpoint", id_, "is being deleted")
         elif state != "deleted":
-            yield _tagged("endpoint", id_, partial(_delete_endpoint, aws, id_))
-
-
-def _delete_endpoint(aws: Aws, id_: str) -> None:
-    answer = aws.ec2.delete_vpc_endpoints(VpcEndpointIds=[id_])
-    _check_each("DeleteVpcEndpoints", (failure.get("Error", {}) for failure in answer.get("Unsuccessful", [])))
+            yield _tagged("endpoint", id_, partial(_delete, aws, "delete_vpc_endpoints", VpcEndpointIds=[id_]))
 
 
 def _flow_logs(aws: Aws, subject: Subject) -> Iterator[Removable]:
     # Without an s, unlike everywhere else (DescribeFlowLogs).
     for id_ in listed(aws.ec2, "describe_flow_logs", "FlowLogs[].FlowLogId", Filter=tagged(subject.environment)):
-        yield _tagged("flow log", id_, partial(_delete_flow_log, aws, id_))
-
-
-def _delete_flow_log(aws: Aws, id_: str) -> None:
-    answer = aws.ec2.delete_flow_logs(FlowLogIds=[id_])
-    _check_each("DeleteFlowLogs", (failure.get("Error", {}) for failure in answer.get("Unsuccessful", [])))
+        yield _tagged("flow log", id_, partial(_delete, aws, "delete_flow_logs", FlowLogIds=[id_]))
 
 
 def _alarms(aws: Aws, subject: Subject) -> Iterator[Removable]:

@@ -50,10 +50,8 @@ def load_(
     at = place(in_lab)
 
     with progress(f"{stack}: loading {shown(str(path))}") as tell:
-        done = load(
-            Aws(environment.aws, at), environment.dataset, path, request, tell,
-            files=files, stack=stack, replace=replace, dry_run=dry_run,
-        )  # fmt: skip
+        aws, options = Aws(environment.aws, at), {"replace": replace, "dry_run": dry_run}
+        done = load(aws, environment.dataset, path, request, tell, files=files, stack=stack, **options)
     if for_programs:
         typer.echo(json.dumps({**asdict(done), "dryRun": dry_run}, indent=2))
         return

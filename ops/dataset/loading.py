@@ -60,19 +60,13 @@ def copy(aws: Aws, source_bucket: str, plan: DatasetPlan, request: str, tell: Te
     problems = [problem for problem in (testdata.refusal(plan, OURS), testdata.problem_of_request(request)) if problem]
     if problems:
         raise ConfigError(problems)
+    source = Copy(aws=aws, bucket=source_bucket, plan=plan)
     with explained(OURS, plan.bucket, OURS, plan.operator_role_arns):
-        return _load(aws, plan, Copy(aws=aws, bucket=source_bucket, plan=plan), request, tell)
+        return _load(aws, plan, source, request, tell, replace=False, dry_run=False)
 
 
 def _load(
-    aws: Aws,
-    plan: DatasetPlan,
-    source: Source,
-    request: str,
-    tell: Tell,
-    *,
-    replace: bool = False,
-    dry_run: bool = False,
+    aws: Aws, plan: DatasetPlan, source: Source, request: str, tell: Tell, *, replace: bool, dry_run: bool
 ) -> Load:
     """Do what there is to do, record it, and return the record; with `dry_run`, return what the record would be."""
     wanted = source.contents()

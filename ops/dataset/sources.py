@@ -85,9 +85,13 @@ class Folder:
             )
         # S3 computes it, too, refuses what isn't the same, and keeps it (Amazon S3 API, PutObject).
         answer = self.aws.s3.put_object(
-            Bucket=self.bucket, Key=key, Body=content, Metadata={"request": self.request},
-            ChecksumAlgorithm="SHA256", ChecksumSHA256=base64.b64encode(digest.digest()).decode(),
-        )  # fmt: skip
+            Bucket=self.bucket,
+            Key=key,
+            Body=content,
+            Metadata={"request": self.request},
+            ChecksumAlgorithm="SHA256",
+            ChecksumSHA256=base64.b64encode(digest.digest()).decode(),
+        )
         return Stored(version=version_of(answer), sha256=file.sha256)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal, TypeAlias
@@ -163,29 +163,20 @@ def _sections(night: Night, since: Memory, now: datetime) -> Iterator[list[str]]
         findings = [finding for finding in night.findings if finding.source == source]
         first = {finding.identity: since[str(source)][finding.identity] for finding in findings}
         findings.sort(key=lambda finding: (first[finding.identity], finding.what, finding.path))
-        yield [*_HEADS[source.check](source), *(_row(finding, first[finding.identity], now) for finding in findings)]
+        yield [*_head(source), *(_row(finding, first[finding.identity], now) for finding in findings)]
 
 
-_HEADS: Mapping[Check, Callable[[Expected], list[str]]] = {
-    "mirror": lambda source: [
-        f"### {plain(source.stack)} and what it mirrors",
-        "",
-        f"| since | what | property | original | {plain(source.stack)} | |",
-        "|---|---|---|---|---|---|",
-    ],
-    "drift": lambda source: [
-        f"### {plain(source.stack)}",
-        "",
-        "| since | what | property | deployed | in AWS | |",
-        "|---|---|---|---|---|---|",
-    ],
-    "verify": lambda source: [
-        f"### {plain(source.stack)}: promises",
-        "",
-        "| since | what | promised | instead |",
-        "|---|---|---|---|",
-    ],
+_HEADS: Mapping[Check, tuple[str, str]] = {
+    "mirror": ("{stack} and what it mirrors", "| property | original | {stack} | |"),
+    "drift": ("{stack}", "| property | deployed | in AWS | |"),
+    "verify": ("{stack}: promises", "| promised | instead |"),
 }
+"""The title of a table, and the columns after the first two."""
+
+
+def _head(source: Expected) -> list[str]:
+    title, columns = (text.format(stack=plain(source.stack)) for text in _HEADS[source.check])
+    return [f"### {title}", "", f"| since | what {columns}", "|---" * (columns.count("|") + 1) + "|"]
 
 
 def _row(finding: Finding, first: datetime, now: datetime) -> str:

@@ -94,8 +94,8 @@ def _show_releases(pipeline: Pipeline) -> None:
     for heading in RELEASE_COLUMNS:
         table.add_column(heading, overflow="fold")
     for row in as_document((), pipeline, ())["releases"]:
-        words = {**row, "configured": ", ".join(_with_word(name, pipeline) for name in row["configured"]) or "-",
-                 "deployed": ", ".join(row["deployed"]) or "-"}  # fmt: skip
+        configured = ", ".join(_with_word(name, pipeline) for name in row["configured"]) or "-"
+        words = {**row, "configured": configured, "deployed": ", ".join(row["deployed"]) or "-"}
         table.add_row(*(str(words[column]) for column in RELEASE_COLUMNS))
     Console(file=sys.stdout, markup=False, highlight=False).print(table)
 

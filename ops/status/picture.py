@@ -5,6 +5,7 @@ The order is that in which a release travels: environments that take any, then I
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -93,5 +94,4 @@ def _id(stack: str) -> str:
 
 
 def _escaped(text: str) -> str:
-    return "".join(character if character.isalnum() or character in " .,:+()-" else f"#{ord(character)};"
-                   for character in text)  # fmt: skip
+    return re.sub(r"[^\w .,:+()-]|_", lambda match: f"#{ord(match[0])};", text)

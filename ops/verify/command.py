@@ -150,8 +150,8 @@ def _outside(environment: Environment, at: Place, context: ssl.SSLContext) -> tu
         evidence = "the lab's addresses lead nowhere; its load balancer is an entry in an emulator"
         return (Check(name="client", value=environment.dns.name, verdict="not checked", evidence=evidence),)
     outputs = StackHandle(environment.name, at).outputs().get("virtualIps") or {}
-    attached = [outputs[zone] for zone, plan in sorted(environment.virtual_ips.items())
-                if plan.attached and zone in outputs]  # fmt: skip
+    zones = [zone for zone, plan in sorted(environment.virtual_ips.items()) if plan.attached]
+    attached = [outputs[zone] for zone in zones if zone in outputs]
     with progress(f"{environment.name}: connecting as a client"):
         return from_client(environment.dns.name, attached, PORT, datetime.now(UTC), context)
 

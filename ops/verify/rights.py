@@ -88,9 +88,8 @@ def _listed(value: object) -> list[str]:
 def _wording(statement: Mapping[str, Any]) -> str:
     """Return a statement as a sentence, short enough for a line."""
     verb = "allows" if statement.get("Effect") == "Allow" else "denies"
-    what = ", ".join(_listed(statement["Action"])) if "Action" in statement else "all but " + ", ".join(
-        _listed(statement.get("NotAction", []))
-    )  # fmt: skip
+    actions = ", ".join(_listed(statement.get("Action", statement.get("NotAction", []))))
+    what = actions if "Action" in statement else f"all but {actions}"
     principal = statement.get("Principal")
     names = principal.values() if isinstance(principal, Mapping) else [principal]
     to = f" to {', '.join(item for name in names for item in _listed(name))}" if principal is not None else ""
