@@ -4,6 +4,10 @@ Rules: EC2 Auto Scaling API reference (StartInstanceRefresh, DescribeInstanceRef
 RollbackInstanceRefresh, RefreshPreferences, DesiredConfiguration) and User Guide (how an instance refresh works; undo
 changes with a rollback). moto has none of it.
 
+Alarms: "Undo changes with a manual or auto rollback", considerations. A refresh is refused unless each of its alarms is
+OK (one that doesn't exist isn't), fails if one goes to ALARM, and replaces nobody while one has INSUFFICIENT_DATA. AWS's
+code and words of that refusal aren't documented.
+
 The group takes over the desired configuration when a refresh succeeds, and not before. Shortened: AWS tries for an hour
 before it gives up on members that don't get healthy, the lab for HEALTH_LIMIT_SECONDS. Left out: checkpoints, which are
 refused, and the Standby and scale-in protection preferences, which have nothing to act on.
@@ -29,6 +33,7 @@ from lab.emulator.extensions.hooks import adds_to, extends
 
 HEALTH_LIMIT_SECONDS = 600.0
 ACTIVE = frozenset({"Pending", "InProgress", "Baking", "Cancelling", "RollbackInProgress"})
+MOST_ALARMS = 10
 LONGEST_BAKE_SECONDS = 172_800
 DEFAULT_PREFERENCES = {
     "MinHealthyPercentage": 90,
@@ -112,6 +117,8 @@ class Refresh:
         if self.status != "RollbackInProgress" and (failure := self._failure(now)):
             self._fail(failure)
             return
+        if self.status != "RollbackInProgress" and self._alarms_in("INSUFFICIENT_DATA"):
+            return
         self._replace(now)
         if self.remaining or not all(self.group.serves(member, now) for member in self.group.members):
             return
@@ -149,8 +156,7 @@ class Refresh:
 
     def _failure(self, now: float) -> str:
         """Return why it fails, in a sentence; empty if it doesn't."""
-        ringing = self._ringing()
-        if ringing:
+        if ringing := self._alarms_in("ALARM"):
             return f"The following alarms were in the ALARM state: {', '.join(ringing)}."
         late = [
             member.instance_id
@@ -166,10 +172,8 @@ class Refresh:
             return f"Instances failed to become healthy: {', '.join(late)} failed the load balancer's health check."
         return ""
 
-    def _ringing(self) -> list[str]:
-        names = self.preferences.get("AlarmSpecification", {}).get("Alarms", [])
-        alarms = cloudwatch_backends[self.group.account_id][self.group.region].alarms
-        return [name for name in names if name in alarms and alarms[name].state_value == "ALARM"]
+    def _alarms_in(self, state: str) -> list[str]:
+        return [name for name, now in _alarm_states(self.group, self.preferences).items() if now == state]
 
     def _fail(self, reason: str) -> None:
         if not self.preferences.get("AutoRollback"):
@@ -259,6 +263,10 @@ class Refreshes(Groups):
                 # AWS takes another template; the lab's groups have one each.
                 raise ValidationError("The lab refreshes a group to another version of its own launch template only.")
             target = group.number(template["Version"])
+        states = _alarm_states(group, preferences)
+        if any(state != "OK" for state in states.values()):
+            shown = ", ".join(f"{name} is {state or 'missing'}" for name, state in states.items() if state != "OK")
+            raise ValidationError(f"The alarms of an instance refresh must be in the OK state to start it: {shown}.")
         refresh = Refresh(
             group=group,
             desired=desired,
@@ -330,6 +338,13 @@ def _backend(response: AutoScalingResponse) -> Any:
     return response.autoscaling_backend
 
 
+def _alarm_states(group: Group, preferences: dict[str, Any]) -> dict[str, str]:
+    """Return the state of each alarm of a refresh, by name; empty for one that doesn't exist."""
+    alarms = cloudwatch_backends[group.account_id][group.region].alarms
+    names = preferences.get("AlarmSpecification", {}).get("Alarms", [])
+    return {name: str(alarms[name].state_value) if name in alarms else "" for name in names}
+
+
 def _check_preferences(preferences: dict[str, Any], strategy: str) -> None:
     if strategy != "Rolling":
         raise ValidationError(f"The lab's instance refreshes are Rolling; {strategy} is not implemented.")
@@ -340,5 +355,7 @@ def _check_preferences(preferences: dict[str, Any], strategy: str) -> None:
         raise ValidationError(f"MaxHealthyPercentage {most} must be between 100 and 200.")
     if not 0 <= preferences.get("BakeTime", 0) <= LONGEST_BAKE_SECONDS:
         raise ValidationError(f"BakeTime must be between 0 and {LONGEST_BAKE_SECONDS} seconds.")
+    if len(preferences.get("AlarmSpecification", {}).get("Alarms", [])) > MOST_ALARMS:
+        raise ValidationError(f"An instance refresh has {MOST_ALARMS} alarms at most.")
     if preferences.get("CheckpointPercentages"):
         raise ValidationError("The lab's instance refreshes have no checkpoints.")

@@ -123,14 +123,24 @@ def test_without_rollback_it_just_fails(service: Service) -> None:
     assert refresh(service)["Status"] == "Failed"
 
 
-def test_an_alarm_stops_it_even_while_it_bakes(service: Service) -> None:
-    cloudwatch = service.emulator.client("cloudwatch")
-    cloudwatch.put_metric_alarm(
+@pytest.fixture
+def cloudwatch(service: Service) -> Any:
+    """CloudWatch, with one alarm, `stop`, that has just been made: it has no data yet."""
+    client = service.emulator.client("cloudwatch")
+    client.put_metric_alarm(
         AlarmName="stop", Namespace="x", MetricName="y", Period=60, EvaluationPeriods=1, Threshold=1,
-        ComparisonOperator="GreaterThanThreshold", Statistic="Sum",
+        ComparisonOperator="GreaterThanThreshold", Statistic="Sum", TreatMissingData="notBreaching",
     )  # fmt: skip
+    return client
+
+
+STOP: dict[str, Any] = {"AlarmSpecification": {"Alarms": ["stop"]}}
+
+
+def test_an_alarm_stops_it_even_while_it_bakes(service: Service, cloudwatch: Any) -> None:
+    service.emulator.advance(60)
     version, _ = service.new_version("service-2.0.0")
-    start(service, version, BakeTime=6000, AlarmSpecification={"Alarms": ["stop"]})
+    start(service, version, BakeTime=6000, **STOP)
     service.emulator.advance(1000)
     assert refresh(service)["Status"] == "Baking"
     cloudwatch.set_alarm_state(AlarmName="stop", StateValue="ALARM", StateReason="test")
@@ -138,6 +148,45 @@ def test_an_alarm_stops_it_even_while_it_bakes(service: Service) -> None:
     assert refresh(service)["Status"] == "RollbackSuccessful"
     assert "stop" in refresh(service)["StatusReason"]
     assert service.versions() == ["1"] * 4
+
+
+def test_an_alarm_fails_it_where_there_is_no_rollback(service: Service, cloudwatch: Any) -> None:
+    service.emulator.advance(60)
+    version, _ = service.new_version("service-2.0.0")
+    start(service, version, AutoRollback=False, **STOP)
+    cloudwatch.set_alarm_state(AlarmName="stop", StateValue="ALARM", StateReason="test")
+    watch(service)
+    assert refresh(service)["Status"] == "Failed"
+
+
+def test_none_is_started_beside_an_alarm_that_rings_or_has_no_data(service: Service, cloudwatch: Any) -> None:
+    """EC2 Auto Scaling guide, auto rollback: in INSUFFICIENT_DATA or ALARM, an error; 10 alarms at most."""
+    version, _ = service.new_version("service-2.0.0")
+    with pytest.raises(ClientError, match="stop is INSUFFICIENT_DATA"):
+        start(service, version, **STOP)
+    cloudwatch.set_alarm_state(AlarmName="stop", StateValue="ALARM", StateReason="test")
+    with pytest.raises(ClientError, match="stop is ALARM"):
+        start(service, version, **STOP)
+    with pytest.raises(ClientError, match="other is missing"):
+        start(service, version, AlarmSpecification={"Alarms": ["other"]})
+    with pytest.raises(ClientError, match="10 alarms at most"):
+        start(service, version, AlarmSpecification={"Alarms": ["stop"] * 11})
+    # Without the alarm, nobody asks it.
+    start(service, version)
+
+
+def test_nobody_is_replaced_while_an_alarm_has_no_data(service: Service, cloudwatch: Any) -> None:
+    """EC2 Auto Scaling guide, auto rollback: it cannot replace instances until new data points are found."""
+    service.emulator.advance(60)
+    version, _ = service.new_version("service-2.0.0")
+    start(service, version, **STOP)
+    cloudwatch.set_alarm_state(AlarmName="stop", StateValue="INSUFFICIENT_DATA", StateReason="test")
+    before = service.ids()
+    service.emulator.advance(1000)
+    assert service.ids() == before
+    cloudwatch.set_alarm_state(AlarmName="stop", StateValue="OK", StateReason="test")
+    watch(service)
+    assert service.versions() == [version] * 4
 
 
 def test_members_that_match_already_stay(service: Service) -> None:
