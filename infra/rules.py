@@ -247,6 +247,31 @@ def _scaling_keeps_to_the_schedule(graph: Graph) -> Iterator[Finding]:
             yield policy, "scales in below what a schedule sets, since the group's minimum is 0; set disableScaleIn"
 
 
+DEFAULT_GRACE_SECONDS = 300
+"""Of a group that says none (hashicorp/terraform-provider-aws, internal/service/autoscaling/group.go)."""
+
+
+def _a_slow_start_rings_nothing(graph: Graph) -> Iterator[Finding]:
+    groups = graph.of_type(types.SCALING_GROUP)
+    grace = max((_seconds(group, "healthCheckGracePeriod", DEFAULT_GRACE_SECONDS) for group in groups), default=0)
+    for alarm in graph.of_type(types.METRIC_ALARM):
+        if alarm.inputs.get("metricName") != "UnHealthyHostCount":
+            continue
+        periods = _seconds(alarm, "datapointsToAlarm", 0) or _seconds(alarm, "evaluationPeriods", 0)
+        lasting = _seconds(alarm, "period", 0) * periods
+        if lasting <= grace:
+            yield (
+                alarm,
+                f"rings after {lasting:g} s, and instances may take {grace:g} s to start: a rollout would stop at a "
+                "slow start; set evaluationPeriods higher",
+            )
+
+
+def _seconds(resource: Resource, name: str, default: float) -> float:
+    value = resource.inputs.get(name)
+    return float(value) if isinstance(value, int | float | str) else default
+
+
 RULES: tuple[Rule, ...] = (
     Rule(
         name="tagged",
@@ -319,6 +344,12 @@ RULES: tuple[Rule, ...] = (
         description="Where a schedule may empty the group, target tracking only adds instances.",
         source="EC2 Auto Scaling guide: scheduled scaling (what it sets, other policies change), DisableScaleIn",
         findings=_scaling_keeps_to_the_schedule,
+    ),
+    Rule(
+        name="slow-starts-ring-nothing",
+        description="An alarm about unhealthy targets is longer than an instance may take to start.",
+        source="EC2 Auto Scaling guide: health check grace period; an instance refresh fails at its alarms",
+        findings=_a_slow_start_rings_nothing,
     ),
 )
 

@@ -11,10 +11,14 @@ import pulumi
 import pulumi_aws as aws
 
 from infra import access, dashboard
+from infra.components.service import GRACE_PERIOD_SECONDS
 from infra.environment import Capacity, MonitoringPlan
 
 PERIOD_SECONDS = 60
 """Network Load Balancers report once a minute (Elastic Load Balancing guide)."""
+
+UNHEALTHY_MINUTES = GRACE_PERIOD_SECONDS // PERIOD_SECONDS + 1
+"""Longer than an instance may take to start: a slow start is no failure, and a rollout stops at this alarm."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +74,7 @@ class Monitoring(pulumi.ComponentResource):
         unhealthy = alarm(
             "unhealthy-hosts", "A target fails its health check.",
             ("AWS/NetworkELB", "UnHealthyHostCount"), targets,
-            "Maximum", "GreaterThanOrEqualToThreshold", 1, minutes=3, missing="notBreaching",
+            "Maximum", "GreaterThanOrEqualToThreshold", 1, minutes=UNHEALTHY_MINUTES, missing="notBreaching",
         )  # fmt: skip
         empty_zones = [
             alarm(

@@ -10,7 +10,17 @@ import pytest
 from infra import rules
 from infra.graph import UNKNOWN, Graph, Resource, policy_statements
 from infra.recording import record
-from infra.types import AWS_PROVIDER, BUCKET, EGRESS, EIP, INGRESS, LAUNCH_TEMPLATE, LOAD_BALANCER, SCALING_GROUP
+from infra.types import (
+    AWS_PROVIDER,
+    BUCKET,
+    EGRESS,
+    EIP,
+    INGRESS,
+    LAUNCH_TEMPLATE,
+    LOAD_BALANCER,
+    METRIC_ALARM,
+    SCALING_GROUP,
+)
 from tests.infra.sample import environment
 
 BLOCK = "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock"
@@ -75,6 +85,11 @@ ONE_FAULT: list[tuple[str, str, str, dict[str, Any], str]] = [
     ("imds-v2", LAUNCH_TEMPLATE, "live-service", {"metadataOptions": {"httpTokens": "optional"}}, "without a token"),
     ("names-fit", "aws:lb/loadBalancer:LoadBalancer", "live-lb", {"name": "x" * 33}, "33 characters; AWS takes 32"),
     ("scaling-keeps-to-the-schedule", SCALING_GROUP, "live-service", {"minSize": 0}, "scales in below what a schedule"),
+    ("slow-starts-ring-nothing", METRIC_ALARM, "live-unhealthy-hosts", {"evaluationPeriods": 5},
+     "rings after 300 s, and instances may take 300 s"),
+    ("slow-starts-ring-nothing", METRIC_ALARM, "live-unhealthy-hosts", {"datapointsToAlarm": 3}, "rings after 180 s"),
+    ("slow-starts-ring-nothing", SCALING_GROUP, "live-service", {"healthCheckGracePeriod": 600},
+     "rings after 360 s, and instances may take 600 s"),
 ]  # fmt: skip
 
 

@@ -182,6 +182,14 @@ for name, only_out in (("good-cpu", True), ("bad.scaling-keeps-to-the-schedule.c
         target_tracking_configuration=tracking, opts=opts,
     )  # fmt: skip
 
+# slow-starts-ring-nothing
+for name, minutes in (("good-unhealthy", 6), ("bad.slow-starts-ring-nothing.unhealthy", 5)):
+    aws.cloudwatch.MetricAlarm(
+        name, namespace="AWS/NetworkELB", metric_name="UnHealthyHostCount", statistic="Maximum", period=60,
+        evaluation_periods=minutes, comparison_operator="GreaterThanOrEqualToThreshold", threshold=1, tags=TAGS,
+        opts=opts,
+    )  # fmt: skip
+
 # private-buckets, versioned, encrypted, tls-only, protected
 bucket("good")
 for rule in ("private-buckets", "versioned", "encrypted", "tls-only"):
