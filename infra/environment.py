@@ -177,6 +177,8 @@ class RolloutPlan:
     instance_warmup_seconds: int
     bake_seconds: int
     """How long the new release must hold, with its alarms quiet, before the rollout counts as done."""
+    alarms_overridden: bool = False
+    """Whether it starts although an alarm rings, as the stack's file records; it does without alarms then."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -31,6 +31,17 @@ from infra.values import sequence
 ZONE_ID = re.compile(r"Z[A-Z0-9]{1,31}")
 IMAGE_ID = re.compile(r"ami-[0-9a-f]+")
 
+DATASET = (
+    types.BUCKET,
+    types.BUCKET_ENCRYPTION,
+    types.BUCKET_LIFECYCLE,
+    types.BUCKET_OWNERSHIP,
+    types.BUCKET_POLICY,
+    types.BUCKET_VERSIONING,
+    types.PUBLIC_ACCESS_BLOCK,
+)
+"""What a dataset of one's own is made of."""
+
 CAPACITY_REASON = "scaled as configured"
 """The reason that stands for the one kind of difference a mirror is for."""
 
@@ -62,7 +73,7 @@ def may_differ(live: Environment, mirror: Environment) -> tuple[Allowed, ...]:
     ]
     if mirror.lifetime is not None:
         entries += _ephemeral(live, mirror)
-    return tuple(entries)
+    return (*entries, *_last(entries))
 
 
 def _names_and_ranges(live: Environment, mirror: Environment) -> Iterable[Allowed]:
@@ -154,7 +165,6 @@ def _capacity(live: Environment, mirror: Environment) -> Iterable[Allowed]:
     window = "its instances run from a time on"
     for name in windows:
         yield Allowed(type=types.SCHEDULE, name=name, path="", reason=window, holds=_only_right)
-    yield from _dependencies(types.ROLLOUT, window, more=[f"{types.SCHEDULE}::{name}" for name in windows])
 
 
 def _release(live: Environment, mirror: Environment) -> Iterable[Allowed]:
@@ -192,7 +202,8 @@ def _dataset(live: Environment, mirror: Environment) -> Iterable[Allowed]:
     if not mirror.dataset.owned:
         reason = "a mirror reads Live's dataset and owns none"
         yield Allowed(type="eps-dos-api:infra:Dataset", path="", reason=reason, holds=_only_left)
-        yield Allowed(type="aws:s3/*", name="<stack>-dataset", path="", reason=reason, holds=_only_left)
+        for type_ in DATASET:
+            yield Allowed(type=type_, name="<stack>-dataset", path="", reason=reason, holds=_only_left)
         return
     reason = "a mirror made for one test has test data of its own"
     lives, own = live.dataset, mirror.dataset
@@ -252,6 +263,9 @@ def _deployment(live: Environment, mirror: Environment) -> Iterable[Allowed]:
         yield from _own(provider, "profile", reason, lives.profile or ABSENT, own.profile or ABSENT)
         yield from _own(provider, "assumeRoles", reason, *assumed, whole=True)
     yield from _own(types.AWS_PROVIDER, "allowedAccountIds", reason, *accounts, whole=True)
+    overridden = "each stack's own file says whether an alarm may ring as a release is rolled out to it"
+    overrides = live.rollout.alarms_overridden, mirror.rollout.alarms_overridden
+    yield from _own(types.ROLLOUT, "alarmsOverridden", overridden, *overrides)
     yield Allowed(
         type=types.ROLLOUT,
         path="launchTemplateVersion",
@@ -286,6 +300,16 @@ def _ephemeral(live: Environment, mirror: Environment) -> Iterable[Allowed]:
     yield from _dependencies(types.LOAD_BALANCER, reason, *_addresses_made(live, mirror))
     ends = "it says in its state when it ends"
     yield Allowed(type=LIFETIME, path="", reason=ends, holds=_only_right)
+
+
+def _last(entries: Iterable[Allowed]) -> Iterable[Allowed]:
+    """Yield that the rollout, which waits for everything, waits for what only one of the two environments has."""
+    alone = [entry for entry in entries if not entry.path and entry.type.startswith("aws:")]
+    only = {
+        holds: [f"{entry.type}::{entry.name}" for entry in alone if entry.holds is holds]
+        for holds in (_only_left, _only_right)
+    }
+    return _dependencies(types.ROLLOUT, "everything else is deployed first", only[_only_left], only[_only_right])
 
 
 def _dependencies(type_: str, reason: str, fewer: Iterable[str] = (), more: Iterable[str] = ()) -> Iterable[Allowed]:

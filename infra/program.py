@@ -88,7 +88,7 @@ def create(environment: Environment) -> Mapping[str, pulumi.Input[object]]:
         # An internet-facing load balancer is refused until its VPC has a way to the internet.
         pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[network.internet_gateway])),
     )
-    Dns(
+    dns = Dns(
         name,
         DnsArgs(
             plan=environment.dns,
@@ -97,8 +97,9 @@ def create(environment: Environment) -> Mapping[str, pulumi.Input[object]]:
         ),
         opts,
     )
+    others: list[pulumi.Resource] = [network, clients, groups, endpoints, virtual_ips, load_balancer, dns]
     if environment.dataset.owned:
-        Dataset(
+        dataset = Dataset(
             name,
             DatasetArgs(
                 plan=environment.dataset,
@@ -109,6 +110,7 @@ def create(environment: Environment) -> Mapping[str, pulumi.Input[object]]:
             ),
             opts,
         )
+        others.append(dataset)
     service = Service(
         name,
         ServiceArgs(
@@ -153,7 +155,9 @@ def create(environment: Environment) -> Mapping[str, pulumi.Input[object]]:
             launch_template_version=service.launch_template_version,
             alarm_names=monitoring.rollout_alarm_names,
         ),
-        pulumi.ResourceOptions(provider=RolloutProvider(environment.aws), depends_on=[service]),
+        # Last: Pulumi starts nothing more once a step has failed, and a release that can't be rolled out keeps nothing
+        # else from being deployed.
+        pulumi.ResourceOptions(provider=RolloutProvider(environment.aws), depends_on=[*others, service, monitoring]),
     )
     capacity = environment.service.capacity
     return {

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import boto3
     from botocore.config import Config
     from mypy_boto3_autoscaling import AutoScalingClient
+    from mypy_boto3_cloudwatch import CloudWatchClient
     from mypy_boto3_elbv2 import ElasticLoadBalancingv2Client
 
 SESSION_SECONDS = 1200
@@ -40,6 +41,10 @@ class Aws:
     def autoscaling(self) -> AutoScalingClient:
         """EC2 Auto Scaling."""
         return self._current().client("autoscaling", config=_patient())
+
+    def cloudwatch(self) -> CloudWatchClient:
+        """CloudWatch."""
+        return self._current().client("cloudwatch", config=_patient())
 
     def load_balancing(self) -> ElasticLoadBalancingv2Client:
         """Elastic Load Balancing."""

@@ -5,6 +5,10 @@ the new version, and it doesn't wait. Here the group is left alone: AWS gets the
 desired configuration, and writes it to the group only when the refresh succeeds. If it doesn't, `up` fails, the state
 keeps the old release, and the next preview shows the new one as pending again.
 
+The alarm that rings when instances fail would stop the remedy, too, fix or rollback: AWS starts no refresh unless
+each of its alarms is OK (EC2 Auto Scaling guide, auto rollback, considerations). So they are read first, and a sentence
+says the way: an override, recorded in the stack's file, with which the refresh starts without alarms.
+
 Left out: a first deployment (the group starts with its release) and changes of capacity, which replace nobody.
 """
 
@@ -16,7 +20,7 @@ from dataclasses import dataclass, field
 from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any
 
-from infra.refreshes import ACTIVE
+from infra.refreshes import ACTIVE, NO_DATA, in_words, unfit_alarms
 from rollout.aws import Aws
 
 if TYPE_CHECKING:
@@ -26,6 +30,9 @@ if TYPE_CHECKING:
 POLL_SECONDS = (1, 2, 4, 8)
 """Waits between looks; from then on `LONGEST_POLL_SECONDS`. A rollout takes minutes."""
 LONGEST_POLL_SECONDS = 15
+
+LONGEST_WITHOUT_DATA_SECONDS = 900
+"""An alarm that was just made has a state as soon as it is evaluated; one that still has none will get none."""
 
 Say = Callable[[str], None]
 Pause = Callable[[float], bool]
@@ -48,6 +55,7 @@ class Target:
 class Rollout:
     """What the resource says: which release is to reach which group, and how."""
 
+    stack: str
     release: str
     group: str
     target: Target
@@ -57,12 +65,15 @@ class Rollout:
     bake_seconds: int
     alarm_names: tuple[str, ...]
     """Alarms that stop the rollout; its instances are then replaced by the old release again."""
+    alarms_overridden: bool
+    """Whether it starts although one of them rings; it does without them then."""
     aws: Aws
 
     @classmethod
-    def of(cls, properties: Mapping[str, Any], aws: Aws) -> Rollout:
-        """Return what a resource's properties say; numbers are floats there."""
+    def of(cls, urn: str, properties: Mapping[str, Any], aws: Aws) -> Rollout:
+        """Return what a resource's properties say; numbers are floats there. The URN has the stack's name."""
         return cls(
+            stack=urn.split("::")[0].rsplit(":", 1)[-1],
             release=properties["release"],
             group=properties["autoScalingGroup"],
             target=Target(properties["launchTemplateId"], properties["launchTemplateVersion"]),
@@ -71,6 +82,8 @@ class Rollout:
             instance_warmup_seconds=int(properties["instanceWarmupSeconds"]),
             bake_seconds=int(properties["bakeSeconds"]),
             alarm_names=tuple(properties["alarmNames"]),
+            # States from before there was this property lack it.
+            alarms_overridden=bool(properties.get("alarmsOverridden")),
             aws=aws,
         )
 
@@ -176,7 +189,7 @@ def _roll_out(rollout: Rollout, pause: Pause, say: Say, replaced_release: str | 
         ending = active["InstanceRefreshId"]
         say("waiting for the end of the one before it")
         if wait_for_end(lambda: look(ending), say, pause) is None:
-            raise RolloutFailedError(f"rollout of {rollout.release} to {group} was not started; run: pulumi up")
+            raise _not_started(rollout)
         active = None
     if active is not None and _desired(active) != rollout.target:
         raise RolloutFailedError(
@@ -189,7 +202,7 @@ def _roll_out(rollout: Rollout, pause: Pause, say: Say, replaced_release: str | 
     elif _runs(rollout):
         return
     else:
-        refresh_id = _start(rollout)
+        refresh_id = _start(rollout, watched=_may_be_watched(rollout, pause, say, replaced_release))
     newcomers = Newcomers(lambda: _newcomers(rollout))
 
     def look_around() -> Mapping[str, Any]:
@@ -214,17 +227,56 @@ def _roll_out(rollout: Rollout, pause: Pause, say: Say, replaced_release: str | 
         )
 
 
-def _start(rollout: Rollout) -> str:
+def _may_be_watched(rollout: Rollout, pause: Pause, say: Say, replaced_release: str | None) -> bool:
+    """Return whether its alarms can watch the refresh; False: one can't, and that is overridden.
+
+    Raises RolloutFailedError if one can't and nobody overrode it, or if `pause` was interrupted.
+    """
+    unfit = _unfit_alarms(rollout, pause, say)
+    if unfit and not rollout.alarms_overridden:
+        raise RolloutFailedError(
+            f"rollout of {rollout.release} to {rollout.group} was not started, since AWS starts none unless its alarms "
+            f"are OK, and {in_words(unfit)}{f'; {replaced_release} stays' if replaced_release else ''}; to roll it "
+            f"out all the same: eps-dos release promote {rollout.release} --to {rollout.stack} --override alarms "
+            '--reason "..."'
+        )
+    if unfit:
+        say(f"{in_words(unfit)}, which is overridden: no alarm stops it, and nothing is rolled back by itself")
+    return not unfit
+
+
+def _unfit_alarms(rollout: Rollout, pause: Pause, say: Say) -> Mapping[str, str]:
+    """Return the state of each alarm that isn't OK; one that has no data yet is waited for."""
+    waited = 0.0
+    for seconds in chain(POLL_SECONDS, repeat(LONGEST_POLL_SECONDS)):
+        unfit = unfit_alarms(rollout.aws.cloudwatch(), rollout.alarm_names)
+        if set(unfit.values()) != {NO_DATA} or waited >= LONGEST_WITHOUT_DATA_SECONDS:
+            return unfit
+        if not waited:
+            say(f"waiting, since {in_words(unfit)}")
+        if pause(seconds):
+            raise _not_started(rollout)
+        waited += seconds
+    raise AssertionError("the waits never end")
+
+
+def _not_started(rollout: Rollout) -> RolloutFailedError:
+    return RolloutFailedError(f"rollout of {rollout.release} to {rollout.group} was not started; run: pulumi up")
+
+
+def _start(rollout: Rollout, *, watched: bool) -> str:
     preferences: RefreshPreferencesTypeDef = {
         "MinHealthyPercentage": rollout.minimum_healthy_percent,
         "MaxHealthyPercentage": rollout.maximum_healthy_percent,
         "InstanceWarmup": rollout.instance_warmup_seconds,
         "BakeTime": rollout.bake_seconds,
-        "AutoRollback": True,
+        # Back to instances that fail is no way out, and AWS says that it would end in failure itself (EC2 Auto Scaling
+        # guide, auto rollback: what is gone back to must be stable).
+        "AutoRollback": watched,
         # Instances that already are what they shall be stay: a rollout taken up again doesn't start from nothing.
         "SkipMatching": True,
     }
-    if rollout.alarm_names:
+    if watched and rollout.alarm_names:
         preferences["AlarmSpecification"] = {"Alarms": list(rollout.alarm_names)}
     started = rollout.aws.autoscaling().start_instance_refresh(
         AutoScalingGroupName=rollout.group,

@@ -113,7 +113,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         # In a state from before the provider had inputs: it stays as it is until the next `up`.
         if self._aws is not None:
             try:
-                version = template_version(Rollout.of(_plain(properties), self._aws))
+                version = template_version(Rollout.of(request.urn, _plain(properties), self._aws))
             except RolloutFailedError as error:
                 context.abort(grpc.StatusCode.UNKNOWN, str(error))
             if version is not None:
@@ -144,7 +144,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
 
         assert self._aws is not None  # noqa: S101 a rollout is of a program, which has configured it
         try:
-            roll_out(Rollout.of(news, self._aws), self.cancelled.wait, say, replaced_release)
+            roll_out(Rollout.of(urn, news, self._aws), self.cancelled.wait, say, replaced_release)
         except RolloutFailedError as error:
             # Not raised: gRPC would put "Exception calling application: " before the sentence.
             context.abort(grpc.StatusCode.UNKNOWN, str(error))

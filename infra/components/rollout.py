@@ -56,5 +56,6 @@ class Rollout(pulumi.CustomResource):
             "instanceWarmupSeconds": args.plan.instance_warmup_seconds,
             "bakeSeconds": args.plan.bake_seconds,
             "alarmNames": list(args.alarm_names),
+            "alarmsOverridden": args.plan.alarms_overridden,
         }
         super().__init__(ROLLOUT, f"{name}-rollout", properties, opts)

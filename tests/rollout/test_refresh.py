@@ -7,7 +7,17 @@ import pytest
 from botocore.exceptions import ClientError
 
 from rollout.aws import Aws
-from rollout.refresh import Newcomers, Rollout, RolloutFailedError, Target, roll_out, template_version, wait_for_end
+from rollout.refresh import (
+    LONGEST_POLL_SECONDS,
+    LONGEST_WITHOUT_DATA_SECONDS,
+    Newcomers,
+    Rollout,
+    RolloutFailedError,
+    Target,
+    roll_out,
+    template_version,
+    wait_for_end,
+)
 
 
 class Group:
@@ -18,6 +28,8 @@ class Group:
         self.refreshes = [active] if active else []
         self.ends = ends
         self.started: list[dict[str, Any]] = []
+        self.alarm_states = ["OK"]
+        """Of its one alarm, at each look; the last stays."""
 
     def describe_auto_scaling_groups(self, **_: Any) -> dict[str, Any]:
         template = {"LaunchTemplateId": "lt-1", "Version": self.version}
@@ -36,7 +48,17 @@ class Group:
         self.refreshes.insert(0, refresh("new", request["DesiredConfiguration"]["LaunchTemplate"]["Version"]))
         return {"InstanceRefreshId": "new"}
 
+    def describe_alarms(self, AlarmNames: list[str], AlarmTypes: list[str]) -> dict[str, Any]:  # noqa: N803 - AWS's names
+        state = self.alarm_states.pop(0) if len(self.alarm_states) > 1 else self.alarm_states[0]
+        (name,) = AlarmNames
+        assert AlarmTypes == ["MetricAlarm", "CompositeAlarm"]
+        alarms = [{"AlarmName": name, "StateValue": state}] if state else []
+        return {"MetricAlarms": alarms, "CompositeAlarms": []}
+
     def autoscaling(self) -> Any:
+        return self
+
+    def cloudwatch(self) -> Any:
         return self
 
     def load_balancing(self) -> Any:
@@ -48,9 +70,10 @@ def refresh(identifier: str, version: str, status: str = "InProgress", **more: A
     return {"InstanceRefreshId": identifier, "Status": status, "DesiredConfiguration": desired, **more}
 
 
-def to_next(group: Group) -> Rollout:
+def to_next(group: Group, *, overridden: bool = False) -> Rollout:
     """The rollout of 1.5.0, the template's version 2, to a group that runs 1.4.0."""
     return Rollout(
+        stack="nft",
         release="1.5.0",
         group="nft-service-1234567",
         target=Target("lt-1", "2"),
@@ -59,6 +82,7 @@ def to_next(group: Group) -> Rollout:
         instance_warmup_seconds=120,
         bake_seconds=300,
         alarm_names=("nft-unhealthy-hosts",),
+        alarms_overridden=overridden,
         aws=cast(Aws, group),
     )
 
@@ -68,9 +92,14 @@ def at_once(_seconds: float) -> bool:
     return False
 
 
-def run(group: Group, said: list[str] | None = None) -> None:
+def run(group: Group, said: list[str] | None = None, *, overridden: bool = False) -> None:
     """Roll 1.5.0 out where 1.4.0 runs."""
-    roll_out(to_next(group), at_once, (said if said is not None else []).append, replaced_release="1.4.0")
+    roll_out(
+        to_next(group, overridden=overridden),
+        at_once,
+        (said if said is not None else []).append,
+        replaced_release="1.4.0",
+    )
 
 
 def test_a_new_release_is_one_refresh_to_the_explicit_template_version() -> None:
@@ -97,6 +126,67 @@ def test_a_new_release_is_one_refresh_to_the_explicit_template_version() -> None
 def test_nothing_is_started_where_group_and_instances_have_the_version_already() -> None:
     group = Group(version="2")
     run(group)
+    assert group.started == []
+
+
+@pytest.mark.parametrize(("state", "shown"), [("ALARM", "ALARM"), ("", "missing")])
+def test_none_is_started_beside_an_alarm_and_one_sentence_says_the_way(state: str, shown: str) -> None:
+    group = Group()
+    group.alarm_states = [state]
+    with pytest.raises(RolloutFailedError) as failed:
+        run(group)
+    assert str(failed.value) == (
+        "rollout of 1.5.0 to nft-service-1234567 was not started, since AWS starts none unless its alarms are OK, and "
+        f"nft-unhealthy-hosts is {shown}; 1.4.0 stays; to roll it out all the same: eps-dos release promote 1.5.0 "
+        '--to nft --override alarms --reason "..."'
+    )
+    assert group.started == []
+
+
+def test_where_alarms_are_overridden_nothing_stops_it_and_nothing_brings_the_failing_release_back() -> None:
+    group, said = Group(), list[str]()
+    group.alarm_states = ["ALARM"]
+    run(group, said, overridden=True)
+    (request,) = group.started
+    assert request["Preferences"]["AutoRollback"] is False
+    assert "AlarmSpecification" not in request["Preferences"]
+    assert said[0].startswith("nft-unhealthy-hosts is ALARM, which is overridden")
+
+
+def test_an_override_changes_nothing_while_no_alarm_rings() -> None:
+    group = Group()
+    run(group, overridden=True)
+    (request,) = group.started
+    assert request["Preferences"]["AutoRollback"] is True
+    assert request["Preferences"]["AlarmSpecification"] == {"Alarms": ["nft-unhealthy-hosts"]}
+
+
+def test_an_alarm_without_data_is_waited_for() -> None:
+    group, said = Group(), list[str]()
+    group.alarm_states = ["INSUFFICIENT_DATA", "INSUFFICIENT_DATA", "OK"]
+    run(group, said)
+    assert said[0] == "waiting, since nft-unhealthy-hosts is INSUFFICIENT_DATA"
+    assert len(group.started) == 1
+
+
+def test_an_alarm_that_never_has_data_is_not_waited_for_for_ever() -> None:
+    group, waits = Group(), list[float]()
+    group.alarm_states = ["INSUFFICIENT_DATA"]
+
+    def pause(seconds: float) -> bool:
+        waits.append(seconds)
+        return False
+
+    with pytest.raises(RolloutFailedError, match="nft-unhealthy-hosts is INSUFFICIENT_DATA"):
+        roll_out(to_next(group), pause, lambda _line: None)
+    assert LONGEST_WITHOUT_DATA_SECONDS <= sum(waits) < LONGEST_WITHOUT_DATA_SECONDS + LONGEST_POLL_SECONDS
+
+
+def test_who_is_interrupted_while_an_alarm_has_no_data_leaves_nothing_behind() -> None:
+    group = Group()
+    group.alarm_states = ["INSUFFICIENT_DATA"]
+    with pytest.raises(RolloutFailedError, match="was not started; run: pulumi up"):
+        roll_out(to_next(group), lambda _seconds: True, lambda _line: None)
     assert group.started == []
 
 

@@ -35,6 +35,7 @@ PROPERTIES: dict[str, Any] = {
     "instanceWarmupSeconds": 120,
     "bakeSeconds": 300,
     "alarmNames": ["nft-unhealthy-hosts"],
+    "alarmsOverridden": False,
 }
 CONFIGURATION = {"region": "eu-west-2"}
 NEXT = {**PROPERTIES, "release": "1.5.0", "launchTemplateVersion": "2"}

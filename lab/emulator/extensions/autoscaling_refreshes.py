@@ -5,8 +5,8 @@ RollbackInstanceRefresh, RefreshPreferences, DesiredConfiguration) and User Guid
 changes with a rollback). moto has none of it.
 
 Alarms: "Undo changes with a manual or auto rollback", considerations. A refresh is refused unless each of its alarms is
-OK (one that doesn't exist isn't), fails if one goes to ALARM, and replaces nobody while one has INSUFFICIENT_DATA. AWS's
-code and words of that refusal aren't documented.
+OK (one that doesn't exist isn't), fails if one goes to ALARM, and replaces nobody while one has INSUFFICIENT_DATA. The
+code and the words of that refusal aren't documented.
 
 The group takes over the desired configuration when a refresh succeeds, and not before. Shortened: AWS tries for an hour
 before it gives up on members that don't get healthy, the lab for HEALTH_LIMIT_SECONDS. Left out: checkpoints, which are
