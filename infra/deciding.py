@@ -51,6 +51,8 @@ from infra.releases import FOLLOWING_LIVE, Catalogue, Release, resolved
 from infra.settings import (
     KEYS,
     EphemeralSettings,
+    Override,
+    PromotionSettings,
     StackSettings,
     own_of,
     place,
@@ -378,13 +380,20 @@ def _environment(
                 "certificateSecretArn": settings.certificate_secret_arn or "",
             },
         ),
-        rollout=ROLLOUT,
+        rollout=replace(ROLLOUT, alarms_overridden=_alarms_overridden(settings.promotion, release.version)),
         monitoring=MonitoringPlan(subscriber_emails=settings.alarm_subscribers, log_retention_days=LOG_RETENTION_DAYS),
         tags=tags,
         lifetime=_lifetime(settings.ephemeral) if settings.ephemeral else None,
         # As JSON has it, since it becomes an output: YAML makes times of what looks like one.
         settings=json.loads(json.dumps(config, default=str)),
     )
+
+
+def _alarms_overridden(promotion: PromotionSettings | None, version: str) -> bool:
+    """Return whether a release may be rolled out although an alarm rings. A rollback may: it leaves what fails."""
+    if promotion is None or promotion.release != version:
+        return False
+    return Override.ALARMS in promotion.overrides or promotion.rollback_from is not None
 
 
 def _lifetime(ephemeral: EphemeralSettings) -> LifetimePlan:

@@ -8,11 +8,13 @@ of the files (`ops.release`), what `live` and `live+1` mean (`releases`), whethe
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from infra.errors import ConfigError
+from infra.refreshes import in_words
 from infra.releases import FILE, LIVE, NEXT, Release, resolved
+from infra.settings import Override
 
 FOLLOWS_LIVE = frozenset({"int"})
 """Runs Live's release or the next, as its mirrors do (API overview: Int)."""
@@ -23,8 +25,8 @@ class Exemption:
     """What a stack's file records of a promotion past a gate; it holds for one release."""
 
     release: str
-    without_evidence: str | None = None
-    """The reason."""
+    overrides: tuple[Override, ...] = ()
+    reason: str | None = None
     rollback_from: str | None = None
 
 
@@ -126,12 +128,14 @@ class Gate:
 
 @dataclass(frozen=True, kw_only=True)
 class Observed:
-    """What isn't written in files: deployments and images."""
+    """What isn't written in files: deployments, images and alarms."""
 
     runs: Sequence[Run]
     images: Mapping[str, str]
     """The id of a release's image by the image's name; missing: there is no such image."""
     now: datetime
+    ringing: Mapping[str, str] = field(default_factory=dict)
+    """State by name of the alarms beside which AWS would start no rollout to the stack that is asked about."""
 
 
 def runs(stack: str, history: Iterable[Deployment]) -> tuple[Run, ...]:
@@ -217,6 +221,8 @@ def _gates(pipeline: Pipeline, stage: Stage, observed: Observed, before: str | N
         yield _no_downgrade(pipeline, stage, release.version, before)
     if stage.stack == LIVE:
         yield _evidence(pipeline, stage, release, observed)
+    if stage.deployed is not None:
+        yield _no_alarm_rings(stage, release.version, observed.ringing, promoting=before is not None)
 
 
 def follows(stage: Stage) -> bool:
@@ -293,8 +299,8 @@ def _evidence(pipeline: Pipeline, stage: Stage, release: Release, observed: Obse
     if version == stage.deployed and image_id in {run.image_id for run in lives_runs if run.until is None}:
         return _open(name, f"Live runs {version} already")
     recorded = _exemption(stage, version)
-    if recorded and recorded.without_evidence:
-        return _open(name, f"waived, as recorded: {recorded.without_evidence}")
+    if recorded and Override.EVIDENCE in recorded.overrides:
+        return _open(name, f"overridden, as recorded: {recorded.reason}")
     if recorded and recorded.rollback_from and version in {run.release for run in lives_runs}:
         return _open(name, f"a rollback: Live has run {version} before")
     mirrors = pipeline.mirrors_of(LIVE)
@@ -322,7 +328,28 @@ def _evidence(pipeline: Pipeline, stage: Stage, release: Release, observed: Obse
         evidence = f"{', '.join(mirrors)} never ran {version}"
     else:
         evidence = "Live has no mirror that could have run it"
-    return _closed(name, evidence, f'{fix}; in an emergency: --without-evidence --reason "..."')
+    return _closed(name, evidence, f'{fix}; in an emergency: --override evidence --reason "..."')
+
+
+def _no_alarm_rings(stage: Stage, version: str, ringing: Mapping[str, str], *, promoting: bool) -> Gate:
+    """Return the gate of alarms, which is closed to promotions only.
+
+    A deployment brings everything else, too: a supplier that is to be cut off doesn't wait for instances that fail.
+    """
+    name, states = "no alarm rings", in_words(ringing)
+    if not ringing:
+        return _open(name, "those that would stop a rollout are quiet")
+    recorded = _exemption(stage, version)
+    if recorded and recorded.rollback_from:
+        return _open(name, f"{states}; a rollback starts all the same")
+    if recorded and Override.ALARMS in recorded.overrides:
+        return _open(name, f"{states}; overridden, as recorded: {recorded.reason}")
+    if version == stage.deployed:
+        return _open(name, f"{states}; {version} is deployed already")
+    way = f'eps-dos release promote {version} --to {stage.stack} --override alarms --reason "..."'
+    if promoting:
+        return _closed(name, f"{states}: AWS starts no rollout until it is OK again", f"wait, or: {way}")
+    return _open(name, f"{states}: all is deployed but {version}; for that, too: {way}")
 
 
 def _exemption(stage: Stage, version: str) -> Exemption | None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from difflib import get_close_matches
+from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network
 from itertools import pairwise
 from typing import Annotated, Any, Literal
@@ -299,6 +300,15 @@ class EphemeralSettings(Settings):
         return self
 
 
+class Override(StrEnum):
+    """A closed gate that a promotion may pass for a reason."""
+
+    EVIDENCE = "evidence"
+    """Live's mirror hasn't run the release for long enough."""
+    ALARMS = "alarms"
+    """An alarm rings that would stop the rollout."""
+
+
 class PromotionSettings(Settings):
     """What was promoted past a gate, and why; `eps-dos release promote` writes it.
 
@@ -306,10 +316,17 @@ class PromotionSettings(Settings):
     """
 
     release: Version
-    without_evidence: Reason | None = None
-    """Why Live took a release that its mirror hadn't run for long enough."""
+    overrides: tuple[Override, ...] = ()
+    """Gates that it may pass though they are closed."""
+    reason: Reason | None = None
+    """Why."""
     rollback_from: Version | None = None
     """The later release that it takes the place of."""
+
+    @model_validator(mode="after")
+    def _reasoned(self) -> "PromotionSettings":
+        _allowed(bool(self.overrides) == (self.reason is not None), "overrides and their reason, or neither")
+        return self
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -377,8 +394,11 @@ class StackSettings(Settings):
     ]
     """A version in quotes, `live` (Live's) or `live+1` (the next in `releases.yaml`); Live names a version, a mirror
     doesn't."""
-    promotion: Annotated[PromotionSettings | None, Facts(inherited=False, test="own")] = None
-    """What a promotion to this stack stood on, where it isn't evidence; written by `eps-dos release promote`."""
+    promotion: Annotated[
+        PromotionSettings | None,
+        Facts(mirror="its instances may fail when others don't", inherited=False, test="own"),
+    ] = None
+    """What a promotion to this stack stood on, where gates were closed; written by `eps-dos release promote`."""
     image_owner: Annotated[ImageOwner, AS_LIVE]
     """Account that owns the machine images, or `self`."""
     instance_type: Annotated[InstanceType, AS_LIVE]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from infra.refreshes import NO_DATA, unfit_alarms
 from ops.aws.clients import Aws, listed
 from ops.aws.ownership import Tags, is_of, name_prefixes, tags_of
 
@@ -36,6 +38,12 @@ def read_alarms(aws: Aws, environment: str) -> tuple[Alarm, ...]:
                 # Only a composite one has a rule (CompositeAlarm).
                 read.append(Alarm(name=alarm["AlarmName"], composite="AlarmRule" in alarm, tags=tags))
     return tuple(read)
+
+
+def ringing_alarms(aws: Aws, names: Sequence[str]) -> Mapping[str, str]:
+    """Return the states of those alarms beside which no rollout would start; one without data yet is waited for."""
+    unfit = unfit_alarms(aws.cloudwatch, names)
+    return {name: state for name, state in unfit.items() if state != NO_DATA}
 
 
 def read_log_groups(aws: Aws, environment: str) -> tuple[LogGroup, ...]:

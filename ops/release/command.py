@@ -7,7 +7,7 @@ out: which release is where (`status`), and the gates themselves (`infra.promoti
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +17,7 @@ from infra.errors import ConfigError, Problem
 from infra.naming import check_stack_name
 from infra.promotion import Exemption, Gate, Pipeline, gates, moved, promoted
 from infra.releases import FILE, LIVE
+from infra.settings import Override
 from ops.lab.entering import InLab, place, run_up
 from ops.output.progress import progress, say
 from ops.output.report import Check, Report, as_json, show
@@ -55,10 +56,18 @@ def promote(
     rollback: Annotated[
         bool, typer.Option("--rollback", help="Let an earlier release take a later one's place.")
     ] = False,
-    without_evidence: Annotated[
-        bool, typer.Option("--without-evidence", help="Let Live take what its mirror hasn't run for long enough.")
-    ] = False,
-    reason: Annotated[str, typer.Option("--reason", help="Why, for the record in Live's file.", metavar="TEXT")] = "",
+    override: Annotated[
+        list[Override] | None,
+        typer.Option(
+            "--override",
+            help="Pass a closed gate: evidence (Live's mirror hasn't run it for long enough) or alarms (one rings). "
+            "Repeatable.",
+            metavar="GATE",
+        ),
+    ] = None,
+    reason: Annotated[
+        str, typer.Option("--reason", help="Why, for the record in the stack's file.", metavar="TEXT")
+    ] = "",
     for_programs: Json = False,
 ) -> None:
     """Write VERSION into the file of a stack, if every gate is open; else write nothing and exit 1.
@@ -68,11 +77,12 @@ def promote(
     Example: eps-dos release promote 1.5.0 --to int
     """
     reason = reason.strip()
-    problems = [*_wrong_options(to, without_evidence, reason)]
+    overrides = tuple(dict.fromkeys(override or ()))
+    problems = [*_wrong_options(to, overrides, reason)]
     if problems:
         raise ConfigError(problems)
     environments, before, at = look(in_lab, to)
-    exemption = _exemption(before, version, to, rollback, reason if without_evidence else None)
+    exemption = _exemption(before, version, to, rollback, overrides, reason)
     after = promoted(before, version, to, exemption)
     with progress(f"asking the gates of {to}") as tell:
         answers = gates(after, to, evidence(after, to, environments, at, tell), before.version(to))
@@ -118,28 +128,39 @@ def apply(
     raise typer.Exit(code)
 
 
-def _wrong_options(to: str, without_evidence: bool, reason: str) -> Iterator[Problem]:
+def _wrong_options(to: str, overrides: Sequence[Override], reason: str) -> Iterator[Problem]:
     sample = '--reason "incident 123: ..."'
-    if without_evidence and to != LIVE:
+    if Override.EVIDENCE in overrides and to != LIVE:
         message = f"is for {LIVE}; {to} asks for no evidence"
-        yield Problem(where="--without-evidence", message=message, fix="leave it out")
-    if without_evidence != bool(reason):
-        missing = "--reason" if without_evidence else "--without-evidence"
+        yield Problem(where="--override evidence", message=message, fix="leave it out")
+    if bool(overrides) != bool(reason):
+        missing = "--reason" if overrides else "--override"
         message = "is missing; the two are given together, and the file keeps the reason"
-        yield Problem(where=missing, message=message, fix=f"--without-evidence {sample}")
-    elif without_evidence and not (4 <= len(reason) <= 500 and "\n" not in reason):
+        yield Problem(
+            where=missing, message=message, fix=f"--override {overrides[0] if overrides else 'GATE'} {sample}"
+        )
+    elif overrides and not (4 <= len(reason) <= 500 and "\n" not in reason):
         message = f"has {len(reason)} characters; allowed: 4 to 500, on one line"
         yield Problem(where="--reason", message=message, fix=sample)
 
 
-def _exemption(before: Pipeline, version: str, to: str, rollback: bool, reason: str | None) -> Exemption | None:
+def _exemption(
+    before: Pipeline, version: str, to: str, rollback: bool, overrides: tuple[Override, ...], reason: str
+) -> Exemption | None:
     was = before.version(to)
-    if not reason and not (rollback and was and before.is_earlier(version, was)):
-        # Promoting the same again keeps its record, else the gate that it opens would close behind it.
-        recorded = before.stages[to].exemption
-        return recorded if recorded and recorded.release == version == was else None
-    back = was if rollback and was and before.is_earlier(version, was) else None
-    return Exemption(release=version, without_evidence=reason, rollback_from=back)
+    recorded = before.stages[to].exemption
+    # Promoting the same again keeps its record, else the gate that it opens would close behind it.
+    kept = recorded if recorded and recorded.release == version == was else None
+    back = was if rollback and was and before.is_earlier(version, was) else kept.rollback_from if kept else None
+    if not overrides and back is None:
+        return kept
+    # Of two reasons the file has the later; its history has both.
+    return Exemption(
+        release=version,
+        overrides=tuple(dict.fromkeys((*(kept.overrides if kept else ()), *overrides))),
+        reason=reason or (kept.reason if kept else None),
+        rollback_from=back,
+    )
 
 
 def _answer(title: str, answers: Iterable[Gate], for_programs: bool) -> None:

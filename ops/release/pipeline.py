@@ -17,8 +17,11 @@ from infra.promotion import Exemption, Observed, Pipeline, Run, Stage, runs
 from infra.releases import FILE, LIVE, Catalogue
 from infra.settings import NAMESPACE, PromotionSettings
 from infra.sources import stack_names
+from infra.types import ROLLOUT
+from infra.values import sequence
 from infra.yamlfile import read_mapping
 from ops.aws.clients import Aws
+from ops.aws.monitoring import ringing_alarms
 from ops.lab.entering import place
 from ops.output.progress import Tell, progress
 from ops.release.history import deployments, released
@@ -83,17 +86,20 @@ def deployed(names: Iterable[str], at: Place, tell: Tell) -> dict[str, str | Non
 
 
 def evidence(of: Pipeline, stack: str, decided: Mapping[str, Environment], at: Place, tell: Tell) -> Observed:
-    """Return the evidence for the gates of `stack` that isn't in files: images, and for Live the histories."""
+    """Return the evidence for the gates of `stack` that isn't in files: images, alarms, and for Live the histories."""
     tell(f"the images that {stack} may use")
     aws, owner = Aws(decided[stack].aws, at), decided[stack].service.image_owner
     images = image_ids(aws, owner, [release.image for release in of.releases])
+    tell(f"the alarms of {stack}")
+    watched = StackHandle(stack, at).graph().of_type(ROLLOUT) if of.stages[stack].deployed else ()
+    ringing = ringing_alarms(aws, [name for rollout in watched for name in sequence(rollout.outputs.get("alarmNames"))])
     ran: list[Run] = []
     if stack == LIVE:
         url = backend_url(at)
         for name in (LIVE, *of.mirrors_of(LIVE)):
             tell(f"the deployments of {name}")
             ran += runs(name, deployments(url, project_name(at.folder), name, at.cli, at.folder))
-    return Observed(runs=ran, images=images, now=datetime.now(UTC))
+    return Observed(runs=ran, images=images, now=datetime.now(UTC), ringing=ringing)
 
 
 def image_ids(aws: Aws, owner: str, names: Iterable[str]) -> dict[str, str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pydantic.alias_generators import to_camel
 
-from infra.promotion import Pipeline, edits, follows
+from infra.promotion import Pipeline, edits
 from ops.stacks.stackfile import StackFile
 
 KEY, RECORD = "release", "promotion"
@@ -27,12 +27,12 @@ def write(folder: Path, before: Pipeline, after: Pipeline, stack: str) -> tuple[
     files = {name: StackFile(folder / f"Pulumi.{name}.yaml") for name in sorted({*changes, stack})}
     for name, wanted in changes.items():
         files[name].set(KEY, wanted)
-    # What follows Live needs no record: its file says no version that could be earlier than another.
-    record = None if follows(after.stages[stack]) else after.stages[stack].exemption
+    record = after.stages[stack].exemption
     if record is None:
         files[stack].remove(RECORD)
     else:
-        files[stack].set(RECORD, {to_camel(name): value for name, value in asdict(record).items() if value is not None})
+        values = {**asdict(record), "overrides": [gate.value for gate in record.overrides]}
+        files[stack].set(RECORD, {to_camel(name): value for name, value in values.items() if value})
     changed = []
     with ExitStack() as undo:
         for file in files.values():

@@ -112,7 +112,9 @@ def _own(random: Random, name: str, region: str, hosted_zone: str, cidr: str, mi
     if random.random() < 0.3:
         settings["protectAddresses"] = random.choice((True, False, "true"))
     if random.random() < 0.2:
-        settings["promotion"] = {"release": str(settings["release"]), "withoutEvidence": "urgent fix"}
+        overrides = _some(random, ("evidence", "alarms"), 2, least=1)
+        release = str(settings["release"])
+        settings["promotion"] = {"release": release, "overrides": overrides, "reason": "urgent fix"}
     return settings
 
 

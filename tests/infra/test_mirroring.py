@@ -106,6 +106,7 @@ NFT = {
     "dnsName": "dos.nft.example.org",
     "tags": {"Owner": "Testers", "Rota": "7"},
     "aws:profile": "nft",
+    "promotion": {"release": "1.5.0", "overrides": ["alarms"], "reason": "incident 4711"},
 }
 DEMO = {
     "mirrors": "live",
@@ -166,6 +167,7 @@ VALUES: list[tuple[str, str, str, tuple[str | int, ...], object, str]] = [
      ("dashboardBody", "widgets", 2, "properties", "annotations", "horizontal", 1, "value"), 12, ".maximum.value"),
     ("nft", ROLLOUT, "rollout", ("release",), "1.4.0", "release"),
     ("nft", ROLLOUT, "rollout", ("launchTemplateVersion",), "$Latest", "launchTemplateVersion"),
+    ("nft", ROLLOUT, "rollout", ("alarmsOverridden",), False, "alarmsOverridden"),
     ("nft", TEMPLATE, "service", ("imageId",), "ami-0123456789", "imageId"),
     ("nft", CLIENTS, "clients", ("entries", 0, "description"), "somebody", "entries.8.8.8.0/24"),
     ("nft", BALANCER, "lb", ("enableDeletionProtection",), True, "enableDeletionProtection"),

@@ -21,6 +21,7 @@ from infra.promotion import (
     runs,
 )
 from infra.releases import Release
+from infra.settings import Override
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 VERSIONS = ("1.3.0", "1.4.0", "1.5.0", "1.6.0")
@@ -103,12 +104,13 @@ def test_a_mirror_made_for_one_test_is_no_evidence() -> None:
     assert answers["ran in Live's mirror"].evidence == "Live has no mirror that could have run it"
 
 
-def test_evidence_is_waived_by_a_reason_for_that_release_only() -> None:
-    waived = Exemption(release="1.5.0", without_evidence="CVE-2026-1, agreed with the on-call lead")
-    answers = promotion(pipeline(), "1.5.0", "live", exemption=waived)
+def test_evidence_is_overridden_by_a_reason_for_that_release_only() -> None:
+    reason = "CVE-2026-1, agreed with the on-call lead"
+    overridden = Exemption(release="1.5.0", overrides=(Override.EVIDENCE,), reason=reason)
+    answers = promotion(pipeline(), "1.5.0", "live", exemption=overridden)
     assert closed(answers) == []
-    assert answers["ran in Live's mirror"].evidence == "waived, as recorded: CVE-2026-1, agreed with the on-call lead"
-    assert closed(promotion(pipeline(), "1.6.0", "live", exemption=waived)) == ["ran in Live's mirror"]
+    assert answers["ran in Live's mirror"].evidence == f"overridden, as recorded: {reason}"
+    assert closed(promotion(pipeline(), "1.6.0", "live", exemption=overridden)) == ["ran in Live's mirror"]
 
 
 def test_the_same_version_from_a_new_image_asks_for_evidence_again() -> None:
@@ -166,6 +168,47 @@ def test_a_rollback_of_live_needs_no_mirror_if_live_ran_the_release_before() -> 
     earlier = ran("1.3.0", 900, "live", until=NOW - timedelta(hours=800))
     assert closed(promotion(pipeline(), "1.3.0", "live", found(earlier), back)) == []
     assert closed(promotion(pipeline(), "1.3.0", "live", found(), back)) == ["ran in Live's mirror"]
+
+
+RINGS = {"dev-unhealthy-hosts": "ALARM"}
+WAY = 'eps-dos release promote 1.5.0 --to dev --override alarms --reason "..."'
+
+
+def test_a_promotion_is_told_beforehand_that_an_alarm_rings_and_the_way() -> None:
+    known = replace(found(), ringing=RINGS)
+    gate = promotion(pipeline(), "1.5.0", "dev", known)["no alarm rings"]
+    assert (gate.open, gate.evidence, gate.fix) == (
+        False,
+        "dev-unhealthy-hosts is ALARM: AWS starts no rollout until it is OK again",
+        f"wait, or: {WAY}",
+    )
+    assert promotion(pipeline(), "1.5.0", "dev")["no alarm rings"].open
+
+
+@pytest.mark.parametrize(
+    ("version", "exemption", "evidence"),
+    [
+        ("1.5.0", Exemption(release="1.5.0", overrides=(Override.ALARMS,), reason="incident 4711"),
+         "overridden, as recorded: incident 4711"),
+        ("1.3.0", Exemption(release="1.3.0", rollback_from="1.4.0"), "a rollback starts all the same"),
+        ("1.4.0", None, "1.4.0 is deployed already"),
+    ],
+)  # fmt: skip
+def test_an_alarm_keeps_no_promotion_that_overrides_it_goes_back_or_rolls_nothing_out(
+    version: str, exemption: Exemption | None, evidence: str
+) -> None:
+    answers = promotion(pipeline(), version, "dev", replace(found(), ringing=RINGS), exemption)
+    assert closed(answers) == []
+    assert answers["no alarm rings"].evidence == f"dev-unhealthy-hosts is ALARM; {evidence}"
+
+
+def test_an_alarm_keeps_no_deployment_from_all_else_that_it_brings() -> None:
+    pending = promoted(pipeline(), "1.5.0", "dev")
+    answers = {one.name: one for one in gates(pending, "dev", replace(found(), ringing=RINGS))}
+    assert closed(answers) == []
+    assert answers["no alarm rings"].evidence == (
+        f"dev-unhealthy-hosts is ALARM: all is deployed but 1.5.0; for that, too: {WAY}"
+    )
 
 
 def test_a_version_outside_the_catalogue_is_refused_with_what_is_in_it() -> None:

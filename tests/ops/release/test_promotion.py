@@ -8,6 +8,7 @@ import pytest
 from infra.deciding import load_environment
 from infra.errors import ConfigError
 from infra.promotion import Exemption, Pipeline, promoted
+from infra.settings import Override
 from ops.release import pipeline as release_look
 from ops.release.promotion import write
 from ops.stacks.stackfile import StackFile
@@ -65,21 +66,42 @@ def test_what_is_so_already_is_not_written(folder: Path) -> None:
     assert contents(folder) == was
 
 
-def test_a_waived_gate_is_recorded_until_the_next_promotion(folder: Path) -> None:
+def test_an_overridden_gate_is_recorded_until_the_next_promotion(folder: Path) -> None:
     before = pipeline(folder)
-    waived = Exemption(release="1.5.0", without_evidence='CVE-2026-1: "urgent", # agreed')
-    write(folder, before, promoted(before, "1.5.0", "live", waived), "live")
+    overridden = Exemption(
+        release="1.5.0", overrides=(Override.EVIDENCE, Override.ALARMS), reason='CVE-2026-1: "urgent", # agreed'
+    )
+    write(folder, before, promoted(before, "1.5.0", "live", overridden), "live")
     recorded = pipeline(folder)
-    assert recorded.stages["live"].exemption == waived
+    assert recorded.stages["live"].exemption == overridden
     write(folder, recorded, promoted(recorded, "1.5.0", "live"), "live")
     assert pipeline(folder).stages["live"].exemption is None
 
 
-def test_a_mirror_keeps_no_record_which_it_may_not_have(folder: Path) -> None:
+def test_a_mirror_has_a_record_of_its_own(folder: Path) -> None:
     before = pipeline(folder)
     back = Exemption(release="1.4.0", rollback_from="1.5.0")
     assert write(folder, before, promoted(before, "1.4.0", "nft", back), "nft") == ("Pulumi.nft.yaml",)
     assert releases(folder)["nft"] == "1.4.0"
+    assert pipeline(folder).stages["nft"].exemption == back
+
+
+@pytest.mark.parametrize(
+    ("record", "overridden"),
+    [
+        (None, False),
+        (Exemption(release="1.5.0", overrides=(Override.ALARMS,), reason="incident 4711"), True),
+        (Exemption(release="1.5.0", rollback_from="1.6.0"), True),
+        (Exemption(release="1.5.0", overrides=(Override.EVIDENCE,), reason="incident 4711"), False),
+        (Exemption(release="1.4.0", overrides=(Override.ALARMS,), reason="incident 4711"), False),
+    ],
+)
+def test_what_is_recorded_decides_whether_an_alarm_may_ring(
+    folder: Path, record: Exemption | None, overridden: bool
+) -> None:
+    before = pipeline(folder)
+    write(folder, before, promoted(before, "1.5.0", "live", record), "live")
+    assert load_environment("live", folder).rollout.alarms_overridden is overridden
 
 
 def test_if_one_file_cannot_be_written_none_is(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
