@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from ipaddress import IPv4Network
@@ -32,6 +32,7 @@ from ops.lab.entering import InLab, place
 from ops.output.progress import progress, say
 from ops.output.redaction import Redactor
 from ops.review.acknowledgements import gate, read_acknowledgements
+from ops.review.alarms import alarm_warnings
 from ops.review.base import Renamed, base_in_lab
 from ops.review.base import commit as checked_out
 from ops.review.content import Context, review_stack
@@ -218,7 +219,7 @@ def _reviewed(stack: str, preview: _Preview, context: Context, tell: Callable[[s
         plan = read_plan(stack, (), [str(error)])
     if path is not None and path.exists() and (why_not := keep(path, context.redactor)):
         say(f"{stack}: {why_not}")
-    return review_stack(plan, context)
+    return review_stack(plan, replace(context, warnings=tuple(alarm_warnings(plan, preview.at))))
 
 
 def _secrets_in(environment: Mapping[str, str]) -> list[str]:

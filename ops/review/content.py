@@ -56,6 +56,8 @@ class Context:
     declared: Declared
     clients: Sequence[str] = ()
     """Suppliers that may connect."""
+    warnings: Sequence[str] = ()
+    """Beside those of the engine."""
     redactor: Redactor
 
 
@@ -109,7 +111,7 @@ def review_stack(plan: Plan, context: Context) -> StackReview:
         instances_replaced=_instances_replaced(plan),
         drift=tuple(_drift(plan, redactor, safe)),
         picture=tuple(_picture(plan, safe)),
-        warnings=tuple(_warnings(plan, safe)),
+        warnings=(*map(safe, context.warnings), *_warnings(plan, safe)),
         duration_seconds=plan.duration_seconds,
         fingerprint=fingerprint(plan),
     )
