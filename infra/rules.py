@@ -413,10 +413,13 @@ def _published_addresses(graph: Graph, kept: Collection[Value]) -> Iterator[Find
                 yield of_zone, f"would be {address} in {zone}; {published[zone]} is published"
         elif address in attached or (address is UNKNOWN and UNKNOWN in attached):
             shown = "an address that is known only after the update" if address is UNKNOWN else address
-            yield of_zone, (
-                f"would take traffic in {zone} at {shown}, which isn't published as the others are: reserve the zone, "
-                "publish its address, then attach it"
-            )  # fmt: skip
+            yield (
+                of_zone,
+                (
+                    f"would take traffic in {zone} at {shown}, which isn't published as the others are: reserve the zone, "
+                    "publish its address, then attach it"
+                ),
+            )
     for zone in sorted(published.keys() - by_zone.keys()) if isinstance(actual, Mapping) else ():
         yield stack, f"would have no address in {zone}; {published[zone]} is published"
 

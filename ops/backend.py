@@ -112,17 +112,32 @@ def steps(s3: S3Client, bucket: str) -> tuple[Step, ...]:
         )
 
     return (
-        Step(name="private", holds=blocked,
-             make=lambda: s3.put_public_access_block(Bucket=bucket, PublicAccessBlockConfiguration=block)),
-        Step(name="only its owner's objects", holds=owned,
-             make=lambda: s3.put_bucket_ownership_controls(Bucket=bucket, OwnershipControls=ownership)),
-        Step(name="versioned", holds=lambda: s3.get_bucket_versioning(Bucket=bucket).get("Status") == "Enabled",
-             make=lambda: s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})),
-        Step(name="encrypted", holds=encrypted,
-             make=lambda: s3.put_bucket_encryption(Bucket=bucket, ServerSideEncryptionConfiguration=encryption)),
-        Step(name="TLS only", holds=lambda: statement in policy()["Statement"],
-             make=lambda: s3.put_bucket_policy(Bucket=bucket, Policy=with_tls_only())),
-    )  # fmt: skip
+        Step(
+            name="private",
+            holds=blocked,
+            make=lambda: s3.put_public_access_block(Bucket=bucket, PublicAccessBlockConfiguration=block),
+        ),
+        Step(
+            name="only its owner's objects",
+            holds=owned,
+            make=lambda: s3.put_bucket_ownership_controls(Bucket=bucket, OwnershipControls=ownership),
+        ),
+        Step(
+            name="versioned",
+            holds=lambda: s3.get_bucket_versioning(Bucket=bucket).get("Status") == "Enabled",
+            make=lambda: s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"}),
+        ),
+        Step(
+            name="encrypted",
+            holds=encrypted,
+            make=lambda: s3.put_bucket_encryption(Bucket=bucket, ServerSideEncryptionConfiguration=encryption),
+        ),
+        Step(
+            name="TLS only",
+            holds=lambda: statement in policy()["Statement"],
+            make=lambda: s3.put_bucket_policy(Bucket=bucket, Policy=with_tls_only()),
+        ),
+    )
 
 
 def missing(s3: S3Client, bucket: str) -> list[str]:

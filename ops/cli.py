@@ -40,14 +40,14 @@ COMMANDS = {
     "dataset": Entry("ops.dataset.command", "app", "Test data of an environment: load it, and see who had it loaded."),
     "preflight": Entry("ops.preflight.command", "preflight", "Say what is lacking before STACK's first `pulumi up`."),
     "status": Entry("ops.status.command", "status", "Show where stacks, releases and environments for tests stand."),
-}  # fmt: skip
+}
 MORE = {
     "mirror": Entry("ops.mirror.command", "mirror", "What STACK differs in from what it mirrors, and whether it may."),
     "docs": Entry("ops.docs.command", "docs", "Write the API's overview page and the table of settings."),
     "lab": Entry("ops.lab.command", "app", "AWS on this machine: start it, use plain Pulumi in it, stop it."),
     "backend": Entry("ops.backend", "app", "Where the states of stacks are kept."),
     "vips": Entry("ops.vips", "app", "The addresses that clients have in their firewalls."),
-}  # fmt: skip
+}
 FOR_WORKFLOWS = {
     "drift": Entry("ops.drift.command", "app", "The checks of a night, and the issue made of them: for drift.yml."),
 }

@@ -49,9 +49,17 @@ class Monitoring(pulumi.ComponentResource):
         targets = {"LoadBalancer": args.load_balancer_arn_suffix, "TargetGroup": args.target_group_arn_suffix}
 
         def alarm(
-            label: str, description: str, metric: tuple[str, str], dimensions: Mapping[str, pulumi.Input[str]],
-            statistic: str, comparison: str, threshold: float, *, minutes: int, missing: str,
-        ) -> aws.cloudwatch.MetricAlarm:  # fmt: skip
+            label: str,
+            description: str,
+            metric: tuple[str, str],
+            dimensions: Mapping[str, pulumi.Input[str]],
+            statistic: str,
+            comparison: str,
+            threshold: float,
+            *,
+            minutes: int,
+            missing: str,
+        ) -> aws.cloudwatch.MetricAlarm:
             namespace, metric_name = metric
             return aws.cloudwatch.MetricAlarm(
                 f"{name}-{label}",
@@ -72,25 +80,42 @@ class Monitoring(pulumi.ComponentResource):
             )
 
         unhealthy = alarm(
-            "unhealthy-hosts", "A target fails its health check.",
-            ("AWS/NetworkELB", "UnHealthyHostCount"), targets,
-            "Maximum", "GreaterThanOrEqualToThreshold", 1, minutes=UNHEALTHY_MINUTES, missing="notBreaching",
-        )  # fmt: skip
+            "unhealthy-hosts",
+            "A target fails its health check.",
+            ("AWS/NetworkELB", "UnHealthyHostCount"),
+            targets,
+            "Maximum",
+            "GreaterThanOrEqualToThreshold",
+            1,
+            minutes=UNHEALTHY_MINUTES,
+            missing="notBreaching",
+        )
         empty_zones = [
             alarm(
-                f"empty-{zone}", f"{zone} has no healthy target.",
-                ("AWS/NetworkELB", "HealthyHostCount"), {**targets, "AvailabilityZone": zone},
-                "Minimum", "LessThanThreshold", 1, minutes=3,
+                f"empty-{zone}",
+                f"{zone} has no healthy target.",
+                ("AWS/NetworkELB", "HealthyHostCount"),
+                {**targets, "AvailabilityZone": zone},
+                "Minimum",
+                "LessThanThreshold",
+                1,
+                minutes=3,
                 # An environment that may be empty reports nothing while it is, and nobody shall be woken by that.
                 missing="notBreaching" if args.capacity.may_be_empty else "breaching",
             )
             for zone in args.zones
-        ]  # fmt: skip
+        ]
         alarm(
-            "at-maximum", f"All {args.capacity.maximum} instances that may run do run: there is no room to grow.",
-            ("AWS/AutoScaling", "GroupInServiceInstances"), {"AutoScalingGroupName": args.auto_scaling_group},
-            "Minimum", "GreaterThanOrEqualToThreshold", args.capacity.maximum, minutes=5, missing="notBreaching",
-        )  # fmt: skip
+            "at-maximum",
+            f"All {args.capacity.maximum} instances that may run do run: there is no room to grow.",
+            ("AWS/AutoScaling", "GroupInServiceInstances"),
+            {"AutoScalingGroupName": args.auto_scaling_group},
+            "Minimum",
+            "GreaterThanOrEqualToThreshold",
+            args.capacity.maximum,
+            minutes=5,
+            missing="notBreaching",
+        )
         aws.cloudwatch.CompositeAlarm(
             f"{name}-down",
             alarm_name=f"eps-dos-api-{name}-down",

@@ -338,28 +338,41 @@ def _delete_empty(aws: Aws, name: str) -> None:
 FINDERS: tuple[Finder, ...] = (
     _records,
     # Forced: its instances go with it, and an instance refresh doesn't hold it up (DeleteAutoScalingGroup).
-    _each("scaling group", read_scaling_groups, "name",
-          lambda aws, id_: aws.autoscaling.delete_auto_scaling_group(AutoScalingGroupName=id_, ForceDelete=True)),
+    _each(
+        "scaling group",
+        read_scaling_groups,
+        "name",
+        lambda aws, id_: aws.autoscaling.delete_auto_scaling_group(AutoScalingGroupName=id_, ForceDelete=True),
+    ),
     _instances,
-    _each("load balancer", read_load_balancers, "arn",
-          lambda aws, id_: aws.elbv2.delete_load_balancer(LoadBalancerArn=id_)),
-    _each("target group", read_target_groups, "arn",
-          lambda aws, id_: aws.elbv2.delete_target_group(TargetGroupArn=id_)),
+    _each(
+        "load balancer",
+        read_load_balancers,
+        "arn",
+        lambda aws, id_: aws.elbv2.delete_load_balancer(LoadBalancerArn=id_),
+    ),
+    _each(
+        "target group", read_target_groups, "arn", lambda aws, id_: aws.elbv2.delete_target_group(TargetGroupArn=id_)
+    ),
     _endpoints,
     _flow_logs,
-    _each("launch template", read_launch_templates, "id",
-          lambda aws, id_: aws.ec2.delete_launch_template(LaunchTemplateId=id_)),
+    _each(
+        "launch template",
+        read_launch_templates,
+        "id",
+        lambda aws, id_: aws.ec2.delete_launch_template(LaunchTemplateId=id_),
+    ),
     _alarms,
     _dashboard,
     _topics,
     _volumes,
     _interfaces,
-    _each("Elastic IP", read_addresses, "allocation_id",
-          lambda aws, id_: aws.ec2.release_address(AllocationId=id_)),
+    _each("Elastic IP", read_addresses, "allocation_id", lambda aws, id_: aws.ec2.release_address(AllocationId=id_)),
     _gateways,
     _security_groups,
-    _each("prefix list", read_prefix_lists, "id",
-          lambda aws, id_: aws.ec2.delete_managed_prefix_list(PrefixListId=id_)),
+    _each(
+        "prefix list", read_prefix_lists, "id", lambda aws, id_: aws.ec2.delete_managed_prefix_list(PrefixListId=id_)
+    ),
     _each("subnet", read_subnets, "id", lambda aws, id_: aws.ec2.delete_subnet(SubnetId=id_)),
     _route_tables,
     _each("VPC", read_vpcs, "id", lambda aws, id_: aws.ec2.delete_vpc(VpcId=id_)),
@@ -367,5 +380,5 @@ FINDERS: tuple[Finder, ...] = (
     _roles,
     _each("log group", read_log_groups, "name", lambda aws, id_: aws.logs.delete_log_group(logGroupName=id_)),
     _bucket,
-)  # fmt: skip
+)
 """Every kind, in the order in which they can go."""

@@ -28,9 +28,18 @@ COMPONENT_PREFIX = "eps-dos-api:infra:"
 TAGS = frozenset({"tags", "tagsAll"})
 
 COMPONENTS = (
-    "VirtualIps", "LoadBalancer", "Dns", "Dataset", "Rollout", "Service", "Clients", "SecurityGroups", "Network",
-    "Endpoints", "Monitoring",
-)  # fmt: skip
+    "VirtualIps",
+    "LoadBalancer",
+    "Dns",
+    "Dataset",
+    "Rollout",
+    "Service",
+    "Clients",
+    "SecurityGroups",
+    "Network",
+    "Endpoints",
+    "Monitoring",
+)
 """The most important first; others follow by name."""
 
 NO_COMPONENT = "(the stack itself)"
@@ -418,9 +427,13 @@ def _arrow(before: Value, after: Value) -> str:
 def _state(changes: Sequence[Change]) -> NodeState:
     """Return the state of a box that stands for several resources: the worst of theirs; tags alone are none."""
     states: Mapping[Operation, NodeState] = {
-        "unknown": "unknown", "replace": "replaced", "delete": "gone", "create": "new", "update": "changed",
+        "unknown": "unknown",
+        "replace": "replaced",
+        "delete": "gone",
+        "create": "new",
+        "update": "changed",
         "import": "changed",
-    }  # fmt: skip
+    }
     operations: list[Operation] = [change.operation for change in changes if not _same_but_tags(change)]
     return states.get(min(operations, key=RANKED.index), "same") if operations else "same"
 

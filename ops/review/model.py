@@ -216,9 +216,15 @@ def counts(review: StackReview) -> str:
 
 
 _WORDS: Mapping[Operation, str] = {
-    "unknown": "unknown", "replace": "replaced", "delete": "deleted", "create": "created", "update": "updated",
-    "import": "imported", "forget": "forgotten", "refresh": "refreshed",
-}  # fmt: skip
+    "unknown": "unknown",
+    "replace": "replaced",
+    "delete": "deleted",
+    "create": "created",
+    "update": "updated",
+    "import": "imported",
+    "forget": "forgotten",
+    "refresh": "refreshed",
+}
 
 
 def counted_operations(changes: Sequence[ResourceChange]) -> str:

@@ -47,12 +47,27 @@ ENGINE_OPERATIONS: Mapping[str, Operation] = {
 
 KNOWN_EVENTS = frozenset(
     {
-        "sequence", "timestamp", "cancelEvent", "stdoutEvent", "diagnosticEvent", "preludeEvent", "summaryEvent",
-        "resourcePreEvent", "resOutputsEvent", "resOpFailedEvent", "policyEvent", "policyRemediationEvent",
-        "policyLoadEvent", "policyAnalyzeSummaryEvent", "policyRemediateSummaryEvent",
-        "policyAnalyzeStackSummaryEvent", "startDebuggingEvent", "progressEvent", "errorEvent",
+        "sequence",
+        "timestamp",
+        "cancelEvent",
+        "stdoutEvent",
+        "diagnosticEvent",
+        "preludeEvent",
+        "summaryEvent",
+        "resourcePreEvent",
+        "resOutputsEvent",
+        "resOpFailedEvent",
+        "policyEvent",
+        "policyRemediationEvent",
+        "policyLoadEvent",
+        "policyAnalyzeSummaryEvent",
+        "policyRemediateSummaryEvent",
+        "policyAnalyzeStackSummaryEvent",
+        "startDebuggingEvent",
+        "progressEvent",
+        "errorEvent",
     }
-)  # fmt: skip
+)
 """What an event may hold (Pulumi, apitype.EngineEvent)."""
 
 

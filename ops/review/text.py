@@ -13,8 +13,13 @@ from ops.review.acknowledgements import example
 from ops.review.dangers import Danger
 from ops.review.model import Node, ResourceChange, Review, StackReview, concerned, counts, headline, lost_addresses
 
-STYLES = {"failed": "bold red", "dangerous": "bold red", "acknowledged": "bold yellow", "calm": "bold green",
-          "unchanged": "dim"}  # fmt: skip
+STYLES = {
+    "failed": "bold red",
+    "dangerous": "bold red",
+    "acknowledged": "bold yellow",
+    "calm": "bold green",
+    "unchanged": "dim",
+}
 
 OPERATION_STYLES = {"create": "green", "update": "yellow", "replace": "red", "delete": "red", "unknown": "magenta"}
 

@@ -43,9 +43,17 @@ DEFAULT_PREFERENCES = {
 }
 
 Status = Literal[
-    "Pending", "InProgress", "Baking", "Successful", "Cancelling", "Cancelled", "RollbackInProgress",
-    "RollbackSuccessful", "RollbackFailed", "Failed",
-]  # fmt: skip
+    "Pending",
+    "InProgress",
+    "Baking",
+    "Successful",
+    "Cancelling",
+    "Cancelled",
+    "RollbackInProgress",
+    "RollbackSuccessful",
+    "RollbackFailed",
+    "Failed",
+]
 
 
 class InstanceRefreshInProgress(ServiceException):

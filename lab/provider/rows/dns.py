@@ -167,9 +167,14 @@ RECORD = Resource(  # record.go: ForceNew zone and name; resourceRecordUpdate
     one_of=(("records", "aliases"),),
     checks=(_record_rules,),
     unimplemented=(
-        "cidrRoutingPolicy", "failoverRoutingPolicies", "geolocationRoutingPolicies", "geoproximityRoutingPolicy",
-        "latencyRoutingPolicies", "multivalueAnswerRoutingPolicy", "weightedRoutingPolicies",
+        "cidrRoutingPolicy",
+        "failoverRoutingPolicies",
+        "geolocationRoutingPolicies",
+        "geoproximityRoutingPolicy",
+        "latencyRoutingPolicies",
+        "multivalueAnswerRoutingPolicy",
+        "weightedRoutingPolicies",
     ),
-)  # fmt: skip
+)
 
 ROWS = (RECORD,)

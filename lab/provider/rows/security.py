@@ -149,10 +149,15 @@ def _authorize(direction: str) -> Step:
 def _modify_rule(work: Work) -> None:
     inputs = work.inputs
     names = {
-        "ipProtocol": "IpProtocol", "fromPort": "FromPort", "toPort": "ToPort", "cidrIpv4": "CidrIpv4",
-        "cidrIpv6": "CidrIpv6", "description": "Description", "prefixListId": "PrefixListId",
+        "ipProtocol": "IpProtocol",
+        "fromPort": "FromPort",
+        "toPort": "ToPort",
+        "cidrIpv4": "CidrIpv4",
+        "cidrIpv6": "CidrIpv6",
+        "description": "Description",
+        "prefixListId": "PrefixListId",
         "referencedSecurityGroupId": "ReferencedGroupId",
-    }  # fmt: skip
+    }
     rule = {parameter: inputs[name] for name, parameter in names.items() if inputs.get(name) is not None}
     work.call(
         "modify_security_group_rules",
