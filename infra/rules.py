@@ -416,8 +416,8 @@ def _published_addresses(graph: Graph, kept: Collection[Value]) -> Iterator[Find
             yield (
                 of_zone,
                 (
-                    f"would take traffic in {zone} at {shown}, which isn't published as the others are: reserve the zone, "
-                    "publish its address, then attach it"
+                    f"would take traffic in {zone} at {shown}, which isn't published as the others are: "
+                    "reserve the zone, publish its address, then attach it"
                 ),
             )
     for zone in sorted(published.keys() - by_zone.keys()) if isinstance(actual, Mapping) else ():
