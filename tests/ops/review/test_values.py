@@ -43,6 +43,10 @@ def told(before: Any, after: Any) -> list[tuple[str, str, str]]:
          [("p.Statement[A].Action", "x", "y")]),
         ("same", "same", []),
         ([1, 2], [2, 1], []),
+        # A zone attached: AWS hands the mappings back in an order of its own.
+        ([{"subnetId": zone, "allocationId": f"eip-{zone}"} for zone in "ca"],
+         [{"subnetId": zone, "allocationId": f"eip-{zone}"} for zone in "abc"],
+         [("p[]", "none", '{"subnetId": "b", "allocationId": "eip-b"}')]),
     ],
 )  # fmt: skip
 def test_a_difference_is_told_where_it_is(before: Any, after: Any, expected: list[tuple[str, str, str]]) -> None:
