@@ -83,7 +83,7 @@ class Rule:
 
 def violations(graph: Graph, rules: Sequence[Rule] | None = None) -> tuple[Violation, ...]:
     """Return what breaks any of `rules` (by default `RULES`) in `graph`."""
-    return tuple(found for rule in rules or RULES for found in rule.violations(graph))
+    return tuple(violation for rule in rules or RULES for violation in rule.violations(graph))
 
 
 def _tagged(graph: Graph) -> Iterator[Finding]:
@@ -97,7 +97,10 @@ def _tagged(graph: Graph) -> Iterator[Finding]:
         yield from ((resource, message) for message in _tag_problems(tags, graph.stack))
     for template in graph.of_type(types.LAUNCH_TEMPLATE):
         specifications = objects(template.inputs.get("tagSpecifications"))
-        by_kind = {str(one.get("resourceType")): mapping(one.get("tags")) for one in specifications}
+        by_kind = {
+            str(specification.get("resourceType")): mapping(specification.get("tags"))
+            for specification in specifications
+        }
         for kind in ("instance", "volume"):
             problems = _tag_problems(by_kind.get(kind, {}), graph.stack)
             yield from ((template, f"what it launches ({kind}): {message}") for message in problems)
@@ -166,7 +169,7 @@ def _encrypted(graph: Graph) -> Iterator[Finding]:
             if str(mapping(device.get("ebs")).get("encrypted")).lower() != "true":
                 yield template, f"doesn't encrypt the volume {device.get('deviceName')}"
     kind = types.BUCKET_ENCRYPTION
-    encrypted = {_bucket_of(one) for one in graph.of_type(kind)}
+    encrypted = {_bucket_of(encryption) for encryption in graph.of_type(kind)}
     for bucket in graph.of_type(types.BUCKET):
         if _bucket_name(bucket) not in encrypted:
             yield bucket, "has no encryption of its own"
@@ -174,9 +177,9 @@ def _encrypted(graph: Graph) -> Iterator[Finding]:
 
 def _versioned(graph: Graph) -> Iterator[Finding]:
     enabled = {
-        _bucket_of(one)
-        for one in graph.of_type(types.BUCKET_VERSIONING)
-        if mapping(one.inputs.get("versioningConfiguration")).get("status") == "Enabled"
+        _bucket_of(versioning)
+        for versioning in graph.of_type(types.BUCKET_VERSIONING)
+        if mapping(versioning.inputs.get("versioningConfiguration")).get("status") == "Enabled"
     }
     for bucket in graph.of_type(types.BUCKET):
         if _bucket_name(bucket) not in enabled:
@@ -530,10 +533,16 @@ def reads_lives_dataset(bucket: str | None) -> Rule:
     def findings(graph: Graph) -> Iterator[Finding]:
         if bucket is None or graph.stack == LIVE:
             return
-        for policy in (one for kind in ROLE_POLICIES for one in graph.of_type(kind)):
-            statements = [one for one in policy_statements(policy.inputs.get("policy")) if _covers_objects(one, bucket)]
-            allowed = [one for one in statements if one.get("Effect") == "Allow" and _is_about_s3(one)]
-            if allowed and not any(_denies_all_but_reading(one) for one in statements):
+        for policy in (resource for kind in ROLE_POLICIES for resource in graph.of_type(kind)):
+            statements = [
+                statement
+                for statement in policy_statements(policy.inputs.get("policy"))
+                if _covers_objects(statement, bucket)
+            ]
+            allowed = [
+                statement for statement in statements if statement.get("Effect") == "Allow" and _is_about_s3(statement)
+            ]
+            if allowed and not any(_denies_all_but_reading(statement) for statement in statements):
                 yield (
                     policy,
                     (
@@ -559,15 +568,15 @@ READ_ONLY = frozenset({"s3:GetBucketLocation", "s3:GetObject", "s3:GetObjectVers
 def _covers_objects(statement: Mapping[str, Value], bucket: str) -> bool:
     """Whether a statement is about objects of a bucket, or may be: one about all but some resources is."""
     return "NotResource" in statement or any(
-        isinstance(one, str) and fnmatchcase(f"{bucket}/key", one.rsplit(":::", 1)[-1])
-        for one in _texts(statement.get("Resource"))
+        isinstance(arn, str) and fnmatchcase(f"{bucket}/key", arn.rsplit(":::", 1)[-1])
+        for arn in _texts(statement.get("Resource"))
     )
 
 
 def _is_about_s3(statement: Mapping[str, Value]) -> bool:
     return "NotAction" in statement or any(
-        isinstance(one, str) and (one == "*" or one.lower().startswith("s3:"))
-        for one in _texts(statement.get("Action"))
+        isinstance(action, str) and (action == "*" or action.lower().startswith("s3:"))
+        for action in _texts(statement.get("Action"))
     )
 
 

@@ -90,7 +90,7 @@ def check_state(
 def _resources(deployment: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     yield from map(mapping, deployment.get("resources") or ())
     # The engine takes up what was begun and never ended.
-    yield from (mapping(mapping(one).get("resource")) for one in deployment.get("pending_operations") or ())
+    yield from (mapping(mapping(operation).get("resource")) for operation in deployment.get("pending_operations") or ())
 
 
 def _foreign(resource: Mapping[str, Any]) -> Iterator[str]:
@@ -137,7 +137,7 @@ def _unexpected(kind: str, properties: Mapping[str, Any], version: str) -> Itera
 
 
 def _is_up_to(version: str, newest: str) -> bool:
-    parts = [re.fullmatch(r"(\d+)\.(\d+)\.(\d+)", one) for one in (version, newest)]
+    parts = [re.fullmatch(r"(\d+)\.(\d+)\.(\d+)", text) for text in (version, newest)]
     return None not in parts and tuple(map(int, parts[0].groups())) <= tuple(map(int, parts[1].groups()))  # type: ignore[union-attr]  # both matched
 
 

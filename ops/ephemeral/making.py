@@ -267,7 +267,7 @@ def _being_made(name: str) -> RefusalError:
 
 def _networks(aws: Aws) -> Iterator[str]:
     for page in aws.ec2.get_paginator("describe_vpcs").paginate():
-        for one in page["Vpcs"]:
+        for vpc in page["Vpcs"]:
             yield from (
-                block["CidrBlock"] for block in one.get("CidrBlockAssociationSet") or [{"CidrBlock": one["CidrBlock"]}]
+                block["CidrBlock"] for block in vpc.get("CidrBlockAssociationSet") or [{"CidrBlock": vpc["CidrBlock"]}]
             )

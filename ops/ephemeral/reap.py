@@ -67,10 +67,10 @@ def reap(
     with progress("reading the backend"):
         facts = {stack.name: stack for stack in fleet.read(at)}
         verdicts = judged(facts.values(), committed, limits, at)
-    for one in verdicts:
+    for judgement in verdicts:
         # Permanent environments always stay: not worth a line.
-        if one.name not in {*PERMANENT, *committed} or one.decision == "refuse":
-            say(f"{one.decision:<6}  {one.name}: {one.reason}")
+        if judgement.name not in {*PERMANENT, *committed} or judgement.decision == "refuse":
+            say(f"{judgement.decision:<6}  {judgement.name}: {judgement.reason}")
     condemned = [judgement.name for judgement in verdicts if judgement.decision == "reap"]
     endings: tuple[Ending, ...] = ()
     if condemned and not dry_run:

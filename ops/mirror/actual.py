@@ -175,8 +175,8 @@ def changes(seen: Seen, shared: Iterable[str] = ()) -> Iterator[Difference]:
             continue
         given = before.inputs.keys() - set(before.ignore_changes)
         old, new = (
-            state.normalised({name: value for name, value in one.outputs.items() if name in given})
-            for one in (before, after)
+            state.normalised({name: value for name, value in resource.outputs.items() if name in given})
+            for resource in (before, after)
         )
         for path, one, other in differing(named(old), named(new)):
             # `tags` has them, too.

@@ -77,11 +77,11 @@ def _results(
     at = place(in_lab)
     deeper = (Level.state, Level.actual) if level is None else (level,)
     with progress("reading both states"):
-        states = [state_of(one, at) for one in environments]
+        states = [state_of(environment, at) for environment in environments]
     live, own = states
     if live is None or own is None:
-        missing = [one.name for one, state in zip(environments, states, strict=True) if state is None]
-        yield from (not_deployed(one, missing) for one in deeper)
+        missing = [environment.name for environment, state in zip(environments, states, strict=True) if state is None]
+        yield from (not_deployed(level, missing) for level in deeper)
         return
     graphs = (live, own)
     if Level.state in deeper:

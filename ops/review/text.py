@@ -119,10 +119,10 @@ def _change(change: ResourceChange) -> Iterator[Line]:
         f"    {change.operation}{unknown} {change.name} {change.type}{note}",
         OPERATION_STYLES.get(change.operation, ""),
     )
-    for one in change.properties:
-        replaces = "  (replaces it)" if one.replaces and change.operation == "replace" else ""
-        before = "" if one.before.kind == "absent" else f"{one.before.words} → "
-        yield (f"        {one.path}: {before}{one.after.words}{replaces}", "dim")
+    for shown in change.properties:
+        replaces = "  (replaces it)" if shown.replaces and change.operation == "replace" else ""
+        before = "" if shown.before.kind == "absent" else f"{shown.before.words} → "
+        yield (f"        {shown.path}: {before}{shown.after.words}{replaces}", "dim")
 
 
 def _picture(nodes: tuple[Node, ...]) -> str:
