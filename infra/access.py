@@ -153,6 +153,38 @@ def _tls_only(actions: str, resource: Sequence[str] | str) -> Statement:
     }
 
 
+BOUNDARY = "eps-dos-boundary"
+"""The name of the permissions boundary of all roles that the program makes; one in an account, for all stacks."""
+
+BOUNDED_DATASETS = "*-dataset"
+BOUNDED_SECRETS = "eps-dos-api/*"
+"""Names of the buckets and secrets that a role under the boundary can get to."""
+
+
+def boundary_arn(account_id: str, partition: str) -> str:
+    """Return the ARN of the account's permissions boundary."""
+    return f"arn:{partition}:iam::{account_id}:policy/{BOUNDARY}"
+
+
+def boundary(partition: str) -> Document:
+    """Return the most that a role of any stack may do, whatever its policies say: what the program's two roles do.
+
+    Whoever deploys may give such a role any policy; with this as its permissions boundary that leads nowhere (IAM
+    guide, permissions boundaries: both must allow). `service_permissions` and `flow_log_permissions` narrow it.
+    """
+    logs = ("logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents")
+    own_metrics = {"StringLike": {"cloudwatch:namespace": "eps-dos-api/*"}}
+    certificates = f"arn:{partition}:secretsmanager:*:*:secret:{BOUNDED_SECRETS}"
+    return _document(
+        [
+            allow("ReadDatasets", [*READ_BUCKET, *READ_OBJECTS], list(_bucket_arns(BOUNDED_DATASETS, partition))),
+            allow("WriteLogs", logs, f"arn:{partition}:logs:*:*:log-group:*"),
+            allow("WriteMetrics", "cloudwatch:PutMetricData", "*", Condition=own_metrics),
+            allow("ReadCertificates", "secretsmanager:GetSecretValue", certificates),
+        ]
+    )
+
+
 def role_arn(role: str, account_id: str, partition: str) -> str:
     """Return the ARN of `role`, which is one already or the name of a role of the account deployed to."""
     return role if role.startswith("arn:") else f"arn:{partition}:iam::{account_id}:role/{role}"

@@ -382,6 +382,7 @@ def _environment(
         ),
         rollout=replace(ROLLOUT, alarms_overridden=_alarms_overridden(settings.promotion, release.version)),
         monitoring=MonitoringPlan(subscriber_emails=settings.alarm_subscribers, log_retention_days=LOG_RETENTION_DAYS),
+        permissions_boundary_arn=settings.permissions_boundary,
         tags=tags,
         lifetime=_lifetime(settings.ephemeral) if settings.ephemeral else None,
         # As JSON has it, since it becomes an output: YAML makes times of what looks like one.

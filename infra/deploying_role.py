@@ -12,9 +12,9 @@ import itertools
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from infra import types
+from infra import access, types
 from infra.access import Document, Statement, allow
-from infra.environment import AwsPlan, DatasetPlan
+from infra.environment import Environment
 from infra.errors import ConfigError, Problem
 from infra.graph import Graph
 
@@ -117,6 +117,7 @@ ACTIONS: Final[Mapping[str, tuple[str, ...]]] = {
         "iam:CreateRole",
         "iam:DeleteRole",
         "iam:PassRole",
+        "iam:PutRolePermissionsBoundary",
         "iam:UpdateAssumeRolePolicy",
         "iam:UpdateRole",
         "iam:UpdateRoleDescription",
@@ -224,8 +225,16 @@ LONGEST_POLICY = 10_240
 """Characters of all inline policies of a role, white space left out (IAM quotas)."""
 
 _IAM_NAMES = ("eps-dos-api-{stack}-service", "{stack}-service-???????", "{stack}-flow-log-???????")
-"""The program's own: the role of the instances, and those whose names Pulumi ends with seven random characters. What
-policy and trust they get is not held here: that takes a permissions boundary."""
+"""The program's own: the role of the instances, and those whose names Pulumi ends with seven random characters."""
+
+BOUNDED = frozenset({"iam:CreateRole", "iam:DeleteRolePolicy", "iam:PutRolePermissionsBoundary", "iam:PutRolePolicy"})
+"""What gives a role rights: allowed only where it has the permissions boundary, or gets it (Service Authorization
+Reference, IAM: actions that know `iam:PermissionsBoundary`; IAM guide, delegating by permissions boundaries)."""
+
+CHANGING_IAM = tuple(
+    f"iam:{verb}*" for verb in ("Add", "Attach", "Create", "Delete", "Detach", "Put", "Remove", "Set", "Update")
+)
+"""What changes identities and policies, as IAM names its actions."""
 
 PASSED_TO = ("ec2.amazonaws.com", "vpc-flow-logs.amazonaws.com")
 """The services that the program's roles are for; nobody else, a person least of all, may be handed one."""
@@ -234,12 +243,15 @@ TAGGED = ("autoscaling:*", "ec2:*", "elasticloadbalancing:*")
 """Services whose changes and deletions know the tags of what they change (Service Authorization Reference)."""
 
 
-def policy(graph: Graph, aws: AwsPlan, dataset: DatasetPlan, account_id: str, partition: str) -> Document:
-    """Return the policy of the role that deploys what `graph` has: the recorded program.
+def policy(environment: Environment, graph: Graph, account_id: str, partition: str) -> Document:
+    """Return the policy of the role that deploys `environment`, whose recorded program is `graph`.
 
     Roles, buckets, records and regions are held to those of the environment, and nothing that is tagged as another's
-    may be changed. What is untagged isn't held to anything. Raises ConfigError for a type that isn't described here.
+    may be changed. What is untagged isn't held to anything. Roles get rights only under the permissions boundary, which
+    nobody with this policy can lift or edit, whatever other policies they have; nor can they change a role of another's
+    or their own. Raises ConfigError for a type that isn't described here.
     """
+    aws, dataset = environment.aws, environment.dataset
     used = {type_ for resource in graph if (type_ := resource.type).startswith("aws:") or type_ == types.ROLLOUT}
     unknown = sorted(used - ACTIONS.keys())
     if unknown:
@@ -266,7 +278,9 @@ def policy(graph: Graph, aws: AwsPlan, dataset: DatasetPlan, account_id: str, pa
     regional = {"StringEquals": {"aws:RequestedRegion": aws.region}}
     names_changed = sorted({str(record.inputs["name"]).lower() for record in graph.of_type(types.RECORD)})
     associating = sorted(set(by_service.pop("route53", [])) - {_CHANGE_RECORDS})
-    iam = sorted(set(iam) - {"iam:PassRole"})
+    iam = sorted(set(iam) - {"iam:PassRole"} - BOUNDED)
+    linked = f"arn:{partition}:iam::{account_id}:role/aws-service-role/*"
+    boundary = environment.permissions_boundary_arn or access.boundary_arn(account_id, partition)
     statements: list[Statement] = [
         allow("Read", READING, "*"),
         allow("Regional", sorted(itertools.chain(*by_service.values())), "*", Condition=regional),
@@ -292,11 +306,15 @@ def policy(graph: Graph, aws: AwsPlan, dataset: DatasetPlan, account_id: str, pa
             },
         ),
         allow("Roles", iam, own),
+        allow("BoundedRoles", sorted(BOUNDED), own, Condition={"StringEquals": {"iam:PermissionsBoundary": boundary}}),
+        {"Sid": "KeepBoundary", "Effect": "Deny", "Action": "iam:DeleteRolePermissionsBoundary", "Resource": "*"},
+        # The boundary's policy, the deploying role itself, and roles of others.
+        {"Sid": "NoOtherIdentities", "Effect": "Deny", "Action": list(CHANGING_IAM), "NotResource": [*own, linked]},
         allow("PassRoles", "iam:PassRole", own, Condition={"StringEquals": {"iam:PassedToService": list(PASSED_TO)}}),
         allow(
             "ServiceLinkedRoles",
             "iam:CreateServiceLinkedRole",
-            f"arn:{partition}:iam::{account_id}:role/aws-service-role/*",
+            linked,
             Condition={"StringEquals": {"iam:AWSServiceName": list(SERVICE_LINKED)}},
         ),
     ]

@@ -253,6 +253,8 @@ class Environment:
     service: ServicePlan
     rollout: RolloutPlan
     monitoring: MonitoringPlan
+    permissions_boundary_arn: str | None
+    """The organisation's own, which its roles get; None: the account's `eps-dos-boundary`."""
     tags: Mapping[str, str]
     """On every taggable resource."""
     lifetime: LifetimePlan | None

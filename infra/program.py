@@ -36,6 +36,9 @@ def create(environment: Environment) -> Mapping[str, pulumi.Input[object]]:
     looked_up = pulumi.InvokeOutputOptions(provider=provider)
     account_id = aws.get_caller_identity_output(opts=looked_up).account_id
     partition = aws.get_partition_output(opts=looked_up).partition
+    boundary_arn = environment.permissions_boundary_arn or pulumi.Output.all(account_id, partition).apply(
+        lambda known: access.boundary_arn(known[0], known[1])
+    )
 
     network = Network(
         name,
@@ -44,6 +47,7 @@ def create(environment: Environment) -> Mapping[str, pulumi.Input[object]]:
             tags=tags,
             region=environment.aws.region,
             account_id=account_id,
+            permissions_boundary_arn=boundary_arn,
             s3_endpoint_policy=partition.apply(
                 lambda name: access.as_json(access.s3_endpoint_policy(environment.dataset, name))
             ),
@@ -120,6 +124,7 @@ def create(environment: Environment) -> Mapping[str, pulumi.Input[object]]:
             environment=name,
             log_retention_days=environment.monitoring.log_retention_days,
             partition=partition,
+            permissions_boundary_arn=boundary_arn,
             subnet_ids=network.private_subnet_ids,
             security_group_id=groups.service_id,
             target_group_arn=load_balancer.target_group_arn,

@@ -186,6 +186,13 @@ def _versioned(graph: Graph) -> Iterator[Finding]:
             yield bucket, "keeps no versions; what the data was can't be shown"
 
 
+def _bounded(graph: Graph) -> Iterator[Finding]:
+    for role in graph.of_type(types.ROLE):
+        boundary = role.inputs.get("permissionsBoundary")
+        if boundary is not UNKNOWN and not (isinstance(boundary, str) and ":policy/" in boundary):
+            yield role, "has no permissions boundary: whoever deploys could give it any right, and take it on"
+
+
 def _tls_only(graph: Graph) -> Iterator[Finding]:
     policies = {_bucket_of(policy): policy for policy in graph.of_type(types.BUCKET_POLICY)}
     for bucket in graph.of_type(types.BUCKET):
@@ -288,6 +295,13 @@ RULES: tuple[Rule, ...] = (
         description="TCP 443 is open and nothing else.",
         source="API overview: Port, TCP 443, for every environment",
         findings=_only_the_port,
+        alone=True,
+    ),
+    Rule(
+        name="bounded",
+        description="Every role has a permissions boundary.",
+        source="IAM guide: delegating responsibility to others by using permissions boundaries",
+        findings=_bounded,
         alone=True,
     ),
     Rule(

@@ -200,6 +200,10 @@ SecretArn = Annotated[
         "the ARN of one secret of Secrets Manager",
     ),
 ]
+PolicyArn = Annotated[
+    str,
+    _text(r"arn:aws[a-z-]*:iam::\d{12}:policy/[A-Za-z0-9/_+=.@,-]+", "the ARN of a managed policy of the account"),
+]
 BucketName = Annotated[
     str,
     # No dots, which the certificates of buckets' names don't cover.
@@ -423,6 +427,8 @@ class StackSettings(Settings):
         SecretArn | None, Facts(mirror="no certificate or key is shared with Live", inherited=False, test="own")
     ] = None
     """The one secret that the instances may read; no two stacks share one."""
+    permissions_boundary: Annotated[PolicyArn | None, AS_LIVE] = None
+    """The organisation's own permissions boundary, which all roles get in place of `eps-dos-boundary`."""
     alarm_subscribers: Annotated[
         tuple[Email, ...], Facts(mirror="other people want to know", inherited=False, test="own")
     ] = ()

@@ -70,9 +70,13 @@ class Status:
 
 
 class Lab:
-    """The lab in the folder `root`, for the project in `checkout`. Making one touches nothing."""
+    """The lab in the folder `root`, for the project in `checkout`. Making one touches nothing.
 
-    def __init__(self, root: Path, checkout: Path) -> None:
+    `policies` are managed policies that the account has from its beginning: documents by name.
+    """
+
+    def __init__(self, root: Path, checkout: Path, policies: Mapping[str, str] | None = None) -> None:
+        self._policies = dict(policies or {})
         self.root = root.absolute()
         self.project = Project(self.root / "project", checkout.absolute())
         self.bin_dir = self.root / "bin"
@@ -269,7 +273,7 @@ class Lab:
         self._backend.mkdir(exist_ok=True)
         self._write_provider()
         addresses = self.project.addresses(REGION)
-        baseline = json.dumps([self.project.releases(), self.project.hosted_zones(), addresses])
+        baseline = json.dumps([self.project.releases(), self.project.hosted_zones(), addresses, self._policies])
         if account.get("baseline") != baseline:
             self._create_baseline(running)
             Control(running.endpoint).have_addresses(addresses)
@@ -364,7 +368,7 @@ class Lab:
         from lab.emulator.baseline import create_baseline
 
         with _environment_of_process(_without_outside(os.environ) | _ACCOUNT):
-            create_baseline(running.endpoint, self.project.releases())
+            create_baseline(running.endpoint, self.project.releases(), policies=self._policies)
             for zone in self.project.hosted_zones():
                 create_baseline(running.endpoint, (), zone=zone)
 

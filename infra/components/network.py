@@ -23,6 +23,7 @@ class NetworkArgs:
     tags: Mapping[str, str]
     region: str
     account_id: pulumi.Input[str]
+    permissions_boundary_arn: pulumi.Input[str]
     s3_endpoint_policy: pulumi.Input[str]
 
 
@@ -112,6 +113,7 @@ class Network(pulumi.ComponentResource):
             assume_role_policy=pulumi.Output.from_input(args.account_id).apply(
                 lambda account_id: access.as_json(access.flow_log_trust(account_id))
             ),
+            permissions_boundary=args.permissions_boundary_arn,
             tags=tags,
             opts=child,
         )

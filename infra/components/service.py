@@ -30,6 +30,7 @@ class ServiceArgs:
     environment: str
     log_retention_days: int
     partition: pulumi.Input[str]
+    permissions_boundary_arn: pulumi.Input[str]
     subnet_ids: Mapping[str, pulumi.Input[str]]
     """Private subnets by zone."""
     security_group_id: pulumi.Input[str]
@@ -137,6 +138,7 @@ class Service(pulumi.ComponentResource):
             f"{name}-service",
             name=access.service_role_name(args.environment),
             assume_role_policy=access.as_json(access.trust("ec2.amazonaws.com")),
+            permissions_boundary=args.permissions_boundary_arn,
             tags=dict(args.tags),
             opts=child,
         )

@@ -1,4 +1,4 @@
-"""What an AWS account has before the program's first `up`: the hosted zone, an image per release, the operators' role.
+"""What an AWS account has before the program's first `up`: hosted zone, an image per release, operators, policies.
 
 Made through the API, as a team would make them, and safe to repeat. Left out: what AWS makes of itself (the default
 VPC, which the emulator has as well) and what the first deployment asks for in other ways (certificates, state).
@@ -7,7 +7,7 @@ VPC, which the emulator has as well) and what the first deployment asks for in o
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import urlsplit
@@ -46,11 +46,13 @@ def create_baseline(
     zone: str = "eps.digital.nhs.uk",
     operators_role: str = "eps-dos-api-operators",
     architecture: Architecture = "arm64",
+    policies: Mapping[str, str] | None = None,
 ) -> Baseline:
     """Make what is missing in the emulator at `endpoint`, and return what there is.
 
-    `releases` are pairs of version and image name. Raises ValueError if `endpoint` isn't on loopback: nothing of this
-    is for a real account.
+    `releases` are pairs of version and image name, `policies` documents of managed policies by name.
+
+    Raises ValueError if `endpoint` isn't on loopback: nothing of this is for a real account.
     """
     if not is_loopback(urlsplit(endpoint).hostname or ""):
         raise ValueError(f"endpoint is {endpoint}; allowed: the lab's emulator, on a loopback address")
@@ -59,6 +61,8 @@ def create_baseline(
         aws_access_key_id="test",
         aws_secret_access_key="test",  # noqa: S106  # the emulator checks none
     )
+    for name, document in (policies or {}).items():
+        _policy(session, endpoint, name, document)
     return Baseline(
         hosted_zone_id=_hosted_zone(session, endpoint, zone),
         image_ids=_images(session, endpoint, releases, architecture),
@@ -100,6 +104,18 @@ def _images(
             TagSpecifications=[{"ResourceType": "image", "Tags": [{"Key": "Release", "Value": version}]}],
         )["ImageId"]
     return {name: images[name] for _, name in releases}
+
+
+def _policy(session: boto3.Session, endpoint: str, name: str, document: str) -> None:
+    iam = session.client("iam", endpoint_url=endpoint)
+    arn = f"arn:aws:iam::{ACCOUNT}:policy/{name}"
+    try:
+        current = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
+    except iam.exceptions.NoSuchEntityException:
+        iam.create_policy(PolicyName=name, PolicyDocument=document)
+        return
+    if iam.get_policy_version(PolicyArn=arn, VersionId=current)["PolicyVersion"]["Document"] != json.loads(document):
+        iam.create_policy_version(PolicyArn=arn, PolicyDocument=document, SetAsDefault=True)
 
 
 def _role(session: boto3.Session, endpoint: str, name: str) -> str:

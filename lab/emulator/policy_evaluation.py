@@ -4,7 +4,7 @@ Rules: IAM User Guide, "Policy evaluation logic", "IAM JSON policy elements" (Pr
 operators, policy variables) and "AWS global condition context keys". Used for SimulatePrincipalPolicy and for bucket
 policies, so that what is simulated and what is enforced can't differ.
 
-Left out: service control policies, permissions boundaries, session policies, tag-based keys that nobody passes in.
+Left out: service control policies, session policies, tag-based keys that nobody passes in.
 """
 
 from __future__ import annotations
@@ -136,9 +136,18 @@ def statements_of(document: str | Mapping[str, Any], source: str, kind: str) -> 
     return [Statement(source, kind, body) for body in bodies]
 
 
-def evaluate_identity(statements: Iterable[Statement], request: Request) -> Verdict:
-    """Return what the policies of an identity say: a denial wins, then an allowance, else it isn't allowed."""
-    return _verdict([statement for statement in statements if statement.fits(request)])
+def evaluate_identity(
+    statements: Iterable[Statement], request: Request, boundary: Iterable[Statement] | None = None
+) -> Verdict:
+    """Return what the policies of an identity say: a denial wins, then an allowance, else it isn't allowed.
+
+    `boundary`: its permissions boundary, which must allow it, too (IAM guide, permissions boundaries); None: none.
+    """
+    verdict = _verdict([statement for statement in statements if statement.fits(request)])
+    if boundary is None or verdict.decision is Decision.EXPLICIT_DENY:
+        return verdict
+    limit = _verdict([statement for statement in boundary if statement.fits(request)])
+    return verdict if limit.decision is Decision.ALLOWED else limit
 
 
 def evaluate_resource(statements: Iterable[Statement], request: Request, principal: Principal) -> Verdict:

@@ -19,6 +19,8 @@ class Role:
     attached: tuple[str, ...]
     """ARNs of managed policies."""
     tags: Tags
+    boundary_arn: str | None
+    """Of its permissions boundary."""
 
 
 def read_roles(aws: Aws, environment: str) -> tuple[Role, ...]:
@@ -28,7 +30,8 @@ def read_roles(aws: Aws, environment: str) -> tuple[Role, ...]:
         # Tags are a call per role; roles of others, of which there may be hundreds, are left out by name.
         if not name.startswith(name_prefixes(environment)):
             continue
-        tags = tags_of(aws.iam.get_role(RoleName=name)["Role"].get("Tags"))
+        role = aws.iam.get_role(RoleName=name)["Role"]
+        tags = tags_of(role.get("Tags"))
         if not is_of(tags, environment):
             continue
         roles.append(
@@ -42,6 +45,7 @@ def read_roles(aws: Aws, environment: str) -> tuple[Role, ...]:
                     listed(aws.iam, "list_attached_role_policies", "AttachedPolicies[].PolicyArn", RoleName=name)
                 ),
                 tags=tags,
+                boundary_arn=role.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn"),
             )
         )
     return tuple(roles)

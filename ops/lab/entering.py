@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from infra import access
 from infra.deciding import load_environment
 from infra.environment import Environment
 from infra.sources import stack_names
@@ -40,7 +41,7 @@ def here() -> Lab:
 @cache
 def _lab_of(checkout: Path) -> Lab:
     # One per command: each looks for an engine and asks for its version.
-    return Lab(checkout / LAB_FOLDER, checkout)
+    return Lab(checkout / LAB_FOLDER, checkout, {access.BOUNDARY: access.as_json(access.boundary("aws"))})
 
 
 def place(in_lab: bool) -> Place:

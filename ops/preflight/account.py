@@ -8,12 +8,13 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from fnmatch import fnmatchcase
 from ipaddress import IPv4Network
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from infra import types
+from infra import access, types
 from infra.environment import Environment
 from infra.graph import Graph
 from infra.naming import LIVE
@@ -60,6 +61,41 @@ def check_allowed_accounts(environment: Environment, account_id: str, *, in_lab:
         return ok(name, ", ".join(environment.aws.allowed_account_ids))
     command = f"pulumi config set --path 'aws:allowedAccountIds[0]' {account_id} --type string --stack {LIVE}"
     return lacking(name, "Live names none, and outside the lab it must", command)
+
+
+def check_boundary(aws: Aws, environment: Environment, account_id: str, partition: str) -> Check:
+    """The permissions boundary is there, is what the program would have, and lets the instances at what is theirs.
+
+    The organisation's own is its own matter, but for being there.
+    """
+    name = "permissions boundary"
+    arn = environment.permissions_boundary_arn or access.boundary_arn(account_id, partition)
+    printed = f"eps-dos preflight {environment.name} --boundary > boundary.json"
+    try:
+        version = aws.iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
+    except aws.iam.exceptions.NoSuchEntityException:
+        if environment.permissions_boundary_arn:
+            return lacking(name, f"there is no policy {arn}", "ask the organisation for it")
+        made = f"aws iam create-policy --policy-name {access.BOUNDARY} --policy-document file://boundary.json"
+        return lacking(name, f"there is no policy {arn}", f"{printed} && {made}")
+    if environment.permissions_boundary_arn:
+        return ok(name, f"{arn}, the organisation's own")
+    there = aws.iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"]
+    if there != access.boundary(partition):
+        made = (
+            f"aws iam create-policy-version --policy-arn {arn} --policy-document file://boundary.json --set-as-default"
+        )
+        return lacking(name, f"{arn} ({version}) is not what the program needs at most", f"{printed} && {made}")
+    secret = environment.service.certificate_secret_arn
+    for what, pattern in ((environment.dataset.bucket, access.BOUNDED_DATASETS), (secret, access.BOUNDED_SECRETS)):
+        if what is not None and not fnmatchcase(what.rpartition(":secret:")[2], pattern):
+            return lacking(
+                name,
+                f"roles under it can't get to {what}; allowed: {pattern}",
+                "give it such a name, or have a boundary of your own: "
+                f"pulumi config set eps-dos-api:permissionsBoundary ARN --stack {environment.name}",
+            )
+    return ok(name, f"{arn} ({version})")
 
 
 def check_zone(aws: Aws, environment: Environment, resolve: Callable[[str], Sequence[str]] | None) -> tuple[Check, ...]:

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
+from infra import access
 from infra.deciding import load_environment
 from infra.deploying_role import policy as deploying_policy
 from infra.environment import Environment
@@ -48,6 +49,10 @@ def preflight(
     policy: Annotated[
         bool, typer.Option("--policy", help="Print the IAM policy that the deploying role needs, and nothing else.")
     ] = False,
+    boundary: Annotated[
+        bool,
+        typer.Option("--boundary", help="Print the permissions boundary that roles get, and nothing else."),
+    ] = False,
     resolver: Annotated[
         str | None,
         typer.Option(
@@ -70,6 +75,9 @@ def preflight(
     aws = Aws(environment.aws, at)
     if policy:
         typer.echo(json.dumps(_policy(aws, environment), indent=2))
+        return
+    if boundary:
+        typer.echo(json.dumps(access.boundary(_caller(aws)[1]), indent=2))
         return
     with progress(f"{stack}: looking at the account") as tell:
         checks = []
@@ -167,6 +175,7 @@ def _checks(aws: Aws, environment: Environment, at: Place, resolver: tuple[str, 
     # Pulumi writes settings of stacks only that its backend has: so not before.
     if held := account.check_allowed_accounts(environment, account_id, in_lab=at.in_lab):
         yield held
+    yield _asked("permissions boundary", lambda: account.check_boundary(aws, environment, *_caller(aws)))
     try:
         yield from account.check_zone(
             aws, environment, None if at.in_lab else lambda zone: name_servers(zone, resolver)
@@ -220,6 +229,10 @@ def _unasked(name: str, error: Exception) -> Check:
 
 
 def _policy(aws: Aws, environment: Environment) -> dict[str, object]:
+    return deploying_policy(environment, record(environment), *_caller(aws))
+
+
+def _caller(aws: Aws) -> tuple[str, str]:
+    """Return the account and the partition in which somebody is asking."""
     caller = aws.sts.get_caller_identity()
-    partition = caller["Arn"].split(":")[1]
-    return deploying_policy(record(environment), environment.aws, environment.dataset, caller["Account"], partition)
+    return caller["Account"], caller["Arn"].split(":")[1]

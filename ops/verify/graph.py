@@ -57,7 +57,7 @@ def _resources(inventory: Inventory, owns_dataset: bool) -> Iterator[Resource]:
     for template in inventory.launch_templates:
         yield from _launch_template(template, _versions_in_use(inventory, template))
     for role in inventory.roles:
-        yield _resource(types.ROLE, role.name, name=role.name, tags=role.tags)
+        yield _resource(types.ROLE, role.name, name=role.name, tags=role.tags, permissionsBoundary=role.boundary_arn)
     for log_group in inventory.log_groups:
         yield _resource(types.LOG_GROUP, log_group.name, name=log_group.name, tags=log_group.tags)
     if inventory.bucket and owns_dataset:

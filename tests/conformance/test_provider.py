@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 import yaml
 
+from infra.access import BOUNDARY, as_json, boundary, boundary_arn
 from infra.deciding import load_environment
 from infra.deploying_role import policy
 from infra.environment import Environment
@@ -82,7 +83,11 @@ def files(tmp_path: Path) -> Files:
 def account(tmp_path: Path) -> Iterator[Account]:
     releases = yaml.safe_load((ROOT / "releases.yaml").read_text())["releases"]
     with running(tmp_path, PACE) as account:
-        create_baseline(account.endpoint, [(release["version"], release["image"]) for release in releases])
+        create_baseline(
+            account.endpoint,
+            [(release["version"], release["image"]) for release in releases],
+            policies={BOUNDARY: as_json(boundary("aws"))},
+        )
         yield account
 
 
@@ -105,10 +110,11 @@ CHANGES: Mapping[str, Callable[[Files], None]] = {
 
 def refused_to_the_deploying_role(environment: Environment, calls: Iterable[str]) -> set[str]:
     """Return IAM's names of the calls that the role that deploys `environment` may not make on anything of its own."""
-    document = policy(record(environment), environment.aws, environment.dataset, ACCOUNT, "aws")
+    document = policy(environment, record(environment), ACCOUNT, "aws")
     own = {
         "aws:RequestedRegion": [REGION],
         "aws:ResourceTag/Environment": [STACK],
+        "iam:PermissionsBoundary": [boundary_arn(ACCOUNT, "aws")],
         "route53:ChangeResourceRecordSetsNormalizedRecordNames": [environment.dns.name.lower()],
     }
     return set(not_allowed(iam_actions(calls), document, own)) - MAY_FAIL

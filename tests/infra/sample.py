@@ -81,6 +81,7 @@ def environment(name: str = "live", **changes: Any) -> Environment:
             minimum_healthy_percent=100, maximum_healthy_percent=110, instance_warmup_seconds=120, bake_seconds=300
         ),
         monitoring=MonitoringPlan(subscriber_emails=(), log_retention_days=30),
+        permissions_boundary_arn=None,
         tags={
             "CostCentre": "to be decided",
             "DataClassification": "Official",

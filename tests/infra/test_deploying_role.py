@@ -11,6 +11,7 @@ import botocore.session
 import pytest
 
 from infra import deploying_role
+from infra.access import boundary, flow_log_permissions, service_permissions
 from infra.deciding import load_environment
 from infra.deploying_role import ACTIONS, EMPTYING, LEFTOVERS, LONGEST_POLICY, READING, policy
 from infra.environment import Environment
@@ -18,6 +19,7 @@ from infra.errors import ConfigError
 from infra.graph import Graph, Resource
 from infra.recording import record
 from infra.sources import stack_names
+from infra.types import ROLE
 from lab.emulator.policy_evaluation import Decision, Request, evaluate_identity, statements_of
 from tests.infra.sample import environment
 
@@ -44,7 +46,7 @@ IAM_ONLY = {
 
 
 def of(sample: Environment) -> dict[str, Any]:
-    return policy(record(sample), sample.aws, sample.dataset, ACCOUNT, "aws")
+    return policy(sample, record(sample), ACCOUNT, "aws")
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +75,7 @@ def test_a_type_that_is_not_described_is_an_error() -> None:
     graph = Graph.of("live", [Resource(urn="u", type="aws:sqs/queue:Queue", inputs={}, outputs={})])
     sample = environment()
     with pytest.raises(ConfigError, match="aws:sqs/queue:Queue is used by the program"):
-        policy(graph, sample.aws, sample.dataset, ACCOUNT, "aws")
+        policy(sample, graph, ACCOUNT, "aws")
 
 
 @pytest.mark.parametrize(
@@ -143,13 +145,26 @@ ADDRESS = f"arn:aws:ec2:eu-west-2:{ACCOUNT}:elastic-ip/eipalloc-1"
 CUSTOM = f"arn:aws:iam::{ACCOUNT}:role/live-x"
 SERVICE = f"arn:aws:iam::{ACCOUNT}:role/eps-dos-api-live-service"
 
+FLOW_LOG = f"arn:aws:iam::{ACCOUNT}:role/live-flow-log-1a2b3c4"
+DEPLOYING = f"arn:aws:iam::{ACCOUNT}:role/deploy-live"
+BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/eps-dos-boundary"
+LIMIT = "iam:PermissionsBoundary"
+BOUNDED = {LIMIT: [BOUNDARY]}
+
 PATHS = {
     "releases an address of another": (("NothingOfOthers",),
         Request("ec2:ReleaseAddress", ADDRESS, {**HELD, TAG: ["nft"]})),
     "claims an address of another by a tag": (("NothingOfOthers",),
         Request("ec2:CreateTags", ADDRESS, {**HELD, TAG: ["nft"]})),
-    "makes a role of any name": (("Roles", "Resource"), Request("iam:CreateRole", CUSTOM)),
-    "gives it any policy": (("Roles", "Resource"), Request("iam:PutRolePolicy", CUSTOM)),
+    "makes a role without the boundary": (("BoundedRoles", "Condition"), Request("iam:CreateRole", FLOW_LOG)),
+    "makes a role with another boundary": (("BoundedRoles", "Condition"),
+        Request("iam:CreateRole", FLOW_LOG, {LIMIT: [f"arn:aws:iam::{ACCOUNT}:policy/mine"]})),
+    "gives a role any policy that has no boundary": (("BoundedRoles", "Condition"),
+        Request("iam:PutRolePolicy", SERVICE)),
+    "puts another boundary on a role": (("BoundedRoles", "Condition"),
+        Request("iam:PutRolePermissionsBoundary", SERVICE, {LIMIT: ["arn:aws:iam::aws:policy/AdministratorAccess"]})),
+    "takes a policy away from a role without the boundary": (("BoundedRoles", "Condition"),
+        Request("iam:DeleteRolePolicy", SERVICE)),
     "hands a role to another service": (("PassRoles", "Condition"),
         Request("iam:PassRole", SERVICE, {"iam:PassedToService": ["lambda.amazonaws.com"]})),
     "changes another's record": (("OwnName", "Condition"),
@@ -163,6 +178,85 @@ PATHS = {
 
 def decided(document: dict[str, Any], request: Request) -> Decision:
     return evaluate_identity(statements_of(document, "deploy-live", "role"), request).decision
+
+
+BESIDE_ADMINISTRATOR = {
+    "lifts the boundary": ("KeepBoundary", Request("iam:DeleteRolePermissionsBoundary", SERVICE, BOUNDED)),
+    "edits the boundary": ("NoOtherIdentities", Request("iam:CreatePolicyVersion", BOUNDARY)),
+    "goes back to another version of it": ("NoOtherIdentities", Request("iam:SetDefaultPolicyVersion", BOUNDARY)),
+    "deletes the boundary": ("NoOtherIdentities", Request("iam:DeletePolicy", BOUNDARY)),
+    "gives itself a policy": ("NoOtherIdentities", Request("iam:PutRolePolicy", DEPLOYING, BOUNDED)),
+    "attaches one to itself": ("NoOtherIdentities", Request("iam:AttachRolePolicy", DEPLOYING)),
+    "changes whom it trusts": ("NoOtherIdentities", Request("iam:UpdateAssumeRolePolicy", DEPLOYING)),
+    "makes live-x": ("NoOtherIdentities", Request("iam:CreateRole", CUSTOM, BOUNDED)),
+    "makes itself a user": ("NoOtherIdentities", Request("iam:CreateAccessKey", f"arn:aws:iam::{ACCOUNT}:user/me")),
+}
+"""Ways that stay closed whatever other policies the role has, with the statement that closes each."""
+
+
+@pytest.mark.parametrize("path", BESIDE_ADMINISTRATOR)
+def test_beside_any_other_policy_the_boundary_and_other_identities_stay(live: dict[str, Any], path: str) -> None:
+    sid, request = BESIDE_ADMINISTRATOR[path]
+    everything = {"Sid": "All", "Effect": "Allow", "Action": "*", "Resource": "*"}
+    widened = {**live, "Statement": [*live["Statement"], everything]}
+    assert decided(live, request) is not Decision.ALLOWED
+    assert decided(widened, request) is Decision.EXPLICIT_DENY
+    assert decided(without(widened, (sid,)), request) is Decision.ALLOWED, "closed by something else than the guard"
+
+
+ESCALATIONS = (
+    Request("iam:CreateUser", f"arn:aws:iam::{ACCOUNT}:user/me"),
+    Request("sts:AssumeRole", f"arn:aws:iam::{ACCOUNT}:role/admin"),
+    Request("s3:PutObject", "arn:aws:s3:::eps-dos-api-live-dataset/x"),
+    Request("s3:GetObject", f"arn:aws:s3:::eps-dos-api-states-{ACCOUNT}/.pulumi/stacks/eps-dos-api/live.json"),
+    Request("secretsmanager:GetSecretValue", f"arn:aws:secretsmanager:eu-west-2:{ACCOUNT}:secret:others-a1b2c3"),
+)
+
+
+@pytest.mark.parametrize("request_", ESCALATIONS, ids=lambda request: f"{request.action}")
+def test_a_role_that_was_given_every_right_can_do_no_more_than_the_boundary(request_: Request) -> None:
+    given = {"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}
+    everything, limit = (
+        statements_of(given, "given", "role"),
+        statements_of(boundary("aws"), "boundary", "user-managed"),
+    )
+    assert evaluate_identity(everything, request_).decision is Decision.ALLOWED
+    assert evaluate_identity(everything, request_, limit).decision is Decision.IMPLICIT_DENY
+
+
+def test_the_boundary_is_as_wide_as_what_the_program_s_roles_do_and_fits_a_managed_policy() -> None:
+    secret = f"arn:aws:secretsmanager:eu-west-2:{ACCOUNT}:secret:eps-dos-api/live/certificate-a1b2c3"
+    sample = environment()
+    sample = replace(sample, service=replace(sample.service, certificate_secret_arn=secret))
+    limit = statements_of(boundary("aws"), "boundary", "user-managed")
+    group = f"arn:aws:logs:eu-west-2:{ACCOUNT}:log-group:live-service-1234567"
+    documents = (
+        service_permissions(sample.service, sample.dataset, "live", "aws", group),
+        flow_log_permissions(group),
+    )
+    allowing = [one for document in documents for one in statements_of(document, "s", "role") if not one.denies]
+    requests = [
+        Request(action, str(resource).replace("*", "x"), {"cloudwatch:namespace": ["eps-dos-api/live"]})
+        for one in allowing
+        for action in ([one.body["Action"]] if isinstance(one.body["Action"], str) else one.body["Action"])
+        for resource in ([one.body["Resource"]] if isinstance(one.body["Resource"], str) else one.body["Resource"])
+    ]
+    assert len(requests) >= 10
+    assert [one for one in requests if evaluate_identity(limit, one).decision is not Decision.ALLOWED] == []
+    assert len(json.dumps(boundary("aws"), separators=(",", ":"))) <= LONGEST_MANAGED_POLICY
+
+
+LONGEST_MANAGED_POLICY = 6_144
+"""Characters, white space left out (IAM quotas)."""
+
+
+def test_the_organisation_s_own_boundary_takes_the_place_of_the_program_s() -> None:
+    own = f"arn:aws:iam::{ACCOUNT}:policy/organisation/limit"
+    sample = replace(environment(), permissions_boundary_arn=own)
+    request = Request("iam:CreateRole", FLOW_LOG, {LIMIT: [own]})
+    assert decided(of(sample), request) is Decision.ALLOWED
+    assert decided(of(environment()), request) is not Decision.ALLOWED
+    assert {one.inputs["permissionsBoundary"] for one in record(sample).of_type(ROLE)} == {own}
 
 
 def without(document: dict[str, Any], guard: tuple[str, ...]) -> dict[str, Any]:
@@ -188,8 +282,11 @@ def test_a_way_into_what_is_not_the_environments_is_closed(live: dict[str, Any],
     [
         Request("ec2:ReleaseAddress", ADDRESS, {**HELD, TAG: ["live"]}),
         Request("ec2:AllocateAddress", "*", HELD),
-        Request("iam:CreateRole", SERVICE),
-        Request("iam:CreateRole", f"arn:aws:iam::{ACCOUNT}:role/live-flow-log-1a2b3c4"),
+        Request("iam:CreateRole", SERVICE, BOUNDED),
+        Request("iam:CreateRole", FLOW_LOG, BOUNDED),
+        Request("iam:PutRolePolicy", FLOW_LOG, BOUNDED),
+        Request("iam:PutRolePermissionsBoundary", SERVICE, BOUNDED),
+        Request("iam:DeleteRole", FLOW_LOG),
         Request("iam:PassRole", SERVICE, {"iam:PassedToService": ["ec2.amazonaws.com"]}),
         Request("route53:ChangeResourceRecordSets", ZONE, {NAMES: ["dos.eps.digital.nhs.uk"]}),
     ],

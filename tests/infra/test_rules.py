@@ -19,6 +19,7 @@ from infra.types import (
     LAUNCH_TEMPLATE,
     LOAD_BALANCER,
     METRIC_ALARM,
+    ROLE,
     SCALING_GROUP,
 )
 from tests.infra.sample import environment
@@ -60,6 +61,7 @@ ONE_FAULT: list[tuple[str, str, str, dict[str, Any], str]] = [
     ("tagged", SCALING_GROUP, "live-service", {"tags": []}, "lacks the tags CostCentre"),
     ("tagged", LAUNCH_TEMPLATE, "live-service", {"tagSpecifications": []},
      "what it launches (instance): lacks the tags"),
+    ("bounded", ROLE, "live-service", {"permissionsBoundary": None}, "has no permissions boundary"),
     ("only-443", INGRESS, "live-clients-in", {"fromPort": 22, "toPort": 22}, "opens tcp 22-22"),
     ("only-443", INGRESS, "live-clients-in", {"ipProtocol": "-1"}, "opens -1 443-443"),
     ("only-443", EGRESS, "live-service-out-s3", {"toPort": 65535}, "opens tcp 443-65535"),

@@ -23,6 +23,7 @@ LASTING = {
     "Project": "p", "Service": "s",
 }  # fmt: skip
 TAGS = {**LASTING, **EXPIRY}
+BOUNDARY = "arn:aws:iam::123456789012:policy/eps-dos-boundary"
 READS = ["s3:GetObject", "s3:ListBucket"]
 
 provider = aws.Provider("good", region="eu-west-2", allowed_account_ids=["123456789012"])
@@ -114,6 +115,13 @@ template("bad.imds-v2.optional", tokens="optional")
 template("bad.encrypted.volume", encrypted="false")
 template("bad.no-public-instances.template", address="true")
 template("good-lives" if STACK == "live" else "bad.certificate-of-its-own.template", certificate=LIVES_CERTIFICATE)
+
+
+# bounded
+trusted = {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}
+trust = json.dumps({"Version": "2012-10-17", "Statement": [trusted]})
+aws.iam.Role("good", assume_role_policy=trust, permissions_boundary=BOUNDARY, tags=TAGS, opts=opts)
+aws.iam.Role("bad.bounded.not", assume_role_policy=trust, tags=TAGS, opts=opts)
 
 
 def role_policy(name: str, statements: list[dict[str, object]]) -> None:

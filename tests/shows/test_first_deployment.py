@@ -176,6 +176,7 @@ def test_an_empty_account_lacks_everything_by_name(account: Account, parent_zone
         "state backend",
         "secrets provider",
         "allowed accounts",
+        "permissions boundary",
         "hosted zone",
         "image",
         "certificate",

@@ -51,6 +51,16 @@ def identity_statements(principal: Principal) -> list[Statement]:
     raise KeyError(principal.arn)
 
 
+def boundary_statements(principal: Principal) -> list[Statement] | None:
+    """Return the statements of a role's permissions boundary; None if it has none, or is no role."""
+    backend = iam_backends[principal.account]["global"]
+    role = next((role for role in backend.get_roles() if role.arn == principal.arn), None)
+    if role is None or not role.permissions_boundary_arn:
+        return None
+    policy = backend.get_policy(role.permissions_boundary_arn)
+    return statements_of(_default_version(policy).document, policy.name, "user-managed")
+
+
 def _statements(identity: Any, kind: str) -> list[Statement]:
     inline = [
         statement

@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from moto.iam.aws_managed_policies import aws_managed_policies_data
-from moto.iam.exceptions import EntityAlreadyExists, LimitExceededException, ValidationError
+from moto.iam.exceptions import EntityAlreadyExists, LimitExceededException, NotFoundException, ValidationError
 from moto.iam.models import AWSManagedPolicy, IAMBackend, ManagedPolicy, iam_backends
 from moto.iam.policy_validation import IAMTrustPolicyDocumentValidator
 from moto.moto_api._internal import mock_random
@@ -44,7 +44,21 @@ class Identities(IAMBackend):
         if any(role.name.lower() == role_name.lower() for role in self.get_roles()):
             raise EntityAlreadyExists(f"Role with name {role_name} already exists.")
         IAMTrustPolicyDocumentValidator(assume_role_policy_document).validate()
-        return super().create_role(role_name, assume_role_policy_document, *rest, **named)
+        role = super().create_role(role_name, assume_role_policy_document, *rest, **named)
+        try:
+            self._check_boundary(role.permissions_boundary_arn)
+        except NotFoundException:
+            self.delete_role(role_name)
+            raise
+        return role
+
+    def put_role_permissions_boundary(self, role_name: str, permissions_boundary: str) -> None:
+        self._check_boundary(permissions_boundary)
+        super().put_role_permissions_boundary(role_name, permissions_boundary)
+
+    def _check_boundary(self, arn: str | None) -> None:
+        if arn and arn not in self.managed_policies:
+            raise NotFoundException(f"Scope ARN: {arn} does not exist or is not attachable.")
 
     def put_role_policy(self, role_name: str, policy_name: str, policy_json: str) -> None:
         role = self.get_role(role_name)

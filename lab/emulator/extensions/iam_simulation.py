@@ -1,8 +1,8 @@
 """SimulatePrincipalPolicy, which moto doesn't have.
 
 Rules: IAM API reference, "SimulatePrincipalPolicy" and "EvaluationResult". A result per action and resource.
-Left out: permissions boundaries, organisations, positions of statements. Simulating a role together with a resource's
-policy works here; AWS documents it for users only.
+Left out: organisations, positions of statements, boundaries where a resource's policy is given. Simulating a role
+together with such a policy works here; AWS documents it for users only.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from moto.iam.exceptions import IAMException, NotFoundException
 from moto.iam.responses import IamResponse
 
 from lab.emulator.extensions.hooks import adds_to
-from lab.emulator.extensions.iam_identities import identity_statements
+from lab.emulator.extensions.iam_identities import boundary_statements, identity_statements
 from lab.emulator.policy_evaluation import (
+    Decision,
     Principal,
     Request,
     Statement,
@@ -54,6 +55,7 @@ class SimulationActions(IamResponse):
                 Request(action, arn, _with_caller(context, asked)),
                 asked,
                 parameters.get("ResourceOwner") or asked.account,
+                boundary_statements(source),
             )
             for action in parameters["ActionNames"]
             for arn in parameters.get("ResourceArns") or ["*"]
@@ -62,14 +64,19 @@ class SimulationActions(IamResponse):
 
 
 def _simulate(
-    identity: list[Statement], resource: list[Statement], request: Request, asked: Principal, owner: str
+    identity: list[Statement],
+    resource: list[Statement],
+    request: Request,
+    asked: Principal,
+    owner: str,
+    boundary: list[Statement] | None,
 ) -> dict[str, Any]:
     if resource:
         verdict = evaluate(
             identity, resource, request, asked, owner.removeprefix("arn:aws:iam::").removesuffix(":root")
         )
     else:
-        verdict = evaluate_identity(identity, request)
+        verdict = evaluate_identity(identity, request, boundary)
     matched = [{"SourcePolicyId": one.source, "SourcePolicyType": one.kind} for one in verdict.statements]
     missing = missing_context_keys([*identity, *resource], request)
     result: dict[str, Any] = {
@@ -79,6 +86,9 @@ def _simulate(
         "MatchedStatements": matched,
         "MissingContextValues": missing,
     }
+    if boundary is not None:
+        within = evaluate_identity(boundary, request).decision is Decision.ALLOWED
+        result["PermissionsBoundaryDecisionDetail"] = {"AllowedByPermissionsBoundary": within}
     if request.resource != "*":
         result["ResourceSpecificResults"] = [
             {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from botocore.exceptions import ClientError
 
@@ -25,6 +27,16 @@ def test_there_is_a_zone_an_image_per_release_and_a_role(emulator: RunningEmulat
     assert [(zone["Id"], zone["Name"]) for zone in zones] == [(made.hosted_zone_id, "eps.digital.nhs.uk.")]
     role = emulator.client("iam").get_role(RoleName="eps-dos-api-operators")["Role"]
     assert role["Arn"] == made.operators_role_arn
+
+
+def test_policies_are_there_and_follow_what_they_are_to_be(emulator: RunningEmulator) -> None:
+    iam, arn = emulator.client("iam"), "arn:aws:iam::123456789012:policy/limit"
+    for effect, version in (("Allow", "v1"), ("Allow", "v1"), ("Deny", "v2")):
+        statement = {"Effect": effect, "Action": "s3:*", "Resource": "*"}
+        document = {"Version": "2012-10-17", "Statement": [statement]}
+        create_baseline(emulator.endpoint, RELEASES[:1], policies={"limit": json.dumps(document)})
+        assert iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"] == version
+        assert iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"] == document
 
 
 def test_making_it_again_changes_nothing_and_adds_what_is_new(emulator: RunningEmulator) -> None:

@@ -140,6 +140,29 @@ def test_a_simulation_can_include_the_resources_policy(iam: Any) -> None:
     assert simulate(iam, "s3:GetObject", resources=(target,), **elsewhere) == {("s3:GetObject", target): "implicitDeny"}
 
 
+def test_a_permissions_boundary_must_be_there_and_limits_what_policies_give(iam: Any) -> None:
+    arn = "arn:aws:iam::123456789012:policy/limit"
+    refusal = f"Scope ARN: {arn} does not exist"
+    with pytest.raises(ClientError, match=refusal):
+        iam.create_role(RoleName="bounded", AssumeRolePolicyDocument=TRUST, PermissionsBoundary=arn)
+    with pytest.raises(ClientError, match=refusal):
+        iam.put_role_permissions_boundary(RoleName="service", PermissionsBoundary=arn)
+    assert [role["RoleName"] for role in iam.list_roles()["Roles"]] == ["service"]
+    iam.put_role_policy(RoleName="service", PolicyName="all", PolicyDocument=policy({**READ, "Action": "s3:*"}))
+    target = "arn:aws:s3:::dataset/x"
+    assert simulate(iam, "s3:PutObject", resources=(target,)) == {("s3:PutObject", target): "allowed"}
+
+    iam.create_policy(PolicyName="limit", PolicyDocument=policy(READ))
+    iam.put_role_permissions_boundary(RoleName="service", PermissionsBoundary=arn)
+    assert simulate(iam, "s3:GetObject", "s3:PutObject", resources=(target,)) == {
+        ("s3:GetObject", target): "allowed",
+        ("s3:PutObject", target): "implicitDeny",
+    }
+    asked = iam.simulate_principal_policy(PolicySourceArn=ROLE_ARN, ActionNames=["s3:PutObject"])
+    detail = asked["EvaluationResults"][0]["PermissionsBoundaryDecisionDetail"]
+    assert detail == {"AllowedByPermissionsBoundary": False}
+
+
 def test_simulating_nobody_is_an_error(iam: Any) -> None:
     with pytest.raises(ClientError, match=r"\(NoSuchEntity\)"):
         iam.simulate_principal_policy(

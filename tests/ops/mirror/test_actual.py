@@ -265,7 +265,7 @@ TEMPLATE = LaunchTemplate(
     ),
     tags={},
 )
-ROLE = Role(name="nft-role", inline={"own": {}}, attached=(), tags={})
+ROLE = Role(name="nft-role", inline={"own": {}}, attached=(), tags={}, boundary_arn=None)
 INSTANCE = Instance(
     id="i-1", image_id="ami-1", image_name="", public_ip=None,
     tokens_required=True, tags={},

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from moto import mock_aws
 
-from infra.environment import AwsPlan
+from infra import access
+from infra.environment import AwsPlan, Environment
 from infra.errors import ConfigError
 from infra.recording import record
 from ops.aws.clients import Aws
@@ -61,6 +62,29 @@ def test_live_must_name_its_accounts_outside_the_lab() -> None:
     )
     assert account.check_allowed_accounts(ENVIRONMENT, "123456789012", in_lab=True) is None
     assert account.check_allowed_accounts(environment("dev"), "123456789012", in_lab=False) is None
+
+
+def test_the_permissions_boundary_is_there_is_the_program_s_and_lets_the_instances_at_theirs(aws: Aws) -> None:
+    def checked(sample: Environment = ENVIRONMENT) -> Check:
+        return account.check_boundary(aws, sample, "123456789012", "aws")
+
+    arn = access.boundary_arn("123456789012", "aws")
+    assert f"there is no policy {arn}; fix: eps-dos preflight live --boundary > boundary.json &&" in checked().evidence
+    aws.iam.create_policy(PolicyName=access.BOUNDARY, PolicyDocument=access.as_json(access.boundary("aws")))
+    assert checked().verdict == "ok"
+    elsewhere = replace(ENVIRONMENT, dataset=replace(ENVIRONMENT.dataset, bucket="elsewhere"))
+    assert "can't get to elsewhere; allowed: *-dataset" in checked(elsewhere).evidence
+    wider: access.Document = {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}],
+    }
+    aws.iam.create_policy_version(PolicyArn=arn, PolicyDocument=access.as_json(wider), SetAsDefault=True)
+    assert f"{arn} (v2) is not what the program needs at most; fix: " in checked().evidence
+    own = "arn:aws:iam::123456789012:policy/limit"
+    theirs = replace(elsewhere, permissions_boundary_arn=own)
+    assert checked(theirs).evidence == f"there is no policy {own}; fix: ask the organisation for it"
+    aws.iam.create_policy(PolicyName="limit", PolicyDocument=access.as_json(wider))
+    assert checked(theirs).verdict == "ok"
 
 
 def zone_checks(aws: Aws, resolved: Any) -> dict[str, Check]:
