@@ -49,7 +49,8 @@ def not_allowed(
     actions: Iterable[str], policy: Mapping[str, Any], context: Mapping[str, Sequence[str]]
 ) -> tuple[str, ...]:
     """Return the actions that `policy` allows on no resource at all in `context` (values by condition key), sorted."""
-    anywhere = [{**statement, "Resource": "*"} for statement in policy["Statement"]]
+    # What is denied on all but some resources is not denied on those.
+    anywhere = [{**statement, "Resource": "*"} for statement in policy["Statement"] if "NotResource" not in statement]
     statements = statements_of({**policy, "Statement": anywhere}, "policy", "role")
     return tuple(
         action

@@ -35,3 +35,9 @@ def test_what_no_statement_allows_is_named_and_who_one_is_needs_no_permission() 
 
 def test_what_is_denied_is_not_allowed() -> None:
     assert not_allowed(["ec2:DescribeImages"], POLICY, {}) == ("ec2:DescribeImages",)
+
+
+def test_what_is_denied_on_all_but_its_own_is_allowed_on_its_own() -> None:
+    spared = {"Effect": "Deny", "Action": "ec2:Create*", "NotResource": "arn:aws:ec2:*:*:vpc/own"}
+    guarded = {**POLICY, "Statement": [*POLICY["Statement"], spared]}
+    assert not_allowed(["ec2:CreateVpc"], guarded, {"aws:RequestedRegion": ["eu-west-2"]}) == ()
