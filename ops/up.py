@@ -70,7 +70,12 @@ def up(
     at = place(in_lab)
     for environment in environments:
         confirmed = ["--yes"] if in_lab else []
-        code = run_up(environment.name, confirmed, at)
+        try:
+            code = run_up(environment.name, confirmed, at)
+        except PulumiError as error:
+            # Its state could not even be looked at.
+            say(str(error))
+            code = error.exit_code
         if code != 0:
             raise UpError(environment.name, code, *_in_the_way(environment.name, at), in_lab=in_lab)
     reports = [settled(environment, at) for environment in environments]

@@ -80,8 +80,11 @@ def test_reserving_a_zone_changes_nothing_that_is_there() -> None:
     live = environment()
     reserved = AddressPlan(allocation_id=None, published=None, attached=False, protected=False)
     more = environment(virtual_ips={**live.virtual_ips, "eu-west-2d": reserved})
-    assert [one.key for one in compare(record(live), record(more))] == [
-        "eps-dos-api:infra:VirtualIps$aws:ec2/eip:Eip::<stack>-vip-eu-west-2d"
+    address = "eps-dos-api:infra:VirtualIps$aws:ec2/eip:Eip::<stack>-vip-eu-west-2d"
+    assert [(one.key, one.path, one.right) for one in compare(record(live), record(more))] == [
+        (address, "", address),
+        # It waits for all else, and that alone updates nothing.
+        ("eps-dos:index:Rollout::<stack>-rollout", "(options).dependencies[]", address),
     ]
 
 

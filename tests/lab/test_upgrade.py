@@ -29,8 +29,12 @@ ROOT = Path(__file__).parents[2]
 GO_MODULES = ("github.com/pulumi/pulumi/pkg/v3", "github.com/pulumi/pulumi/sdk/v3")
 
 METHODS_LEFT_OUT: dict[type, set[str]] = {
-    # Making code and packages, and linking them into a project: not what a program is run with.
-    language_host.LanguageHost: {"GeneratePackage", "GenerateProgram", "GenerateProject", "Link", "Pack", "Template"},
+    # Making code and packages, and linking them into a project: not what a program is run with. An engine asks for
+    # GetRequiredPlugins only where GetRequiredPackages fails, and `pulumi new` for RuntimeOptionsPrompts.
+    language_host.LanguageHost: {
+        *("GeneratePackage", "GenerateProgram", "GenerateProject", "Link", "Pack", "Template"),
+        *("GetRequiredPlugins", "RuntimeOptionsPrompts"),
+    },
     # Components, listing, parameterised packages, and what only a converted Terraform provider has.
     server.Provider: {"Call", "Construct", "GetMapping", "GetMappings", "List", "Parameterize"},
 }
