@@ -25,7 +25,11 @@ from ops.output.progress import say
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-app = typer.Typer(help="Where the states of stacks are kept.", no_args_is_help=True)
+app = typer.Typer(
+    help="Where the states of stacks are kept.",
+    epilog="Example: eps-dos backend init --bucket eps-dos-api-states --region eu-west-2",
+    no_args_is_help=True,
+)
 
 PRIVATE = {"BlockPublicAcls": True, "IgnorePublicAcls": True, "BlockPublicPolicy": True, "RestrictPublicBuckets": True}
 ENCRYPTED = {"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]}

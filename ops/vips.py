@@ -25,7 +25,11 @@ from ops.stacks.stackfile import StackFile
 
 KEY = "virtualIps"
 
-app = typer.Typer(help="The addresses that clients have in their firewalls.", no_args_is_help=True)
+app = typer.Typer(
+    help="The addresses that clients have in their firewalls.",
+    epilog="Example: eps-dos vips publish live",
+    no_args_is_help=True,
+)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,7 +23,11 @@ from ops.lab.entering import InLab, environment_of, place
 from ops.output.progress import progress
 from ops.stacks.place import project_folder
 
-app = typer.Typer(help="Test data of an environment: load it, and see who had it loaded.", no_args_is_help=True)
+app = typer.Typer(
+    help="Test data of an environment: load it, and see who had it loaded.",
+    epilog="Example: eps-dos dataset log int",
+    no_args_is_help=True,
+)
 
 ForPrograms = Annotated[bool, typer.Option("--json", help="For programs.")]
 Stack = Annotated[str, typer.Argument(help="The environment: int, dev, or one made for a test.", metavar="STACK")]

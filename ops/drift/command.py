@@ -20,7 +20,11 @@ from ops.drift import findings
 from ops.drift.issue import compose
 from ops.stacks.place import project_folder
 
-app = typer.Typer(help="The checks of a night, and the issue made of them: for drift.yml.", no_args_is_help=True)
+app = typer.Typer(
+    help="The checks of a night, and the issue made of them: for drift.yml.",
+    epilog="Example: eps-dos drift checks",
+    no_args_is_help=True,
+)
 
 
 @app.command()

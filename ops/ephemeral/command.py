@@ -38,7 +38,11 @@ from ops.stacks import fleet
 from ops.stacks.place import Place, project_folder
 from ops.stacks.workfolder import work_folder
 
-app = typer.Typer(help="Environments made for one test: by one command, gone on time.", no_args_is_help=True)
+app = typer.Typer(
+    help="Environments made for one test: by one command, gone on time.",
+    epilog="Example: eps-dos ephemeral list",
+    no_args_is_help=True,
+)
 
 Name = Annotated[str, typer.Argument(help="The environment's name, such as pr-7.", metavar="NAME")]
 app.command()(reap.reap)

@@ -25,11 +25,16 @@ from ops.output.progress import say
 
 app = typer.Typer(
     help="AWS on this machine: start it, use plain Pulumi in it, stop it. Nothing of it reaches a real account.",
+    epilog="Example: eps-dos lab start",
     no_args_is_help=True,
 )
-fault = typer.Typer(help="Let something fail on purpose, to see what happens then.", no_args_is_help=True)
+fault = typer.Typer(
+    help="Let something fail on purpose, to see what happens then.",
+    epilog="Example: eps-dos lab fault unhealthy 1.5.0",
+    no_args_is_help=True,
+)
 app.add_typer(fault, name="fault")
-clock = typer.Typer(help="The account's time.", no_args_is_help=True)
+clock = typer.Typer(help="The account's time.", epilog="Example: eps-dos lab clock advance 12h", no_args_is_help=True)
 app.add_typer(clock, name="clock")
 
 

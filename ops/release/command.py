@@ -24,7 +24,11 @@ from ops.output.report import Check, Report, as_json, show
 from ops.release.pipeline import evidence, look
 from ops.release.promotion import write
 
-app = typer.Typer(help="Releases: whether one may travel on, and the edit that lets it.", no_args_is_help=True)
+app = typer.Typer(
+    help="Releases: whether one may travel on, and the edit that lets it.",
+    epilog="Example: eps-dos release check live",
+    no_args_is_help=True,
+)
 
 Json = Annotated[bool, typer.Option("--json", help="For programs.")]
 Stack = Annotated[str, typer.Argument(help="The environment: live, nft, int, dev.", metavar="STACK")]

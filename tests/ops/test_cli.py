@@ -97,14 +97,11 @@ def test_help_fits_a_screen_and_loads_no_command() -> None:
     assert loaded & {entry.module for entry in [*cli.COMMANDS.values(), *cli.MORE.values()]} == set()
 
 
-def leaves(command: Any = None, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Yield every command that does something, with the words that call it."""
-    command = command or typer.main.get_command(cli.app)
-    if not hasattr(command, "commands"):
-        yield path, command
-        return
-    for name in command.commands:
-        yield from leaves(command.commands[name], (*path, name))
+def commands(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Yield every command and every group of them, with the words that call it."""
+    for name, child in getattr(command, "commands", {}).items():
+        yield (*path, name), child
+        yield from commands(child, (*path, name))
 
 
 def test_what_the_help_lists_is_what_the_commands_say_themselves() -> None:
@@ -119,13 +116,18 @@ def test_what_the_help_lists_is_what_the_commands_say_themselves() -> None:
 
 
 def test_every_command_has_an_example_that_it_takes() -> None:
-    for path, command in leaves():
-        examples = re.findall(r"Example: eps-dos (.*)$", command.help, re.MULTILINE)
+    root: Any = typer.main.get_command(cli.app)
+    for path, command in commands(root):
+        examples = re.findall(r"Example: eps-dos (.*)$", f"{command.help}\n{command.epilog}", re.MULTILINE)
         assert len(examples) == 1, path
         words = shlex.split(examples[0])
         assert tuple(words[: len(path)]) == path
+        # A group's example is of one of its commands.
+        called = root
+        while hasattr(called, "commands"):
+            called = called.commands[words.pop(0)]
         # Raises if it is no such option, or one is missing.
-        command.make_context(path[-1], words[len(path) :])
+        called.make_context(called.name, words)
 
 
 @pytest.mark.parametrize("arguments", [["release", "list"], ["release", "status"], ["drift", "look", "int"]])
