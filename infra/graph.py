@@ -325,7 +325,7 @@ def differing(
             inside = f"{path}.{key}" if path else key
             yield from differing(left.get(key, ABSENT), right.get(key, ABSENT), inside, whole)
     elif isinstance(left, list) and isinstance(right, list):
-        only_left, only_right = _only_in_one(left, right)
+        only_left, only_right = only_in_one(left, right)
         if (only_left or only_right) and any(_path_matches(path, pattern) for pattern in whole):
             yield path, left, right
         elif len(only_left) == len(only_right):
@@ -435,7 +435,8 @@ def _name_of(element: Mapping[str, Value], naming: str) -> Value:
     return properties.get(naming) if isinstance(properties, Mapping) else None
 
 
-def _only_in_one(left: list[Value], right: list[Value]) -> tuple[list[Value], list[Value]]:
+def only_in_one(left: list[Value], right: list[Value]) -> tuple[list[Value], list[Value]]:
+    """Return the elements that only the left list has, and those that only the right has, whatever their order."""
     rest = list(right)
     only_left = []
     for item in left:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
-from infra.graph import ABSENT, Difference
+from infra.graph import ABSENT, Difference, only_in_one
 from infra.mirroring import CAPACITY_REASON
 from ops.mirror.actual import GONE, text_of
 
@@ -131,5 +131,9 @@ def _line(difference: Difference, live: str, mirror_name: str) -> str:
         return f"{kind} {name}: is gone from AWS"
     if not difference.path:
         return f"{kind} {name}: only in {mirror_name if difference.left is ABSENT else live}"
-    left, right = (text_of(value, difference.path) for value in (difference.left, difference.right))
+    sides = difference.left, difference.right
+    if isinstance(difference.left, list) and isinstance(difference.right, list):
+        # A rollout waits for some sixty resources, and two environments for nearly the same.
+        sides = only_in_one(difference.left, difference.right)
+    left, right = (text_of(value, difference.path) for value in sides)
     return f"{kind} {name} {difference.path}: {left} → {right}"

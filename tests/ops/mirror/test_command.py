@@ -108,6 +108,19 @@ def test_drift_stands_first_and_in_json() -> None:
     assert (told["property"], told["live"], told["mirror"], told["verdict"]) == ("maxSize", "12", "7", "DRIFT")
 
 
+def test_of_two_lists_only_what_one_of_them_has_is_shown() -> None:
+    waits = Difference(
+        key="eps-dos:index:Rollout::<stack>-rollout",
+        path="(options).dependencies",
+        left=["bucket", "listener", "vpc"],
+        right=["listener", "vpc"],
+    )
+    compared = [Comparison(level=Level.state, resources=2, differences=(waits,))]
+    assert 'Rollout rollout (options).dependencies: ["bucket"] → []' in as_text(compared, "live", "nft")
+    (whole,) = json.loads(as_json(compared))[0]["differences"]
+    assert whole["live"] == '["bucket", "listener", "vpc"]'
+
+
 def test_what_looks_like_a_secret_is_not_shown() -> None:
     secret = "AKIAIOSFODNN7EXAMPLE"  # noqa: S105 - the one in AWS's documentation
     key = "aws:ec2/launchTemplate:LaunchTemplate::<stack>-service"
