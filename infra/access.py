@@ -16,6 +16,7 @@ Document: TypeAlias = dict[str, object]
 
 READ_OBJECTS = ("s3:GetObject", "s3:GetObjectVersion")
 READ_BUCKET = ("s3:GetBucketLocation", "s3:ListBucket")
+WRITE_LOGS = ("logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents")
 WRITE_OBJECTS = ("s3:DeleteObject", "s3:GetObject", "s3:GetObjectVersion", "s3:PutObject")
 """Objects are written and marked as deleted; no version is ever removed, so what the data was can be shown."""
 
@@ -52,7 +53,7 @@ def service_permissions(
     Writing any dataset is denied expressly, in every environment: a mirror reads Live's data, and a grant elsewhere (a
     bucket policy, a second policy on the role) must not become a way to change it. `NotAction` denies what AWS may add.
     """
-    bucket, objects = _bucket_arns(dataset.bucket, partition)
+    bucket, objects = bucket_arns(dataset.bucket, partition)
     reads = [*READ_BUCKET, *READ_OBJECTS]
     statements: list[Statement] = [
         allow("ListDataset", READ_BUCKET, bucket),
@@ -83,8 +84,8 @@ def dataset_policy(dataset: DatasetPlan, account_id: str, partition: str) -> Doc
     A bucket policy that names a role which doesn't exist yet is refused (IAM: principals must exist), so roles are
     given as their account plus a condition on `aws:PrincipalArn`; environments can then be made in any order.
     """
-    bucket, objects = _bucket_arns(dataset.bucket, partition)
-    statements = [_tls_only("s3:*", [bucket, objects])]
+    bucket, objects = bucket_arns(dataset.bucket, partition)
+    statements = [tls_only("s3:*", [bucket, objects])]
     readers = [_reader_arn(reader, account_id, partition) for reader in dataset.reader_roles]
     if readers:
         statements += _granted_to("Readers", readers, partition, READ_BUCKET, bucket)
@@ -109,7 +110,7 @@ def dataset_policy(dataset: DatasetPlan, account_id: str, partition: str) -> Doc
 
 def s3_endpoint_policy(dataset: DatasetPlan, partition: str) -> Document:
     """Return the policy of the S3 gateway endpoint: the dataset, to read, and no other bucket of anybody's."""
-    actions, resources = [*READ_BUCKET, *READ_OBJECTS], list(_bucket_arns(dataset.bucket, partition))
+    actions, resources = [*READ_BUCKET, *READ_OBJECTS], list(bucket_arns(dataset.bucket, partition))
     return _document([{"Effect": "Allow", "Principal": "*", "Action": actions, "Resource": resources}])
 
 
@@ -126,8 +127,7 @@ def flow_log_trust(account_id: str) -> Document:
 
 def flow_log_permissions(log_group_arn: str) -> Document:
     """Return what flow logs may do: write into the one log group (Amazon VPC guide, publishing to CloudWatch Logs)."""
-    actions = ["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"]
-    return _document([{"Effect": "Allow", "Action": actions, "Resource": f"{log_group_arn}:*"}])
+    return _document([{"Effect": "Allow", "Action": list(WRITE_LOGS), "Resource": f"{log_group_arn}:*"}])
 
 
 def alarm_topic_policy(topic_arn: str, account_id: str) -> Document:
@@ -137,12 +137,13 @@ def alarm_topic_policy(topic_arn: str, account_id: str) -> Document:
     return _document(
         [
             allow("Alarms", "sns:Publish", topic_arn, Principal=alarms, Condition=own),
-            _tls_only("sns:Publish", topic_arn),
+            tls_only("sns:Publish", topic_arn),
         ]
     )
 
 
-def _tls_only(actions: str, resource: Sequence[str] | str) -> Statement:
+def tls_only(actions: str, resource: Sequence[str] | str) -> Statement:
+    """Return the statement that refuses requests without TLS (Amazon S3 guide, security best practices)."""
     return {
         "Sid": "TlsOnly",
         "Effect": "Deny",
@@ -172,13 +173,12 @@ def boundary(partition: str) -> Document:
     Whoever deploys may give such a role any policy; with this as its permissions boundary that leads nowhere (IAM
     guide, permissions boundaries: both must allow). `service_permissions` and `flow_log_permissions` narrow it.
     """
-    logs = ("logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents")
     own_metrics = {"StringLike": {"cloudwatch:namespace": "eps-dos-api/*"}}
     certificates = f"arn:{partition}:secretsmanager:*:*:secret:{BOUNDED_SECRETS}"
     return _document(
         [
-            allow("ReadDatasets", [*READ_BUCKET, *READ_OBJECTS], list(_bucket_arns(BOUNDED_DATASETS, partition))),
-            allow("WriteLogs", logs, f"arn:{partition}:logs:*:*:log-group:*"),
+            allow("ReadDatasets", [*READ_BUCKET, *READ_OBJECTS], list(bucket_arns(BOUNDED_DATASETS, partition))),
+            allow("WriteLogs", WRITE_LOGS, f"arn:{partition}:logs:*:*:log-group:*"),
             allow("WriteMetrics", "cloudwatch:PutMetricData", "*", Condition=own_metrics),
             allow("ReadCertificates", "secretsmanager:GetSecretValue", certificates),
         ]
@@ -228,7 +228,8 @@ def _account(account_id: str, partition: str) -> dict[str, str]:
     return {"AWS": f"arn:{partition}:iam::{account_id}:root"}
 
 
-def _bucket_arns(bucket: str, partition: str) -> tuple[str, str]:
+def bucket_arns(bucket: str, partition: str) -> tuple[str, str]:
+    """Return the ARN of a bucket, and that of all its objects."""
     return f"arn:{partition}:s3:::{bucket}", f"arn:{partition}:s3:::{bucket}/*"
 
 

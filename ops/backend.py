@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import typer
 from botocore.exceptions import ClientError
 
+from infra.access import bucket_arns, tls_only
 from infra.environment import AwsPlan
 from infra.errors import ConfigError
 from ops.aws.clients import Aws, unless
@@ -87,7 +88,7 @@ def made(s3: S3Client, bucket: str, region: str) -> Iterator[str]:
 
 def steps(s3: S3Client, bucket: str) -> tuple[Step, ...]:
     """Return what the bucket must be, in the order in which it is made so."""
-    statement = tls_only(bucket, s3.meta.partition)
+    statement = tls_only("s3:*", list(bucket_arns(bucket, s3.meta.partition)))
     block: Any = PRIVATE
     encryption: Any = ENCRYPTED
     ownership: Any = OWNERSHIP
@@ -147,19 +148,6 @@ def steps(s3: S3Client, bucket: str) -> tuple[Step, ...]:
 def missing(s3: S3Client, bucket: str) -> list[str]:
     """Return what the bucket isn't and must be."""
     return [step.name for step in steps(s3, bucket) if not step.holds()]
-
-
-def tls_only(bucket: str, partition: str) -> dict[str, Any]:
-    """Return the statement that refuses requests without TLS (Amazon S3 guide, security best practices)."""
-    arn = f"arn:{partition}:s3:::{bucket}"
-    return {
-        "Sid": "TlsOnly",
-        "Effect": "Deny",
-        "Principal": "*",
-        "Action": "s3:*",
-        "Resource": [arn, f"{arn}/*"],
-        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
-    }
 
 
 def url(bucket: str, region: str, endpoint: str) -> str:

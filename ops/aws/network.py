@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from ops.aws.clients import Aws, listed
 from ops.aws.ownership import Tags, tagged, tags_of
@@ -88,6 +90,11 @@ def read_vpcs(aws: Aws, environment: str) -> tuple[Vpc, ...]:
         Vpc(id=vpc["VpcId"], tags=tags_of(vpc.get("Tags")))
         for vpc in listed(aws.ec2, "describe_vpcs", "Vpcs[]", Filters=tagged(environment))
     )
+
+
+def ranges_of(vpc: Mapping[str, Any]) -> list[str]:
+    """Return every IPv4 range of a network that EC2 described (DescribeVpcs)."""
+    return [block["CidrBlock"] for block in vpc.get("CidrBlockAssociationSet") or [vpc]]
 
 
 def read_subnets(aws: Aws, environment: str) -> tuple[Subnet, ...]:

@@ -25,7 +25,8 @@ from infra.reaping import StackFacts, ephemeral_of, settings_of
 from infra.settings import own_of
 from infra.times import in_words, stamp
 from infra.yamlfile import read_mapping
-from ops.aws.clients import Aws
+from ops.aws.clients import Aws, listed
+from ops.aws.network import ranges_of
 from ops.aws.quotas import NETWORKS, QUOTAS
 from ops.dataset.loading import copy, load
 from ops.errors import RefusalError
@@ -266,8 +267,5 @@ def _being_made(name: str) -> RefusalError:
 
 
 def _networks(aws: Aws) -> Iterator[str]:
-    for page in aws.ec2.get_paginator("describe_vpcs").paginate():
-        for vpc in page["Vpcs"]:
-            yield from (
-                block["CidrBlock"] for block in vpc.get("CidrBlockAssociationSet") or [{"CidrBlock": vpc["CidrBlock"]}]
-            )
+    for vpc in listed(aws.ec2, "describe_vpcs", "Vpcs[]"):
+        yield from ranges_of(vpc)

@@ -19,6 +19,7 @@ from infra.environment import Environment
 from infra.graph import Graph
 from infra.naming import LIVE
 from ops.aws.clients import Aws, listed
+from ops.aws.network import ranges_of
 from ops.aws.ownership import is_of, tags_of
 from ops.aws.quotas import ADDRESSES, CPUS, NETWORKS, QUOTAS, RULES
 from ops.output.report import Check
@@ -249,10 +250,7 @@ def check_ranges(aws: Aws, environment: Environment) -> Check:
     own = IPv4Network(environment.network.cidr)
     others = _of_others(listed(aws.ec2, "describe_vpcs", "Vpcs[]"), environment)
     overlapping = [
-        f"{vpc['VpcId']} has {block['CidrBlock']}"
-        for vpc in others
-        for block in vpc.get("CidrBlockAssociationSet") or [{"CidrBlock": vpc["CidrBlock"]}]
-        if IPv4Network(block["CidrBlock"]).overlaps(own)
+        f"{vpc['VpcId']} has {cidr}" for vpc in others for cidr in ranges_of(vpc) if IPv4Network(cidr).overlaps(own)
     ]
     if overlapping:
         command = f"pulumi config set eps-dos-api:cidr A.B.0.0/16 --stack {environment.name}"
