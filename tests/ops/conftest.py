@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from moto import mock_aws
 
 from ops.lab.entering import place
 from ops.stacks.place import Place
@@ -23,6 +24,16 @@ def small_place(small_lab: LabCopy, monkeypatch: pytest.MonkeyPatch) -> Iterator
     finally:
         os.environ.clear()
         os.environ.update(before)
+
+
+@pytest.fixture
+def moto_account(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """An account that has nothing yet, as moto plays it in this process."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    with mock_aws():
+        yield
 
 
 @pytest.fixture

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
-from moto import mock_aws
 
 from infra.errors import ConfigError
 from ops.backend import made, missing, url
@@ -21,13 +19,9 @@ ALL = ["private", "only its owner's objects", "versioned", "encrypted", "TLS onl
 
 
 @pytest.fixture
-def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Client]:
+def s3(moto_account: None) -> S3Client:
     """S3 as moto plays it."""
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    with mock_aws():
-        yield boto3.client("s3", region_name=REGION)
+    return boto3.client("s3", region_name=REGION)
 
 
 def test_it_is_made_with_everything_and_then_left_alone(s3: S3Client) -> None:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from moto import mock_aws
 
 from infra import access
 from infra.environment import AwsPlan, Environment
@@ -27,16 +25,12 @@ SERVERS = ["ns-1.example.", "NS-2.example"]
 
 
 @pytest.fixture
-def aws(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Aws]:
+def aws(moto_account: None, tmp_path: Path) -> Aws:
     """An account that has nothing yet, as moto plays it."""
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     at = Place(
         folder=tmp_path, checkout=tmp_path, cli=tmp_path, version="", in_lab=False, check_endpoint=lambda one: one
     )
-    with mock_aws():
-        yield Aws(AwsPlan(region="eu-west-2"), at)
+    return Aws(AwsPlan(region="eu-west-2"), at)
 
 
 def verdict(check: Check | None) -> str:

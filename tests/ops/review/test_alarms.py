@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
-from moto import mock_aws
 
 from infra.types import ROLLOUT
 from ops.review.alarms import alarm_warnings
@@ -24,19 +22,15 @@ NEXT = {**DEPLOYED, "release": "1.5.0", "launchTemplateVersion": UNKNOWN_TEXT}
 
 
 @pytest.fixture
-def cloudwatch(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+def cloudwatch(moto_account: None) -> Any:
     """CloudWatch, with the rollout's alarm, ringing."""
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    with mock_aws():
-        client = boto3.client("cloudwatch", region_name="eu-west-2")
-        client.put_metric_alarm(
-            AlarmName="live-unhealthy", Namespace="x", MetricName="y", Period=60, EvaluationPeriods=6, Threshold=1,
-            ComparisonOperator="GreaterThanThreshold", Statistic="Maximum",
-        )  # fmt: skip
-        client.set_alarm_state(AlarmName="live-unhealthy", StateValue="ALARM", StateReason="test")
-        yield client
+    client = boto3.client("cloudwatch", region_name="eu-west-2")
+    client.put_metric_alarm(
+        AlarmName="live-unhealthy", Namespace="x", MetricName="y", Period=60, EvaluationPeriods=6, Threshold=1,
+        ComparisonOperator="GreaterThanThreshold", Statistic="Maximum",
+    )  # fmt: skip
+    client.set_alarm_state(AlarmName="live-unhealthy", StateValue="ALARM", StateReason="test")
+    return client
 
 
 def warnings(old: dict[str, Any] | None, new: dict[str, Any]) -> list[str]:
