@@ -51,6 +51,7 @@ from infra.releases import FOLLOWING_LIVE, Catalogue, Release, resolved
 from infra.settings import (
     KEYS,
     EphemeralSettings,
+    HealthCheckSettings,
     Override,
     PromotionSettings,
     StackSettings,
@@ -75,6 +76,10 @@ UNFINISHED_UPLOAD_DAYS = 7
 """Parts of uploads that nobody finishes are paid for and seen nowhere (Amazon S3 guide, multipart uploads)."""
 DEREGISTRATION_DELAY_SECONDS = 120
 """Connections that are open when a target leaves have this long to end."""
+
+DEFAULT_TIMEOUT_SECONDS = {"TCP": 10, "HTTP": 6, "HTTPS": 10}
+"""Of health checks by their protocol (User Guide for Network Load Balancers, health check settings). AWS refuses one
+that is longer than the interval, its own default too."""
 
 ROLLOUT = RolloutPlan(
     minimum_healthy_percent=100, maximum_healthy_percent=110, instance_warmup_seconds=120, bake_seconds=300
@@ -343,7 +348,7 @@ def _environment(
         clients=clients,
         load_balancer=LoadBalancerPlan(
             deletion_protected=protected,
-            health_check=HealthCheckPlan(**settings.health_check.model_dump()),
+            health_check=_health_check(settings.health_check),
             deregistration_delay_seconds=DEREGISTRATION_DELAY_SECONDS,
         ),
         dns=DnsPlan(name=settings.dns_name, hosted_zone=settings.hosted_zone),
@@ -388,6 +393,11 @@ def _environment(
         # As JSON has it, since it becomes an output: YAML makes times of what looks like one.
         settings=json.loads(json.dumps(config, default=str)),
     )
+
+
+def _health_check(written: HealthCheckSettings) -> HealthCheckPlan:
+    timeout = written.timeout_seconds or min(DEFAULT_TIMEOUT_SECONDS[written.protocol], written.interval_seconds - 1)
+    return HealthCheckPlan(**{**written.model_dump(), "timeout_seconds": timeout})
 
 
 def _alarms_overridden(promotion: PromotionSettings | None, version: str) -> bool:

@@ -106,6 +106,8 @@ class HealthCheckPlan:
     path: str | None
     """None with TCP, which has no path."""
     interval_seconds: int
+    timeout_seconds: int
+    """Under the interval, and explicit: AWS's default isn't always."""
     healthy_threshold: int
     unhealthy_threshold: int
 

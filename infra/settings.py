@@ -260,12 +260,20 @@ class HealthCheckSettings(Settings):
     protocol: Literal["TCP", "HTTP", "HTTPS"]
     path: HealthCheckPath | None = None
     interval_seconds: Annotated[Number, Field(ge=5, le=300)]
+    timeout_seconds: Annotated[Number, Field(ge=2, le=120)] | None = None
+    """None: AWS's default, or a second less than the interval where that is less."""
     healthy_threshold: Annotated[Number, Field(ge=2, le=10)]
     unhealthy_threshold: Annotated[Number, Field(ge=2, le=10)]
 
     @model_validator(mode="after")
     def _path_where_there_is_one(self) -> "HealthCheckSettings":
         _allowed((self.path is None) == (self.protocol == "TCP"), "a path with HTTP and HTTPS, none with TCP")
+        return self
+
+    @model_validator(mode="after")
+    def _timeout_under_the_interval(self) -> "HealthCheckSettings":
+        fits = self.timeout_seconds is None or self.timeout_seconds < self.interval_seconds
+        _allowed(fits, f"a timeoutSeconds under intervalSeconds, {self.interval_seconds}; or none")
         return self
 
 
@@ -414,8 +422,8 @@ class StackSettings(Settings):
     """List of `name`, `recurrence` (cron), `timeZone`, `desired`; only where the minimum is 0, where CPU only ever adds
     instances; with one to 0, one that raises it."""
     health_check: Annotated[HealthCheckSettings, AS_LIVE]
-    """`protocol` (TCP, HTTP, HTTPS), `path` (not with TCP), `intervalSeconds`, `healthyThreshold`,
-    `unhealthyThreshold`."""
+    """`protocol` (TCP, HTTP, HTTPS), `path` (not with TCP), `intervalSeconds`, `timeoutSeconds` (under the interval; by
+    default 10, with HTTP 6, or a second less than the interval), `healthyThreshold`, `unhealthyThreshold`."""
     dataset: Annotated[DatasetSettings, AS_LIVE]
     """`bucket`, and `readers`: environments or role ARNs that may read it; a mirror must be among its original's."""
     operators: Annotated[tuple[RoleReference, ...], Facts(mirror="other people operate it", inherited=False)] = ()

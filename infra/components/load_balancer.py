@@ -76,6 +76,7 @@ class LoadBalancer(pulumi.ComponentResource):
                 port="traffic-port",
                 path=check.path,
                 interval=check.interval_seconds,
+                timeout=check.timeout_seconds,
                 healthy_threshold=check.healthy_threshold,
                 unhealthy_threshold=check.unhealthy_threshold,
             ),

@@ -192,6 +192,7 @@ def _health_check(random: Random) -> dict[str, Any]:
         "protocol": protocol,
         **({} if protocol == "TCP" else {"path": random.choice(("/", "/health", "/live?deep=1"))}),
         "intervalSeconds": random.choice((5, "10", 300)),
+        **random.choice(({}, {"timeoutSeconds": 4}, {"timeoutSeconds": "2"})),
         "healthyThreshold": random.randint(2, 10),
         "unhealthyThreshold": random.randint(2, 10),
     }

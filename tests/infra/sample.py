@@ -48,7 +48,12 @@ def environment(name: str = "live", **changes: Any) -> Environment:
         load_balancer=LoadBalancerPlan(
             deletion_protected=False,
             health_check=HealthCheckPlan(
-                protocol="HTTPS", path="/health", interval_seconds=10, healthy_threshold=3, unhealthy_threshold=3
+                protocol="HTTPS",
+                path="/health",
+                interval_seconds=10,
+                timeout_seconds=9,
+                healthy_threshold=3,
+                unhealthy_threshold=3,
             ),
             deregistration_delay_seconds=120,
         ),

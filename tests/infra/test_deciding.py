@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from infra import types
 from infra.deciding import load_environment
 from infra.environment import AddressPlan, Capacity
 from infra.errors import ConfigError
@@ -60,6 +61,25 @@ def test_a_mirror_has_lives_capacity_times_the_scale(tmp_path: Path) -> None:
 def test_what_live_changes_its_mirror_changes_with_it(tmp_path: Path) -> None:
     folder = project(tmp_path, live={"instanceType": "c7g.2xlarge"})
     assert load_environment("nft", folder).service.instance_type == "c7g.2xlarge"
+
+
+@pytest.mark.parametrize(
+    ("check", "timeout_seconds"),
+    [
+        ({"protocol": "HTTPS", "path": "/health", "intervalSeconds": 30}, 10),
+        ({"protocol": "HTTP", "path": "/health", "intervalSeconds": 30}, 6),
+        ({"protocol": "HTTPS", "path": "/health", "intervalSeconds": 10}, 9),
+        ({"protocol": "TCP", "intervalSeconds": 5}, 4),
+        ({"protocol": "TCP", "intervalSeconds": 30, "timeoutSeconds": 29}, 29),
+    ],
+)
+def test_a_health_checks_timeout_is_explicit_and_under_the_interval(
+    tmp_path: Path, check: dict[str, Any], timeout_seconds: int
+) -> None:
+    thresholds = {"healthyThreshold": 2, "unhealthyThreshold": 2}
+    nft = load_environment("nft", project(tmp_path, live={"healthCheck": check | thresholds}))
+    (targets,) = record(nft).of_type(types.TARGET_GROUP)
+    assert targets.inputs["healthCheck"]["timeout"] == timeout_seconds  # type: ignore[index]  # a map
 
 
 def test_addresses_and_certificates_are_never_inherited(tmp_path: Path) -> None:
@@ -215,6 +235,9 @@ ONE_MISTAKE: list[tuple[str, dict[str, Any], list[str]]] = [
      ["is in us-east-1; allowed: a secret in eu-west-2"]),
     ("live", {"healthCheck": {"protocol": "TCP", "path": "/", "intervalSeconds": 10, "healthyThreshold": 2,
                               "unhealthyThreshold": 2}}, ["allowed: a path with HTTP and HTTPS, none with TCP"]),
+    ("live", {"healthCheck": {"protocol": "TCP", "intervalSeconds": 5, "timeoutSeconds": 5, "healthyThreshold": 2,
+                              "unhealthyThreshold": 2}},
+     ["allowed: a timeoutSeconds under intervalSeconds, 5; or none"]),
     ("dev", {"schedules": [{"name": "a", "recurrence": "0 25 * * *", "timeZone": "Europe/Londn", "desired": 3}]},
      ["schedules[0].recurrence is 0 25 * * *; allowed: five cron fields", "schedules[0].timeZone is Europe/Londn"]),
     ("dev", {"ephemeral": {"createdAt": "2026-11-23T10:00:00Z", "expiresAt": "2026-11-24T10:00:00Z", "owner": "a",

@@ -185,6 +185,30 @@ def test_health_checks_can_be_changed_within_their_ranges(lab: Lab) -> None:
             lab.elbv2.modify_target_group(TargetGroupArn=lab.group_arn, **change)
 
 
+@pytest.mark.parametrize(
+    ("check", "timeout_seconds"),
+    [
+        ({"HealthCheckProtocol": "TCP", "HealthCheckIntervalSeconds": 10}, 10),
+        ({"HealthCheckProtocol": "HTTP", "HealthCheckIntervalSeconds": 6}, 6),
+        ({"HealthCheckIntervalSeconds": 5, "HealthCheckTimeoutSeconds": 4}, 4),
+        ({"HealthCheckProtocol": "HTTPS", "HealthCheckIntervalSeconds": 9}, None),
+        ({"HealthCheckProtocol": "HTTP", "HealthCheckIntervalSeconds": 5}, None),
+        ({"HealthCheckIntervalSeconds": 5}, None),
+        ({"HealthCheckTimeoutSeconds": 31}, None),
+    ],
+)
+def test_a_timeout_that_is_longer_than_the_interval_is_refused_the_default_too(
+    lab: Lab, check: dict[str, Any], timeout_seconds: int | None
+) -> None:
+    settings = {"Name": "other", "Protocol": "TCP", "Port": 443, "VpcId": lab.network.vpc_id, **check}
+    if timeout_seconds is None:
+        with pytest.raises(ClientError, match=r"\(ValidationError\).*Health check timeout"):
+            lab.elbv2.create_target_group(**settings)
+    else:
+        (made,) = lab.elbv2.create_target_group(**settings)["TargetGroups"]
+        assert made["HealthCheckTimeoutSeconds"] == timeout_seconds
+
+
 def test_the_same_group_again_is_no_error_and_another_of_its_name_is(lab: Lab) -> None:
     settings = {"Name": "service", "Protocol": "TCP", "VpcId": lab.network.vpc_id, "TargetType": "instance"}
     again = lab.elbv2.create_target_group(Port=443, **settings)["TargetGroups"][0]["TargetGroupArn"]
