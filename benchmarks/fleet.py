@@ -27,9 +27,9 @@ from botocore.exceptions import BotoCoreError
 from infra import ephemeral
 from infra.deciding import load_environment
 from infra.ephemeral import Lifetime, Wish
+from infra.naming import stack_names
 from infra.reaping import verdict
 from infra.recording import PROJECT, record
-from infra.sources import stack_names
 from infra.times import stamp
 from infra.yamlfile import read_mapping
 from ops.stacks import fleet, store

@@ -4,6 +4,7 @@ A stack's name meets paths, command lines, URNs and the names of load balancers;
 """
 
 import re
+from pathlib import Path
 
 from infra.errors import ConfigError
 
@@ -33,3 +34,9 @@ PERMANENT = ("live", "nft", "int", "dev")
 def stack_file(stack: str) -> str:
     """Return the name of the file with the configuration of `stack`."""
     return f"Pulumi.{stack}.yaml"
+
+
+def stack_names(folder: Path) -> tuple[str, ...]:
+    """Return the stacks that have a file in `folder`, sorted: the permanent ones."""
+    files = folder.glob("Pulumi.*.yaml")
+    return tuple(sorted(file.name.removeprefix("Pulumi.").removesuffix(".yaml") for file in files))

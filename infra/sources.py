@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from infra.errors import ConfigError, Problem
-from infra.naming import stack_file
+from infra.naming import stack_file, stack_names
 from infra.releases import FILE as RELEASES
 from infra.settings import parsed_engine_value
 from infra.suppliers import FILE as SUPPLIERS
@@ -22,12 +22,6 @@ class Sources:
     stacks: Mapping[str, Mapping[str, Any]]
     releases: Mapping[str, Any]
     suppliers: Mapping[str, Any]
-
-
-def stack_names(folder: Path) -> tuple[str, ...]:
-    """Return the stacks that have a file in `folder`, sorted: the permanent ones."""
-    files = folder.glob("Pulumi.*.yaml")
-    return tuple(sorted(file.name.removeprefix("Pulumi.").removesuffix(".yaml") for file in files))
 
 
 def read_sources(stack: str, folder: Path, engine_config: Mapping[str, str] | None) -> tuple[Sources, list[Problem]]:

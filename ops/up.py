@@ -21,6 +21,7 @@ from ops.output.progress import say
 from ops.output.report import as_json, show
 from ops.stacks.engine import NoSuchStackError, PulumiError, StackHandle
 from ops.stacks.locks import Lock
+from ops.stacks.names import StackName
 from ops.stacks.place import Place, project_folder
 from ops.verify.settled import settled
 
@@ -53,7 +54,7 @@ class UpError(ReportedError):
 
 
 def up(
-    stack: Annotated[str, typer.Argument(help="The environment: live, nft, int, dev.", metavar="STACK")],
+    stack: StackName,
     in_lab: InLab = False,
     for_programs: Annotated[bool, typer.Option("--json", help="Print the table as JSON.")] = False,
 ) -> None:

@@ -20,6 +20,7 @@ from infra.naming import check_stack_name
 from ops.lab.entering import InLab, place
 from ops.output.progress import progress, say
 from ops.stacks.engine import StackHandle
+from ops.stacks.names import StackName
 from ops.stacks.place import project_folder
 from ops.stacks.stackfile import StackFile
 
@@ -70,7 +71,7 @@ def _group() -> None:
 
 @app.command()
 def publish(
-    stack: Annotated[str, typer.Argument(help="The environment: live, nft, int, dev.", metavar="STACK")],
+    stack: StackName,
     in_lab: InLab = False,
     for_programs: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:

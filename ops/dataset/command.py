@@ -21,6 +21,7 @@ from ops.dataset.record import records
 from ops.dataset.sources import checked, explained
 from ops.lab.entering import InLab, environment_of, place
 from ops.output.progress import progress
+from ops.stacks.names import complete_stack
 from ops.stacks.place import project_folder
 
 app = typer.Typer(
@@ -30,7 +31,12 @@ app = typer.Typer(
 )
 
 ForPrograms = Annotated[bool, typer.Option("--json", help="For programs.")]
-Stack = Annotated[str, typer.Argument(help="The environment: int, dev, or one made for a test.", metavar="STACK")]
+Stack = Annotated[
+    str,
+    typer.Argument(
+        help="The environment: int, dev, or one made for a test.", metavar="STACK", autocompletion=complete_stack
+    ),
+]
 
 
 @app.command("load")

@@ -14,8 +14,7 @@ import typer
 
 from infra.deciding import load_environment
 from infra.errors import ConfigError
-from infra.naming import PERMANENT
-from infra.sources import stack_names
+from infra.naming import PERMANENT, stack_names
 from ops.drift import findings
 from ops.drift.issue import compose
 from ops.stacks.place import project_folder

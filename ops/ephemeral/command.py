@@ -21,9 +21,8 @@ from infra import ephemeral
 from infra.deciding import aws_plan
 from infra.ephemeral import Lifetime, Wish
 from infra.errors import ConfigError
-from infra.naming import check_stack_name
+from infra.naming import check_stack_name, stack_names
 from infra.reaping import StackFacts, ephemeral_of, held, objection, settings_of
-from infra.sources import stack_names
 from infra.times import stamp
 from ops.aws.clients import Aws
 from ops.ephemeral import making, reap
@@ -35,6 +34,7 @@ from ops.lab.entering import InLab, place
 from ops.output.progress import progress, say
 from ops.output.report import Report, as_json, show
 from ops.stacks import fleet
+from ops.stacks.names import complete_stack
 from ops.stacks.place import Place, project_folder
 from ops.stacks.workfolder import work_folder
 
@@ -53,7 +53,12 @@ ForPrograms = Annotated[bool, typer.Option("--json", help="For programs.")]
 @app.command()
 def create(
     name: Name,
-    like: Annotated[str, typer.Option(help="The permanent environment whose settings it gets.", metavar="STACK")],
+    like: Annotated[
+        str,
+        typer.Option(
+            help="The permanent environment whose settings it gets.", metavar="STACK", autocompletion=complete_stack
+        ),
+    ],
     ttl: Annotated[str | None, typer.Option(help="How long it lives: 90m, 72h, 1d12h. [default: 72h]")] = None,
     until: Annotated[str | None, typer.Option(help="Until when it lives: 2026-12-01T18:00Z.", metavar="TIME")] = None,
     starts: Annotated[

@@ -20,9 +20,8 @@ from infra import ephemeral
 from infra.deciding import aws_plan
 from infra.environment import AwsPlan
 from infra.ephemeral import Limits
-from infra.naming import PERMANENT
+from infra.naming import PERMANENT, stack_names
 from infra.reaping import StackFacts, Verdict, objection, settings_of, verdict
-from infra.sources import stack_names
 from infra.times import in_words, stamp
 from ops.aws.clients import Aws
 from ops.ephemeral.ending import destroy

@@ -22,6 +22,7 @@ from ops.aws.clients import Aws
 from ops.aws.compute import read_scaling_groups
 from ops.lab.entering import environment_of, here, place
 from ops.output.progress import say
+from ops.stacks.names import ReleaseName, complete_stack
 
 app = typer.Typer(
     help="AWS on this machine: start it, use plain Pulumi in it, stop it. Nothing of it reaches a real account.",
@@ -134,7 +135,7 @@ def pulumi(
 
 @fault.command()
 def unhealthy(
-    release: Annotated[str, typer.Argument(help=f"A version of {CATALOGUE}.")],
+    release: ReleaseName,
 ) -> None:
     """Let instances of RELEASE fail their health checks from now on, and those of no other release.
 
@@ -152,7 +153,7 @@ def unhealthy(
 
 @fault.command()
 def load(
-    stack: Annotated[str, typer.Argument(help="Whose instances get work.")],
+    stack: Annotated[str, typer.Argument(help="Whose instances get work.", autocompletion=complete_stack)],
     instances: Annotated[float, typer.Argument(min=0, help="How many of them the work keeps busy: 4.5. 0: none.")],
 ) -> None:
     """Give STACK's instances as much work as keeps INSTANCES of them busy, shared by those in service, from now on.

@@ -15,7 +15,7 @@ import typer
 from infra import access
 from infra.deciding import load_environment
 from infra.environment import Environment
-from infra.sources import stack_names
+from infra.naming import stack_names
 from lab import foreground
 from lab.control import require_loopback
 from lab.engine.setup import ensure

@@ -25,11 +25,14 @@ from ops.lab.entering import InLab, environment_of, place
 from ops.mirror.actual import Side, compared, decided, look, state_of
 from ops.mirror.comparison import Comparison, Level, NotChecked, as_json, as_text, not_deployed
 from ops.output.progress import progress, say
+from ops.stacks.names import complete_stack
 from ops.stacks.place import Place, project_folder
 
 
 def mirror(
-    stack: Annotated[str, typer.Argument(help="The mirror, such as nft.", metavar="STACK")],
+    stack: Annotated[
+        str, typer.Argument(help="The mirror, such as nft.", metavar="STACK", autocompletion=complete_stack)
+    ],
     level: Annotated[
         Level | None, typer.Option(help="Only this level; else all, as far as both stacks were brought up.")
     ] = None,

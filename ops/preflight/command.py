@@ -34,6 +34,7 @@ from ops.preflight import account
 from ops.preflight.account import lacking, ok
 from ops.preflight.dns import name_servers
 from ops.stacks.engine import PulumiError, StackHandle, backend_url
+from ops.stacks.names import StackName
 from ops.stacks.place import Place, project_folder
 
 KEPT_SECRET = ("awskms", "azurekeyvault", "gcpkms", "hashivault")
@@ -44,7 +45,7 @@ KEY = "alias/eps-dos-api-states"
 
 
 def preflight(
-    stack: Annotated[str, typer.Argument(help="The environment: live, nft, int, dev.", metavar="STACK")],
+    stack: StackName,
     in_lab: InLab = False,
     policy: Annotated[
         bool, typer.Option("--policy", help="Print the IAM policy that the deploying role needs, and nothing else.")

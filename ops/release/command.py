@@ -16,13 +16,14 @@ import typer
 from infra.errors import ConfigError, Problem
 from infra.naming import check_stack_name
 from infra.promotion import Exemption, Gate, Pipeline, gates, moved, promoted
-from infra.releases import FILE, LIVE
+from infra.releases import LIVE
 from infra.settings import Override
 from ops.lab.entering import InLab, place, run_up
 from ops.output.progress import progress, say
 from ops.output.report import Check, Report, as_json, show
 from ops.release.pipeline import evidence, look
 from ops.release.promotion import write
+from ops.stacks.names import ReleaseName, StackName, complete_stack
 
 app = typer.Typer(
     help="Releases: whether one may travel on, and the edit that lets it.",
@@ -31,11 +32,10 @@ app = typer.Typer(
 )
 
 Json = Annotated[bool, typer.Option("--json", help="For programs.")]
-Stack = Annotated[str, typer.Argument(help="The environment: live, nft, int, dev.", metavar="STACK")]
 
 
 @app.command()
-def check(stack: Stack, in_lab: InLab = False, for_programs: Json = False) -> None:
+def check(stack: StackName, in_lab: InLab = False, for_programs: Json = False) -> None:
     """Ask every gate between STACK and the release that its file says. Exits 1 if one is closed.
 
     Example: eps-dos release check live
@@ -54,8 +54,11 @@ def check(stack: Stack, in_lab: InLab = False, for_programs: Json = False) -> No
 
 @app.command()
 def promote(
-    version: Annotated[str, typer.Argument(help=f"A version of {FILE}.")],
-    to: Annotated[str, typer.Option("--to", help="The environment that is to run it.", metavar="STACK")],
+    version: ReleaseName,
+    to: Annotated[
+        str,
+        typer.Option("--to", help="The environment that is to run it.", metavar="STACK", autocompletion=complete_stack),
+    ],
     in_lab: InLab = False,
     rollback: Annotated[
         bool, typer.Option("--rollback", help="Let an earlier release take a later one's place.")
@@ -106,7 +109,7 @@ def promote(
 
 @app.command(hidden=True)
 def apply(
-    stack: Stack,
+    stack: StackName,
     plan: Annotated[
         Path, typer.Option("--plan", help="As kept by: eps-dos review STACK --save-plan FOLDER.", metavar="FILE")
     ],

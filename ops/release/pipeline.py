@@ -12,11 +12,10 @@ from pathlib import Path
 from infra.deciding import load_environment
 from infra.environment import Environment
 from infra.errors import ConfigError
-from infra.naming import check_stack_name
+from infra.naming import check_stack_name, stack_names
 from infra.promotion import Exemption, Observed, Pipeline, Run, Stage, runs
 from infra.releases import FILE, LIVE, Catalogue
 from infra.settings import NAMESPACE, PromotionSettings
-from infra.sources import stack_names
 from infra.types import ROLLOUT
 from infra.values import sequence
 from infra.yamlfile import read_mapping

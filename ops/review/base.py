@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from infra.errors import ConfigError
-from infra.sources import stack_names
+from infra.naming import stack_names
 from ops.lab import entering
 from ops.output.progress import progress
 from ops.stacks.engine import StackHandle

@@ -21,9 +21,8 @@ from typing import Annotated
 import typer
 
 from infra.errors import ConfigError
-from infra.naming import LIVE, check_stack_name
+from infra.naming import LIVE, check_stack_name, stack_names
 from infra.reach import network_of
-from infra.sources import stack_names
 from infra.state import ArmedStateError
 from infra.suppliers import FILE as SUPPLIERS
 from infra.suppliers import Supplier, SupplierList, admitted
@@ -44,6 +43,7 @@ from ops.review.model import Review, Source, StackReview
 from ops.review.plan import read_plan
 from ops.review.text import as_text, show
 from ops.stacks.engine import NoSuchStackError, PulumiError, StackHandle
+from ops.stacks.names import complete_stack
 from ops.stacks.place import Place, project_folder
 from ops.stacks.stackfile import StackFile
 
@@ -62,7 +62,10 @@ class Format(StrEnum):
 
 def review(
     stacks: Annotated[
-        list[str] | None, typer.Argument(metavar="[STACK]...", help="Which stacks; by default all that have a file.")
+        list[str] | None,
+        typer.Argument(
+            metavar="[STACK]...", help="Which stacks; by default all that have a file.", autocompletion=complete_stack
+        ),
     ] = None,
     in_lab: InLab = False,
     base: Annotated[

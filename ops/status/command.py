@@ -19,8 +19,8 @@ from rich.console import Console
 from rich.table import Table
 
 from infra.ephemeral import limits_of
+from infra.naming import stack_names
 from infra.promotion import Pipeline, follows
-from infra.sources import stack_names
 from ops.ephemeral.listing import for_tests, shown
 from ops.lab.entering import InLab
 from ops.output.progress import progress

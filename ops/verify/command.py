@@ -32,6 +32,7 @@ from ops.mirror.comparison import as_text as changes_as_text
 from ops.output.progress import progress, say
 from ops.output.report import Check, Report, as_json, show
 from ops.stacks.engine import StackHandle
+from ops.stacks.names import StackName
 from ops.stacks.place import Place, project_folder
 from ops.verify import promises
 from ops.verify.client import from_client
@@ -41,7 +42,7 @@ from ops.verify.rights import check_dataset_policy, check_firewall, check_servic
 
 
 def verify(
-    stack: Annotated[str, typer.Argument(help="The environment: live, nft, int, dev.", metavar="STACK")],
+    stack: StackName,
     in_lab: InLab = False,
     from_client: Annotated[
         bool, typer.Option("--from-client", help="Also connect to it from here, as a client would.")

@@ -14,9 +14,9 @@ from infra.environment import AddressPlan, Capacity
 from infra.errors import ConfigError
 from infra.graph import compare
 from infra.mirroring import differences
+from infra.naming import stack_names
 from infra.recording import record
 from infra.rules import violations
-from infra.sources import stack_names
 from infra.yamlfile import read_mapping
 from tests.infra.stackfiles import CHECKOUT, GONE, NAMES, project, set_keys, suppliers
 

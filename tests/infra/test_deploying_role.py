@@ -17,8 +17,8 @@ from infra.deploying_role import ACTIONS, EMPTYING, LEFTOVERS, LONGEST_POLICY, R
 from infra.environment import Environment
 from infra.errors import ConfigError
 from infra.graph import Graph, Resource
+from infra.naming import stack_names
 from infra.recording import record
-from infra.sources import stack_names
 from infra.types import ROLE
 from lab.emulator.policy_evaluation import Decision, Request, evaluate_identity, statements_of
 from tests.infra.sample import environment

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,6 +25,7 @@ from ops import cli
 from ops.errors import RefusalError, explained
 from ops.stacks.engine import NoSuchStackError, PulumiError
 from ops.up import UpError
+from tests.infra.stackfiles import project
 from tests.labs import EPS_DOS, LabCopy
 
 
@@ -65,6 +67,143 @@ def test_an_unknown_command_gets_the_nearest(capsys: pytest.CaptureFixture[str])
     assert "No such command 'statsu'. Did you mean 'status'" in capsys.readouterr().err
 
 
+@pytest.fixture
+def in_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project of files alone, which this process is in."""
+    monkeypatch.chdir(project(tmp_path))
+    return tmp_path
+
+
+def test_alone_it_shows_the_stacks_by_their_files_and_the_next_step(
+    in_project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.run([]) == 0
+    printed, said = capsys.readouterr()
+    assert said == ""
+    assert printed.startswith("Usage: eps-dos")
+    *_, live, nft, _int, dev, _, following, lab = printed.splitlines()
+    assert live.split() == ["live", "dos.eps.digital.nhs.uk", "1.4.0", "none", "published"]
+    assert nft.split() == ["nft", "dos-NFT.eps.digital.nhs.uk", "1.4.0", "none", "published"]
+    assert dev.split()[2] == "1.3.0"
+    assert following.startswith("Next: eps-dos preflight live ")
+    assert lab.split()[:4] == ["eps-dos", "up", "nft", "--lab"]
+
+
+def test_alone_it_goes_on_with_what_has_no_addresses_yet_and_with_what_the_lab_has(
+    in_project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = in_project / "Pulumi.live.yaml"
+    published = "  eps-dos-api:virtualIps: {eu-west-2a: 192.0.2.1, eu-west-2b: 192.0.2.2, eu-west-2c: 192.0.2.3}\n"
+    file.write_text(file.read_text() + published)
+    state = in_project / ".lab/backend/.pulumi/stacks/eps-dos-api/dev.json"
+    state.parent.mkdir(parents=True)
+    state.touch()
+    assert cli.run([]) == 0
+    *_, following, lab = capsys.readouterr().out.splitlines()
+    assert following.startswith("Next: eps-dos preflight nft ")
+    assert lab.split() == ["eps-dos", "status", "--lab", "where", "dev", "stand", "on", "this", "machine"]
+
+
+def test_alone_it_says_what_is_wrong_with_a_file_or_that_there_is_none(
+    in_project: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    (in_project / "Pulumi.dev.yaml").write_text("config: {aws:region: eu-west-2}\n")
+    assert cli.run([]) == 0
+    printed = capsys.readouterr().out
+    assert "  dev   its file can't be used\n" in printed
+    assert "Next: mend what is wrong.\nPulumi.dev.yaml: eps-dos-api:" in printed
+    monkeypatch.chdir(tmp_path_factory.mktemp("nowhere"))
+    assert cli.run([]) == 0
+    assert "there is no Pulumi.yaml here or in a folder above" in capsys.readouterr().out
+
+
+def completed(typed: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> list[str]:
+    """Return what bash is offered for the last word of what is `typed`, as its script asks."""
+    words = typed.split(" ")
+    monkeypatch.setenv("_EPS_DOS_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", "\n".join(words))
+    monkeypatch.setenv("COMP_CWORD", str(len(words) - 1))
+    with pytest.raises(SystemExit) as ended:
+        cli.run([])
+    assert not ended.value.code
+    return capsys.readouterr().out.split()
+
+
+STACKS, VERSIONS = ["dev", "int", "live", "nft"], ["1.5.0", "1.4.0", "1.3.0"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "words"),
+    [
+        ("eps-dos ve", ["verify"]),
+        ("eps-dos dr", []),
+        ("eps-dos up ", STACKS),
+        ("eps-dos up n", ["nft"]),
+        ("eps-dos up nft ", []),
+        ("eps-dos review live ", STACKS),
+        ("eps-dos release ", ["check", "promote", "apply"]),
+        ("eps-dos release promote ", VERSIONS),
+        ("eps-dos release promote 1.5.0 --to ", STACKS),
+        ("eps-dos ephemeral create pr-7 --like i", ["int"]),
+        ("eps-dos lab fault unhealthy 1.4", ["1.4.0"]),
+        ("eps-dos up --l", ["--lab"]),
+        ("eps-dos --in", ["--install-completion"]),
+    ],
+)
+def test_a_shell_completes_commands_stacks_and_releases(
+    typed: str, words: list[str], in_project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert completed(typed, monkeypatch, capsys) == words
+
+
+@pytest.mark.parametrize("catalogue", ["", "releases: [1]", "releases: {", None])
+def test_completion_says_nothing_where_there_is_nothing(
+    catalogue: str | None, in_project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = in_project / "releases.yaml"
+    file.unlink()
+    if catalogue is not None:
+        file.write_text(catalogue)
+    assert completed("eps-dos release promote ", monkeypatch, capsys) == []
+
+
+def test_what_the_tables_say_of_words_is_what_the_commands_take(
+    in_project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Once by the tables, once by the commands themselves, which an option makes it load."""
+    every: Any = typer.main.get_command(cli.app)
+    seen = 0
+    for path, command in commands(every):
+        if path[0] in cli.FOR_WORKFLOWS or path == ("lab", "pulumi"):
+            continue
+        typed = " ".join(("eps-dos", *path))
+        by_tables = completed(f"{typed} ", monkeypatch, capsys)
+        if hasattr(command, "commands"):
+            assert sorted(by_tables) == sorted(command.commands), path
+        else:
+            flag = next((option for option in ("--json", "--lab", "--check") if f"{option}" in options(command)), "")
+            assert by_tables == completed(f"{typed} {flag} ".replace("  ", " "), monkeypatch, capsys), path
+            seen += bool(by_tables)
+    assert seen > 10
+
+
+def options(command: Any) -> set[str]:
+    return {option for parameter in command.params for option in parameter.opts}
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_each_shell_gets_a_script_that_asks_for_words(shell: str, tmp_path: Path) -> None:
+    # Typer's own tests switch its look for the parent process off so, and the option then takes the shell's name.
+    environment = {**os.environ, "HOME": str(tmp_path), "_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}
+    done = subprocess.run(
+        [EPS_DOS, "--install-completion", shell], env=environment, capture_output=True, text=True, check=True
+    )
+    assert f"{shell} completion installed in {tmp_path}" in done.stdout
+    written = "".join(file.read_text() for file in tmp_path.rglob("*") if file.is_file())
+    assert f"_EPS_DOS_COMPLETE=complete_{shell}" in written
+
+
 @pytest.mark.parametrize("arguments", [["up"], ["up", "a", "b"], ["lab", "start", "--port", "x"], ["up", "--no-such"]])
 def test_wrong_use_exits_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(arguments) == 2
@@ -78,6 +217,16 @@ def test_help_goes_to_stdout(arguments: list[str], capsys: pytest.CaptureFixture
 
 
 HEAVY = {"boto3", "botocore", "grpc", "jinja2", "pulumi", "pulumi_aws"}
+
+
+def test_completing_a_word_loads_no_command(in_project: Path) -> None:
+    program = "import sys; from ops import cli\ntry: cli.run([])\nfinally: print(*sys.modules, file=sys.stderr)"
+    environment = {"_EPS_DOS_COMPLETE": "complete_bash", "COMP_WORDS": "eps-dos\nmirror\n", "COMP_CWORD": "2"}
+    done = subprocess.run(
+        [sys.executable, "-c", program], env={**os.environ, **environment}, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == STACKS
+    assert set(done.stderr.split()) & {*HEAVY, "infra.deciding", "ops.mirror.command"} == set()
 
 
 def test_help_fits_a_screen_and_loads_no_command() -> None:

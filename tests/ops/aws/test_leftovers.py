@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from infra.deciding import load_environment
 from infra.deploying_role import policy
 from infra.errors import ConfigError
+from infra.naming import stack_names
 from infra.recording import record
-from infra.sources import stack_names
 from ops.aws import leftovers
 from ops.aws.clients import Aws
 from ops.aws.leftovers import Leftover, find, remove
