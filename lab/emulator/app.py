@@ -2,7 +2,7 @@
 
 Around it: one request at a time, so that no backend is seen half changed; time that moves on before each request; a
 count of calls; faults on purpose; and errors as AWS words them wherever moto would answer with HTML or a traceback.
-Left out: authentication. Whoever reaches loopback is the account 123456789012.
+Left out: authentication. Whatever program of this machine asks is the account 123456789012; no web page is (`door`).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from flask import Flask
 from moto.backends import SERVICE_NAMES
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 
-from lab.emulator import clock, control, extensions, faults
+from lab.emulator import clock, control, door, extensions, faults
 from lab.emulator.account import Account
 from lab.emulator.operations import Answer, Operation, error_answer, operation_of
 
@@ -38,18 +38,29 @@ class RequestHandler(MotoRequestHandler):
         """Write nothing."""
 
 
+class Services(DomainDispatcherApplication):
+    """moto's services, without its own pages: who asks for /moto-api/reset or instance metadata asks S3, as in AWS."""
+
+    def get_backend_for_host(self, host: str | None) -> object:
+        """Return the service that has the host `host`, None if none has."""
+        return None if host in {"moto_api", "instance_metadata"} else super().get_backend_for_host(host)
+
+
 class Emulator:
     """The WSGI application."""
 
     def __init__(self) -> None:
         extensions.install_all()
         self.account = Account()
-        self._moto = DomainDispatcherApplication(_create_service_app)
+        self._moto = Services(_create_service_app)
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request (WSGI)."""
         body = _take_body(environ)
-        if environ.get("PATH_INFO", "").startswith(control.PREFIX):
+        is_control = environ.get("PATH_INFO", "").startswith(control.PREFIX)
+        if reason := door.reason_to_refuse(environ):
+            answer = control.refusal(reason) if is_control else _denied(environ, body, reason)
+        elif is_control:
             with self.account.lock:
                 answer = control.answer(self.account, environ, body)
         else:
@@ -140,6 +151,11 @@ def _is_no_aws_answer(operation: Operation, answer: Answer) -> bool:
 def _not_implemented(operation: Operation, environ: dict[str, Any]) -> Answer:
     message = f"The lab's emulator does not implement the action {operation.action} of the service {operation.service}."
     return error_answer(operation, environ, "NotImplemented", message, HTTPStatus.NOT_IMPLEMENTED)
+
+
+def _denied(environ: dict[str, Any], body: bytes, reason: str) -> Answer:
+    message = f"The lab's emulator answers programs of this machine alone: {reason}."
+    return error_answer(operation_of(environ, body), environ, "AccessDenied", message, HTTPStatus.FORBIDDEN)
 
 
 def _throttled(operation: Operation, environ: dict[str, Any]) -> Answer:
