@@ -10,11 +10,24 @@ from infra.errors import ConfigError
 
 LONGEST_STACK_NAME = 20
 """Load balancers and target groups hold 32 characters (ELB API): this, `-lb` or `-tg`, and what Pulumi adds, 8."""
+NO_BALANCER_BEGINS = "internal-"
+"""What AWS keeps for names that it makes itself (ELB API, CreateLoadBalancer: "must not begin with")."""
+NO_SECURITY_GROUP_BEGINS = "sg-"
+"""What ids of security groups begin with (EC2 API, CreateSecurityGroup: "cannot start with")."""
 _STACK_NAME = re.compile(rf"[a-z][a-z0-9-]{{0,{LONGEST_STACK_NAME - 1}}}")
 
 
 def check_stack_name(name: str) -> str:
     """Return `name` if a stack may have it. Raises ConfigError."""
+    # Names of balancers and security groups are made of the stack's and a word after it.
+    reserved = (NO_BALANCER_BEGINS, NO_SECURITY_GROUP_BEGINS)
+    if f"{name}-".startswith(reserved):
+        raise ConfigError.of(
+            "stack name",
+            f"is {name!r}; AWS refuses names of load balancers and of security groups that begin with "
+            f"{' and '.join(reserved)}",
+            "choose a name that begins otherwise",
+        )
     if _STACK_NAME.fullmatch(name) and not name.endswith("-"):
         return name
     shown = name if len(name) <= 2 * LONGEST_STACK_NAME else f"{name[: 2 * LONGEST_STACK_NAME]}..."

@@ -5,6 +5,8 @@ as a preview has them, so that what would break one never comes to be. Left out:
 environments (`graph.compare`), and what only AWS can tell (quotas, whether an image exists).
 """
 
+import json
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -12,7 +14,7 @@ from fnmatch import fnmatchcase
 from infra import types
 from infra.environment import PORT
 from infra.graph import UNKNOWN, Graph, Resource, Value, json_document, policy_statements
-from infra.naming import LIVE, PERMANENT
+from infra.naming import LIVE, NO_BALANCER_BEGINS, NO_SECURITY_GROUP_BEGINS, PERMANENT
 from infra.settings import NAMESPACE
 from infra.tags import EXPIRY_TAG, REQUIRED_TAGS
 from infra.values import mapping, objects
@@ -249,6 +251,66 @@ def _names_fit(graph: Graph) -> Iterator[Finding]:
             yield resource, f"would have a name of {length} characters; AWS takes {limit}"
 
 
+NO_NAME_BEGINS: Mapping[str, tuple[str, ...]] = {
+    types.LOAD_BALANCER: (NO_BALANCER_BEGINS,),
+    types.SECURITY_GROUP: (NO_SECURITY_GROUP_BEGINS,),
+    types.PREFIX_LIST: ("com.amazonaws",),
+    types.BUCKET: ("xn--", "sthree-", "amzn-s3-demo-"),
+}
+
+
+def _names_begin_as_they_may(graph: Graph) -> Iterator[Finding]:
+    for resource in graph:
+        if resource.type in NO_NAME_BEGINS:
+            given = resource.inputs.get(NAME_LIMITS[resource.type][0])
+            name = given if isinstance(given, str) else resource.name
+            if beginning := next((part for part in NO_NAME_BEGINS[resource.type] if name.startswith(part)), None):
+                yield resource, f"would have a name that begins with {beginning!r}, which AWS keeps for itself"
+
+
+POLICY_LIMITS: Mapping[str, tuple[str, int]] = {
+    # type: the property that holds the document, and how long it may be without white space
+    types.BUCKET_POLICY: ("policy", 20_480),
+    types.IAM_POLICY: ("policy", 6_144),
+    types.ROLE: ("assumeRolePolicy", 2_048),
+}
+ROLE_POLICIES_LIMIT = 10_240
+"""Characters that all inline policies of a role may have together, without white space."""
+WHAT_MAKES_A_POLICY_SHORTER: Mapping[str, str] = {
+    types.BUCKET_POLICY: "; suppliers with an account of their own (awsAccount) and operators are what it is long by",
+}
+
+
+def _policies_fit(graph: Graph) -> Iterator[Finding]:
+    for resource in graph:
+        if resource.type in POLICY_LIMITS:
+            property_name, limit = POLICY_LIMITS[resource.type]
+            length = _document_length(resource.inputs.get(property_name))
+            if length > limit:
+                why = WHAT_MAKES_A_POLICY_SHORTER.get(resource.type, "")
+                yield resource, f"has {property_name} of {length:,} characters; AWS takes {limit:,}{why}"
+
+
+def _role_policies_fit(graph: Graph) -> Iterator[Finding]:
+    by_role: dict[Value, list[Resource]] = defaultdict(list)
+    for policy in graph.of_type(types.ROLE_POLICY):
+        by_role[policy.inputs.get("role")].append(policy)
+    by_role.pop(UNKNOWN, None)
+    for policies in by_role.values():
+        length = sum(_document_length(policy.inputs.get("policy")) for policy in policies)
+        if length > ROLE_POLICIES_LIMIT:
+            message = f"is {length:,} characters long, with the others of its role; AWS takes {ROLE_POLICIES_LIMIT:,}"
+            yield from ((policy, message) for policy in policies)
+
+
+def _document_length(document: Value) -> int:
+    """Return how long a policy is to AWS: in UTF-8, without white space between its parts; 0 if it isn't known yet."""
+    parsed = json_document(document) if isinstance(document, str) else document
+    if not isinstance(parsed, Mapping):
+        return 0
+    return len(json.dumps(parsed, separators=(",", ":"), ensure_ascii=False).encode())
+
+
 def _scaling_keeps_to_the_schedule(graph: Graph) -> Iterator[Finding]:
     empty = {group.urn for group in graph.of_type(types.SCALING_GROUP) if group.inputs.get("minSize") == 0}
     for policy in graph.of_type(types.SCALING_POLICY):
@@ -355,6 +417,26 @@ RULES: tuple[Rule, ...] = (
         source="ELB API: CreateLoadBalancer, CreateTargetGroup; IAM quotas; S3 bucket naming; EC2 and CloudWatch APIs",
         findings=_names_fit,
         alone=True,
+    ),
+    Rule(
+        name="names-begin-as-they-may",
+        description="No name begins as AWS's own do.",
+        source="ELB API: CreateLoadBalancer; EC2 API: CreateSecurityGroup, CreateManagedPrefixList; S3 bucket naming",
+        findings=_names_begin_as_they_may,
+        alone=True,
+    ),
+    Rule(
+        name="policies-fit",
+        description="Policies of buckets and roles are within AWS's limits.",
+        source="Amazon S3 guide: bucket policies, 20 KB; IAM guide: IAM and AWS STS quotas (trust, managed)",
+        findings=_policies_fit,
+        alone=True,
+    ),
+    Rule(
+        name="role-policies-fit",
+        description="What the policies of a role have together is within AWS's limit.",
+        source="IAM guide: IAM and AWS STS quotas (10,240 characters of inline policies for each role)",
+        findings=_role_policies_fit,
     ),
     Rule(
         name="scaling-keeps-to-the-schedule",

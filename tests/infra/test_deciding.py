@@ -284,7 +284,25 @@ def test_live_plus_one_with_nothing_newer_is_told(tmp_path: Path) -> None:
     assert "is live+1, and releases.yaml has none after Live's 1.5.0" in refused(folder, "nft")
 
 
-@pytest.mark.parametrize("name", ["../x", "-y", "", "Live", "a b", "ünit", "x" * 200, "a" * 21, "nft-", "1a"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../x",
+        "-y",
+        "",
+        "Live",
+        "a b",
+        "ünit",
+        "x" * 200,
+        "a" * 21,
+        "nft-",
+        "1a",
+        "internal",
+        "internal-x",
+        "sg",
+        "sg-1",
+    ],
+)
 def test_a_stack_name_that_paths_or_aws_would_not_take_is_refused_first(tmp_path: Path, name: str) -> None:
     page = refused(tmp_path, name)
     assert page.startswith("stack name is ")

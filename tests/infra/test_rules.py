@@ -2,12 +2,14 @@
 
 import importlib
 import inspect
+import json
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from infra import rules
+from infra.environment import SupplierArea
 from infra.graph import UNKNOWN, Graph, Resource, policy_statements
 from infra.recording import record
 from infra.types import (
@@ -19,8 +21,11 @@ from infra.types import (
     LAUNCH_TEMPLATE,
     LOAD_BALANCER,
     METRIC_ALARM,
+    PREFIX_LIST,
     ROLE,
+    ROLE_POLICY,
     SCALING_GROUP,
+    SECURITY_GROUP,
 )
 from tests.infra.sample import environment
 
@@ -56,6 +61,12 @@ def test_the_program_breaks_none(recorded: Graph) -> None:
     assert rules.violations(recorded) == ()
 
 
+def document_of(length: int) -> str:
+    """Return a policy of so many characters to AWS, written with white space, which doesn't count."""
+    empty = {"Id": "", "Statement": []}
+    return json.dumps({**empty, "Id": "x" * (length - len(json.dumps(empty, separators=(",", ":"))))}, indent=4)
+
+
 ONE_FAULT: list[tuple[str, str, str, dict[str, Any], str]] = [
     ("tagged", "aws:ec2/vpc:Vpc", "live-vpc", {"tags": {}}, "lacks the tags CostCentre"),
     ("tagged", SCALING_GROUP, "live-service", {"tags": []}, "lacks the tags CostCentre"),
@@ -86,6 +97,13 @@ ONE_FAULT: list[tuple[str, str, str, dict[str, Any], str]] = [
      "may be spoken to without TLS"),
     ("imds-v2", LAUNCH_TEMPLATE, "live-service", {"metadataOptions": {"httpTokens": "optional"}}, "without a token"),
     ("names-fit", "aws:lb/loadBalancer:LoadBalancer", "live-lb", {"name": "x" * 33}, "33 characters; AWS takes 32"),
+    ("names-begin-as-they-may", LOAD_BALANCER, "live-lb", {"name": "internal-live"}, "begins with 'internal-'"),
+    ("names-begin-as-they-may", SECURITY_GROUP, "live-service", {"name": "sg-live"}, "begins with 'sg-'"),
+    ("names-begin-as-they-may", PREFIX_LIST, "live-clients", {"name": "com.amazonaws.live"}, "'com.amazonaws'"),
+    ("policies-fit", ROLE, "live-service", {"assumeRolePolicy": document_of(2_049)},
+     "has assumeRolePolicy of 2,049 characters; AWS takes 2,048"),
+    ("role-policies-fit", ROLE_POLICY, "live-service", {"policy": document_of(10_241)},
+     "is 10,241 characters long, with the others of its role; AWS takes 10,240"),
     ("scaling-keeps-to-the-schedule", SCALING_GROUP, "live-service", {"minSize": 0}, "scales in below what a schedule"),
     ("slow-starts-ring-nothing", METRIC_ALARM, "live-unhealthy-hosts", {"evaluationPeriods": 5},
      "rings after 300 s, and instances may take 300 s"),
@@ -138,6 +156,29 @@ def test_a_made_up_name_is_measured_with_what_pulumi_adds(recorded: Graph) -> No
         outputs={},
     )
     assert "33 characters" in broken_rules(Graph.of("live", [long]))["names-fit"]
+
+
+@pytest.mark.parametrize(("suppliers", "broken"), [(30, []), (40, ["policies-fit"])])
+def test_a_bucket_policy_holds_so_many_suppliers(suppliers: int, broken: list[str]) -> None:
+    areas = tuple(
+        SupplierArea(supplier=f"{number}", prefix=f"suppliers/supplier-{number:02}/", account_id=f"{number:012}")
+        for number in range(suppliers)
+    )
+    live = environment()
+    graph = record(replace(live, dataset=replace(live.dataset, supplier_areas=areas)))
+    assert list(broken_rules(graph)) == broken
+
+
+def test_policies_of_a_role_count_together(recorded: Graph) -> None:
+    def policy(name: str, role: Any, length: int) -> Resource:
+        urn = f"urn:pulumi:live::eps-dos-api::{ROLE_POLICY}::{name}"
+        return Resource(urn=urn, type=ROLE_POLICY, inputs={"role": role, "policy": document_of(length)}, outputs={})
+
+    fitting = [policy("a", "one", 5_000), policy("b", "one", 5_240), policy("c", "two", 5_000)]
+    assert broken_rules(Graph.of("live", fitting)) == {}
+    assert broken_rules(Graph.of("live", [policy("a", UNKNOWN, 5_000), policy("b", UNKNOWN, 5_241)])) == {}
+    over = rules.violations(Graph.of("live", [*fitting, policy("d", "one", 50)]))
+    assert [violation.urn.rsplit("::", 1)[-1] for violation in over] == ["a", "b", "d"]
 
 
 def test_every_rule_has_a_case_that_breaks_it() -> None:

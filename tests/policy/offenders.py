@@ -71,6 +71,7 @@ def admit_list(name: str, cidr: str, called: str) -> None:
 
 admit_list("good", "192.0.2.0/28", "x" * 255)
 admit_list("bad.not-open-to-the-world.list", "0.0.0.0/0", "everybody")
+admit_list("bad.names-begin-as-they-may.list", "192.0.2.0/28", "com.amazonaws.list")
 if STACK == "dev":
     # In a stack of its own: the provider refuses it as well, and the engine looks no further.
     admit_list("bad.names-fit.list", "192.0.2.0/28", "x" * 256)
@@ -117,17 +118,27 @@ template("bad.no-public-instances.template", address="true")
 template("good-lives" if STACK == "live" else "bad.certificate-of-its-own.template", certificate=LIVES_CERTIFICATE)
 
 
-# bounded
+# bounded, policies-fit
 trusted = {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}
 trust = json.dumps({"Version": "2012-10-17", "Statement": [trusted]})
 aws.iam.Role("good", assume_role_policy=trust, permissions_boundary=BOUNDARY, tags=TAGS, opts=opts)
 aws.iam.Role("bad.bounded.not", assume_role_policy=trust, tags=TAGS, opts=opts)
+long_trust = json.dumps({"Version": "2012-10-17", "Statement": [trusted] * 25})
+aws.iam.Role(
+    "bad.policies-fit.trust", assume_role_policy=long_trust, permissions_boundary=BOUNDARY, tags=TAGS, opts=opts
+)
 
 
-def role_policy(name: str, statements: list[dict[str, object]]) -> None:
+def role_policy(name: str, statements: list[dict[str, object]], role: str = "a-role") -> None:
     """Make one policy of a role."""
-    aws.iam.RolePolicy(name, role="a-role", policy=json.dumps({"Statement": statements}), opts=opts)
+    aws.iam.RolePolicy(name, role=role, policy=json.dumps({"Statement": statements}), opts=opts)
 
+
+# role-policies-fit
+metrics: dict[str, object] = {"Effect": "Allow", "Action": "cloudwatch:PutMetricData", "Resource": "*"}
+role_policy("good-long", [metrics] * 120, "another-role")
+for name in ("bad.role-policies-fit.first", "bad.role-policies-fit.second"):
+    role_policy(name, [metrics] * 120, "a-third-role")
 
 # certificate-of-its-own, reads-lives-dataset
 IN_LIVES = [f"arn:aws:s3:::{LIVES_DATASET}", f"arn:aws:s3:::{LIVES_DATASET}/*"]
