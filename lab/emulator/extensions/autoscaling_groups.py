@@ -2,8 +2,10 @@
 
 Rules: EC2 Auto Scaling User Guide (instance lifecycle; distribution across Availability Zones; health checks for
 instances; scaling limits; suspended processes) and API reference (CreateAutoScalingGroup, UpdateAutoScalingGroup,
-SetDesiredCapacity, DeleteAutoScalingGroup, DescribeScalingActivities). In moto all members are in the first subnet,
-serve at once, are all said to be of the template's default version, and an unhealthy one stays.
+SetDesiredCapacity, DeleteAutoScalingGroup, DescribeScalingActivities). A group whose instance type one of its zones
+doesn't offer is refused when it is made (EC2 API, DescribeInstanceTypeOfferings; the words as users report them). In
+moto all members are in the first subnet, serve at once, are all said to be of the template's default version, and an
+unhealthy one stays.
 
 How many are desired follows scheduled actions (`autoscaling_schedules`) and the load that the faults say
 (`target_tracking`). Rebalancing moves one member at a time: AWS may move as many as a tenth of the maximum at once.
@@ -129,6 +131,19 @@ class Group(FakeAutoScalingGroup):
             wanted = min(max(wanted, self.min_size), self.max_size)
         self.check_bounds(wanted)
         self.set_desired_capacity(wanted)
+
+    def check_instance_type(self) -> None:
+        """Refuse a template whose instance type a zone of the group doesn't offer."""
+        wanted = self.ec2_launch_template.get_version(self.own_version).instance_type
+        offers = self.ec2_backend.describe_instance_type_offerings("availability-zone", {"instance-type": [wanted]})
+        offered = sorted(str(offer["Location"]) for offer in offers)
+        for subnet in self.subnets:
+            if subnet.availability_zone not in offered:
+                raise ValidationError(
+                    f"You must use a valid fully-formed launch template. Your requested instance type ({wanted}) is "
+                    f"not supported in your requested Availability Zone ({subnet.availability_zone}). Please retry "
+                    f"your request by not specifying an Availability Zone or choosing {', '.join(offered)}."
+                )
 
     def check_bounds(self, wanted: int) -> None:
         """Refuse a desired capacity outside minimum and maximum."""
@@ -510,7 +525,13 @@ class GroupActions(AutoScalingResponse):
                 f"AutoScalingGroup by this name already exists - A group with the name {name} already exists"
             )
         answer = _create(self)
-        _keep_as_sent(self, _backend(self).autoscaling_groups[name])
+        group = _backend(self).autoscaling_groups[name]
+        try:
+            group.check_instance_type()
+        except ValidationError:
+            _backend(self).delete_auto_scaling_group(name, force=True)
+            raise
+        _keep_as_sent(self, group)
         return answer
 
     def update_auto_scaling_group(self) -> ActionResult:

@@ -1,17 +1,19 @@
-"""Rules of security groups that keep their descriptions, whatever their source is.
+"""Security groups whose names can't be taken for ids, and rules of them that keep their descriptions.
 
 Rules: EC2 API reference, SecurityGroupRule (DescribeSecurityGroupRules) and PrefixListId, IpRange, UserIdGroupPair (the
 sources in DescribeSecurityGroups): each has a Description. moto keeps those of ranges and groups, and shows a rule only
-the description of its range.
+the description of its range. CreateSecurityGroup: a name "cannot start with sg-".
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+from moto.ec2.exceptions import EC2ClientError
+from moto.ec2.models import EC2Backend, ec2_backends
 from moto.ec2.models.security_groups import SecurityGroup, SecurityGroupRule
 
-from lab.emulator.extensions.hooks import adds_to
+from lab.emulator.extensions.hooks import adds_to, extends
 
 PREFIX_LIST = 7
 """Where moto's rule takes its prefix list, among the arguments without names."""
@@ -27,6 +29,18 @@ def _make_with_description(self: Any, *args: Any, **settings: Any) -> None:
 
 
 setattr(SecurityGroupRule, "__init__", _make_with_description)  # noqa: B010 - to a type checker no variable
+
+
+@extends(ec2_backends)
+class SecurityGroups(EC2Backend):
+    """moto's backend, which looks at names."""
+
+    def create_security_group(self, name: str, *rest: Any, **settings: Any) -> Any:
+        """CreateSecurityGroup: not under a name that looks like an id."""
+        if name.startswith("sg-"):
+            message = f"Value ({name}) for parameter GroupName is invalid. Group names may not be in the format sg-*."
+            raise EC2ClientError("InvalidParameterValue", message)
+        return super().create_security_group(name, *rest, **settings)
 
 
 @adds_to(SecurityGroupRule)

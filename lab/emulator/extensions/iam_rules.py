@@ -1,8 +1,8 @@
 """What IAM refuses and moto takes: long names, trust policies that aren't any, policies over the quota.
 
 Rules: IAM API reference (CreateRole, CreateInstanceProfile, PutRolePolicy) and IAM User Guide, "IAM and AWS STS
-quotas" (names, 10,240 characters of inline policies per role without white space), "IAM identifiers" (names are unique
-without regard to case, ids by prefix).
+quotas" (names; without white space, 2,048 characters of a trust policy, 6,144 of a managed policy and 10,240 of all
+inline policies of a role), "IAM identifiers" (names are unique without regard to case, ids by prefix).
 """
 
 from __future__ import annotations
@@ -22,6 +22,9 @@ from lab.emulator.extensions.hooks import extends
 ROLE_NAME_LENGTH = 64
 INSTANCE_PROFILE_NAME_LENGTH = 128
 INLINE_POLICIES_LENGTH = 10_240
+TRUST_LENGTH = ("ACLSizePerRole", 2_048)
+MANAGED_POLICY_LENGTH = ("PolicySize", 6_144)
+"""The quota's name in IAM's refusal, and characters."""
 ID_CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 
 
@@ -44,6 +47,7 @@ class Identities(IAMBackend):
         if any(role.name.lower() == role_name.lower() for role in self.get_roles()):
             raise EntityAlreadyExists(f"Role with name {role_name} already exists.")
         IAMTrustPolicyDocumentValidator(assume_role_policy_document).validate()
+        _check_document(assume_role_policy_document, *TRUST_LENGTH)
         role = super().create_role(role_name, assume_role_policy_document, *rest, **named)
         try:
             self._check_boundary(role.permissions_boundary_arn)
@@ -51,6 +55,18 @@ class Identities(IAMBackend):
             self.delete_role(role_name)
             raise
         return role
+
+    def update_assume_role_policy(self, role_name: str, policy_document: str) -> None:
+        _check_document(policy_document, *TRUST_LENGTH)
+        super().update_assume_role_policy(role_name, policy_document)
+
+    def create_policy(self, description: str, path: str, policy_document: str, *rest: Any, **named: Any) -> Any:
+        _check_document(policy_document, *MANAGED_POLICY_LENGTH)
+        return super().create_policy(description, path, policy_document, *rest, **named)
+
+    def create_policy_version(self, policy_arn: str, policy_document: str, set_as_default: bool) -> Any:
+        _check_document(policy_document, *MANAGED_POLICY_LENGTH)
+        return super().create_policy_version(policy_arn, policy_document, set_as_default)
 
     def put_role_permissions_boundary(self, role_name: str, permissions_boundary: str) -> None:
         self._check_boundary(permissions_boundary)
@@ -63,7 +79,7 @@ class Identities(IAMBackend):
     def put_role_policy(self, role_name: str, policy_name: str, policy_json: str) -> None:
         role = self.get_role(role_name)
         documents = {**role.policies, policy_name: policy_json}
-        if sum(len("".join(str(document).split())) for document in documents.values()) > INLINE_POLICIES_LENGTH:
+        if sum(_length(str(document)) for document in documents.values()) > INLINE_POLICIES_LENGTH:
             raise LimitExceededException(
                 f"Maximum policy size of {INLINE_POLICIES_LENGTH} bytes exceeded for role {role_name}"
             )
@@ -82,6 +98,15 @@ class Identities(IAMBackend):
 def _aws_policies() -> dict[str, Any]:
     everything = json.loads(aws_managed_policies_data)
     return {name: everything[name] for name in AWS_POLICIES}
+
+
+def _length(document: str) -> int:
+    return len("".join(document.split()))
+
+
+def _check_document(document: str, quota: str, most: int) -> None:
+    if _length(document) > most:
+        raise LimitExceededException(f"Cannot exceed quota for {quota}: {most}")
 
 
 def _check_length(parameter: str, value: str, most: int) -> None:

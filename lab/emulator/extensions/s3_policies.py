@@ -1,7 +1,9 @@
 """Bucket policies: evaluated with their conditions, refused where S3 refuses them.
 
 Rules: S3 User Guide, "Bucket policies", "How Amazon S3 authorizes a request", "Blocking public access" (what is
-public); S3 API reference, PutBucketPolicy (which the owner's root may always call). In moto a Deny hits everybody,
+public); S3 API reference, PutBucketPolicy (which the owner's root may always call). A policy has at most 20 KB (Bucket
+policies), counted without white space between its parts (seen: github.com/MIT-LCP/physionet-build/issues/2094; S3 names
+no code of its own for the refusal, and other servers of its API say PolicyTooLarge). In moto a Deny hits everybody,
 whatever its conditions, and an allowance nobody needs.
 
 The caller is the account's root, unless it signs with what AssumeRole gave it: then the role's own policies count too.
@@ -56,6 +58,7 @@ SUBRESOURCES = {
     "replication": "ReplicationConfiguration",
     "inventory": "InventoryConfiguration",
 }
+LONGEST_POLICY_BYTES = 20_480
 ANYBODY = Principal("arn:aws:iam::000000000000:user/anybody")
 POLICY_ACTIONS = ("s3:GetBucketPolicy", "s3:PutBucketPolicy", "s3:DeleteBucketPolicy")
 
@@ -225,6 +228,8 @@ def _checked_statements(policy: bytes, bucket_name: str, account_id: str) -> lis
         statements = statements_of(document, "bucket", "resource")
     except ValueError:
         raise S3ClientError("MalformedPolicy", "Policies must be valid JSON and the first byte must be '{'") from None
+    if len(json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()) > LONGEST_POLICY_BYTES:
+        raise S3ClientError("PolicyTooLarge", "Policy exceeds the maximum allowed document size.")
     for statement in statements:
         _check_statement(statement.body, bucket_name, account_id)
     return statements

@@ -16,6 +16,27 @@ def service(emulator: RunningEmulator) -> Service:
     return Service.made(emulator, size=3)
 
 
+def test_a_group_is_refused_in_a_zone_that_does_not_offer_its_instance_type(service: Service) -> None:
+    group, ec2 = service.group(), service.ec2
+    data = {"ImageId": service.image, "InstanceType": "g5.xlarge"}
+    template = ec2.create_launch_template(LaunchTemplateName="graphics", LaunchTemplateData=data)["LaunchTemplate"]
+    subnets = ec2.describe_subnets(SubnetIds=group["VPCZoneIdentifier"].split(","))["Subnets"]
+    by_zone = {subnet["AvailabilityZone"]: subnet["SubnetId"] for subnet in subnets}
+
+    def make(*zones: str) -> None:
+        service.autoscaling.create_auto_scaling_group(
+            AutoScalingGroupName="other", MinSize=0, MaxSize=1,
+            VPCZoneIdentifier=",".join(by_zone[zone] for zone in zones),
+            LaunchTemplate={"LaunchTemplateId": template["LaunchTemplateId"], "Version": "1"},
+        )  # fmt: skip
+
+    with pytest.raises(
+        ClientError, match=r"\(g5.xlarge\) is not supported in .* \(eu-west-2c\).*eu-west-2a, eu-west-2b"
+    ):
+        make("eu-west-2a", "eu-west-2c")
+    make("eu-west-2a", "eu-west-2b")
+
+
 def test_members_are_spread_over_the_zones(service: Service) -> None:
     service.resize(minimum=6, maximum=6)
     assert service.by_zone() == {"eu-west-2a": 2, "eu-west-2b": 2, "eu-west-2c": 2}

@@ -81,3 +81,9 @@ def test_an_endpoint_has_an_interface_in_each_of_its_subnets(ec2: Any, network: 
     ec2.modify_vpc_endpoint(VpcEndpointId=endpoint_id, RemoveSubnetIds=[first])
     assert set(groups_of_interfaces(ec2, endpoint_id)) == {second}
     ec2.delete_subnet(SubnetId=first)
+
+
+def test_a_security_group_is_not_called_like_an_id(ec2: Any, network: Network) -> None:
+    with pytest.raises(ClientError, match=r"\(InvalidParameterValue\).*format sg-\*"):
+        ec2.create_security_group(GroupName="sg-service", Description="d", VpcId=network.vpc_id)
+    ec2.create_security_group(GroupName="service-sg-", Description="d", VpcId=network.vpc_id)

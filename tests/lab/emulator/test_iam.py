@@ -68,6 +68,26 @@ def test_the_inline_policies_of_a_role_have_a_quota_together(iam: Any) -> None:
         iam.put_role_policy(RoleName="service", PolicyName="second", PolicyDocument=long)
 
 
+def test_trust_and_managed_policies_have_a_longest_length_without_white_space(iam: Any) -> None:
+    def of_length(length: int, statement: dict[str, Any]) -> str:
+        short = json.dumps({"Id": "", "Statement": [statement], "Version": "2012-10-17"}, separators=(",", ":"))
+        document = {"Id": "x" * (length - len(short)), "Statement": [statement], "Version": "2012-10-17"}
+        return json.dumps(document, indent=2)
+
+    trusted = json.loads(TRUST)["Statement"][0]
+    iam.update_assume_role_policy(RoleName="service", PolicyDocument=of_length(2_048, trusted))
+    with pytest.raises(ClientError, match=r"\(LimitExceeded\).*Cannot exceed quota for ACLSizePerRole: 2048"):
+        iam.update_assume_role_policy(RoleName="service", PolicyDocument=of_length(2_049, trusted))
+    with pytest.raises(ClientError, match="ACLSizePerRole: 2048"):
+        iam.create_role(RoleName="other", AssumeRolePolicyDocument=of_length(2_049, trusted))
+    fitting = of_length(6_144, READ)
+    arn = iam.create_policy(PolicyName="fits", PolicyDocument=fitting)["Policy"]["Arn"]
+    with pytest.raises(ClientError, match=r"\(LimitExceeded\).*Cannot exceed quota for PolicySize: 6144"):
+        iam.create_policy(PolicyName="other", PolicyDocument=of_length(6_145, READ))
+    with pytest.raises(ClientError, match="PolicySize: 6144"):
+        iam.create_policy_version(PolicyArn=arn, PolicyDocument=of_length(6_145, READ), SetAsDefault=True)
+
+
 def test_a_role_in_use_is_not_deleted(iam: Any) -> None:
     iam.put_role_policy(RoleName="service", PolicyName="read", PolicyDocument=policy(READ))
     iam.create_instance_profile(InstanceProfileName="service")

@@ -163,6 +163,16 @@ def test_a_malformed_policy_is_refused(s3: Any, document: str, message: str) -> 
         s3.put_bucket_policy(Bucket="dataset", Policy=document)
 
 
+def test_a_policy_has_a_longest_length_without_white_space(s3: Any) -> None:
+    def of_length(length: int) -> str:
+        short = json.dumps({**json.loads(policy(TLS_ONLY)), "Id": ""}, separators=(",", ":"))
+        return json.dumps({**json.loads(policy(TLS_ONLY)), "Id": "x" * (length - len(short))}, indent=4)
+
+    s3.put_bucket_policy(Bucket="dataset", Policy=of_length(20_480))
+    with pytest.raises(ClientError, match=r"\(PolicyTooLarge\)"):
+        s3.put_bucket_policy(Bucket="dataset", Policy=of_length(20_481))
+
+
 def test_a_denial_of_plain_http_does_not_hit_the_lab(s3: Any) -> None:
     s3.put_bucket_policy(Bucket="dataset", Policy=policy(TLS_ONLY))
     s3.put_object(Bucket="dataset", Key="x", Body=b"1")
