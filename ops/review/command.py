@@ -49,6 +49,9 @@ from ops.stacks.stackfile import StackFile
 
 MOST_AT_ONCE = 4
 
+CODE = Path(__file__).resolve().parents[2]
+"""The checkout that this code is from: in a pull request's review the base's, which isn't the folder it works in."""
+
 _SECRET_VARIABLES = ("SECRET", "TOKEN", "PASSWORD", "PASSPHRASE", "CREDENTIAL", "PRIVATE_KEY")
 
 
@@ -109,6 +112,7 @@ def review(
     acknowledgements = read_acknowledgements(checkout, now.date())
     if made_elsewhere is not None:
         commit = commit or ""
+        judged_by = checked_out(CODE)
         reviews = _made_elsewhere(made_elsewhere, redactor)
     else:
         names = list(dict.fromkeys(stacks or stack_names(checkout)))
@@ -127,8 +131,10 @@ def review(
             with ThreadPoolExecutor(max_workers=min(parallel, max(1, len(names)))) as pool:
                 reviews = tuple(pool.map(of, names))
         commit = commit or checked_out(checkout)
+        judged_by = "" if checkout.resolve() == CODE else checked_out(CODE) or str(CODE)
     judged = gate(reviews, acknowledgements, now.date(), redactor)
-    _write(Review(commit=redactor.text(commit), made_at=now, gate=judged), format_, outputs or [])
+    made = Review(commit=redactor.text(commit), made_at=now, gate=judged, judged_by=judged_by)
+    _write(made, format_, outputs or [])
     raise typer.Exit(0 if judged.passed else 1)
 
 

@@ -26,6 +26,7 @@ def as_json(review: Review) -> str:
         "verdict": review.verdict,
         "passed": review.gate.passed,
         "commit": review.commit,
+        "judgedBy": review.judged_by,
         "madeAt": stamp(review.made_at),
         "stacks": [
             {"headline": headline(stack), **document}

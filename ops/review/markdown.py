@@ -93,8 +93,9 @@ def _head(review: Review) -> str:
     }[review.verdict]
     commit = f"commit {_code(review.commit)}" if review.commit else "no commit known"
     source = "; ".join([*dict.fromkeys(_text(stack.source.label) for stack in review.stacks)][:MOST_SOURCES])
+    code = f"judged by the code of {_code(review.judged_by)}" if review.judged_by else "judged by its own code"
     gate = "" if passed else " · **not to be merged as it is**"
-    return f"{MARKER}\n## {sign} Preview of {names}: {title}\n\n{commit} · {review.time} · {source}{gate}\n"
+    return f"{MARKER}\n## {sign} Preview of {names}: {title}\n\n{commit} · {review.time} · {source} · {code}{gate}\n"
 
 
 MOST_NAMES = 20

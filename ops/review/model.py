@@ -152,6 +152,8 @@ class Review:
     """The commit that was previewed, with `+` if files differ from it; empty if that isn't known."""
     made_at: datetime
     gate: Gate
+    judged_by: str = ""
+    """The commit whose code judged, where that isn't the code that is reviewed; empty: a change judged itself."""
 
     @property
     def stacks(self) -> tuple[StackReview, ...]:

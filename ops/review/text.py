@@ -46,7 +46,8 @@ def as_text(review: Review) -> str:
 def _lines(review: Review) -> Iterator[Line]:
     source = "; ".join(dict.fromkeys(stack.source.label for stack in review.stacks))
     commit = f"commit {review.commit}" if review.commit else "no commit known"
-    yield (f"Preview: {commit}, {review.time}, {source}", "bold")
+    code = f", judged by the code of {review.judged_by}" if review.judged_by else ""
+    yield (f"Preview: {commit}, {review.time}, {source}{code}", "bold")
     for stack in review.stacks:
         yield ("", "")
         yield from _stack(stack, review)

@@ -74,6 +74,7 @@ def test_the_document_holds_the_documented_fields_and_no_other(name: str) -> Non
         "passed",
         "commit",
         "madeAt",
+        "judgedBy",
         "stacks",
         "acknowledgements",
         "stale",

@@ -17,7 +17,7 @@ import typer
 
 from ops import cli
 from ops.ephemeral.comment import MARKER
-from tests.ops.review.test_workflows import steps, workflow
+from tests.workflows.running import SHELLS, steps, workflow
 
 NAMES = ("ephemeral.yml", "reap.yml")
 ROLE = "arn:aws:iam::111111111111:role/ephemeral"
@@ -184,7 +184,7 @@ def run(folder: Path, name: str, job: str, step_name: str, variables: Mapping[st
         "GITHUB_STEP_SUMMARY": str(folder / "summary"),
         **variables,
     }
-    return subprocess.run(["bash", "-e", "-c", script], cwd=folder, env=environment, check=False).returncode
+    return subprocess.run([*SHELLS["bash"], "-c", script], cwd=folder, env=environment, check=False).returncode
 
 
 def parsed_calls(folder: Path) -> list[tuple[str, dict[str, Any]]]:
