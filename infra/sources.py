@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from infra.errors import ConfigError, Problem
-from infra.naming import stack_file, stack_names
+from infra.naming import PERMANENT, stack_file, stack_names
 from infra.releases import FILE as RELEASES
-from infra.settings import parsed_engine_value
+from infra.settings import nearest, parsed_engine_value
 from infra.suppliers import FILE as SUPPLIERS
 from infra.yamlfile import read_mapping
 
@@ -22,6 +22,21 @@ class Sources:
     stacks: Mapping[str, Mapping[str, Any]]
     releases: Mapping[str, Any]
     suppliers: Mapping[str, Any]
+
+
+def unknown_stack(stack: str, folder: Path) -> Problem:
+    """Return that `stack` has no file in `folder`, with the stack that was most likely meant."""
+    names = stack_names(folder)
+    meant = nearest(stack, names)
+    message = f"is missing; stacks with a file: {', '.join(names) or 'none'}"
+    if stack in PERMANENT:
+        fix = f"restore it: git checkout -- {stack_file(stack)}"
+    elif meant:
+        message += f"; did you mean {meant}?"
+        fix = f"the same with {meant}"
+    else:
+        fix = "eps-dos ephemeral list, for those made for one test, which have no file"
+    return Problem(where=f"{stack_file(stack)}:", message=message, fix=fix)
 
 
 def read_sources(stack: str, folder: Path, engine_config: Mapping[str, str] | None) -> tuple[Sources, list[Problem]]:
@@ -36,7 +51,10 @@ def read_sources(stack: str, folder: Path, engine_config: Mapping[str, str] | No
             return {}
 
     stacks: dict[str, Mapping[str, Any]] = {}
-    for name in {*stack_names(folder), *({stack} if engine_config is None else ())}:
+    names = stack_names(folder)
+    if engine_config is None and stack not in names:
+        problems.append(unknown_stack(stack, folder))
+    for name in names:
         before = len(problems)
         config = read(stack_file(name)).get("config") or {}
         if len(problems) > before:

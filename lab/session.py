@@ -175,12 +175,20 @@ class Lab:
     def environment(self) -> dict[str, str]:
         """Return the environment in which everything works in the lab, and nothing outside of it.
 
-        It is this process's, without what belongs to AWS, to Pulumi or to a proxy, plus the lab's own. Raises WrongUse
-        if an endpoint is set that isn't this machine, LabError if no emulator runs, EngineError if there is no engine.
+        It is this process's, without what belongs to AWS, to Pulumi or to a proxy, plus `variables`, and raises as they
+        do.
+        """
+        return {**_without_outside(os.environ), **self.variables()}
+
+    def variables(self) -> dict[str, str]:
+        """Return the variables that the lab sets: the same, whether they are set already or not.
+
+        Raises WrongUse if an endpoint is set that isn't this machine, LabError if no emulator runs, EngineError if
+        there is no engine.
         """
         _refuse_other_endpoints(os.environ)
         running = self._running()
-        environment = self.engine.environment(_without_outside(os.environ))
+        environment = self.engine.environment({"PATH": os.environ.get("PATH", os.defpath)})
         policy = self.project.folder / "policy"
         own = str(self.bin_dir)
         path = [folder for folder in environment["PATH"].split(os.pathsep) if folder != own]

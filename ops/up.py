@@ -19,7 +19,7 @@ from infra.naming import check_stack_name
 from ops.lab.entering import InLab, place, run_up
 from ops.output.progress import say
 from ops.output.report import as_json, show
-from ops.stacks.engine import NoSuchStackError, PulumiError, StackHandle
+from ops.stacks.engine import NoBackendError, NoSuchStackError, PulumiError, StackHandle
 from ops.stacks.locks import Lock
 from ops.stacks.names import StackName
 from ops.stacks.place import Place, project_folder
@@ -73,6 +73,8 @@ def up(
         confirmed = ["--yes"] if in_lab else []
         try:
             code = run_up(environment.name, confirmed, at)
+        except NoBackendError:
+            raise
         except PulumiError as error:
             # Its state could not even be looked at.
             say(str(error))

@@ -16,7 +16,8 @@ from typing import Annotated, Literal
 import typer
 
 from infra.errors import ConfigError
-from infra.naming import check_stack_name
+from infra.naming import check_stack_name, stack_names
+from infra.sources import unknown_stack
 from ops.lab.entering import InLab, place
 from ops.output.progress import progress, say
 from ops.stacks.engine import StackHandle
@@ -82,6 +83,8 @@ def publish(
     check_stack_name(stack)
     checkout = project_folder(Path.cwd())
     # Whatever is wrong with it is said before anything is started.
+    if stack not in stack_names(checkout):
+        raise ConfigError([unknown_stack(stack, checkout)])
     file = StackFile(checkout / f"Pulumi.{stack}.yaml")
     at = place(in_lab)
 

@@ -98,19 +98,19 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="For programs.")
 
 @app.command()
 def env(as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> None:
-    """Print its environment, for: eval "$(eps-dos lab env)".
+    """Print its environment, for: eval "$(eps-dos lab env)". Inside of it, the same.
 
     Example: eps-dos lab env
     """
-    environment = here().environment()
-    changed = {name: value for name, value in sorted(environment.items()) if os.environ.get(name) != value}
-    removed = sorted(os.environ.keys() - environment.keys())
+    lab = here()
+    variables = dict(sorted(lab.variables().items()))
+    removed = sorted(os.environ.keys() - lab.environment().keys())
     if as_json:
-        typer.echo(json.dumps({"set": changed, "unset": removed}, indent=2))
+        typer.echo(json.dumps({"set": variables, "unset": removed}, indent=2))
         return
     for name in removed:
         typer.echo(f"unset {name}")
-    for name, value in changed.items():
+    for name, value in variables.items():
         typer.echo(f"export {name}={shlex.quote(value)}")
 
 

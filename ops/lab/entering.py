@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import cache
@@ -58,6 +59,9 @@ def place(in_lab: bool) -> Place:
         folder, checkout, engine = lab.project.folder, lab.project.checkout, lab.engine
     else:
         engine = ensure(say)
+        on_path = shutil.which("pulumi")
+        if on_path is None or Path(on_path).resolve() != engine.cli.resolve():
+            say(f"PATH has no pulumi that fits: this is {engine.cli} ({engine.version}), which eps-dos set up")
         environment = engine.environment()
         folder = checkout = project_folder(Path.cwd())
         pack = folder / "policy"

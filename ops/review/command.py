@@ -42,7 +42,7 @@ from ops.review.markdown import as_markdown
 from ops.review.model import Review, Source, StackReview
 from ops.review.plan import read_plan
 from ops.review.text import as_text, show
-from ops.stacks.engine import NoSuchStackError, PulumiError, StackHandle
+from ops.stacks.engine import NoBackendError, NoSuchStackError, PulumiError, StackHandle
 from ops.stacks.names import complete_stack
 from ops.stacks.place import Place, project_folder
 from ops.stacks.stackfile import StackFile
@@ -222,6 +222,8 @@ def _reviewed(stack: str, preview: _Preview, context: Context, tell: Callable[[s
             handle.create()
         outcome = handle.preview(lambda now: tell(f"{stack}, {now}"), refresh=preview.refresh, plan=path)
         plan = read_plan(stack, preview.renamed(outcome.events))
+    except NoBackendError:
+        raise
     except PulumiError as error:
         plan = read_plan(stack, preview.renamed(error.events), preview.renamed(error.messages) or [str(error)])
     except (NoSuchStackError, ArmedStateError) as error:

@@ -24,7 +24,7 @@ from pulumi.automation import CommandError, PulumiCommand, StackNotFoundError
 
 from infra.deciding import aws_plan
 from infra.environment import AwsPlan
-from infra.errors import ConfigError, Problem, ReportedError
+from infra.errors import WRONG_USE, ConfigError, Problem, ReportedError
 from infra.graph import Graph
 from infra.naming import check_stack_name, stack_file
 from infra.state import check_state
@@ -66,6 +66,16 @@ class PulumiError(ReportedError):
     def refused_by_lock(self) -> bool:
         """Whether somebody else holds the stack's lock, or tried for it at the same moment: then both give up."""
         return any("is currently locked by" in message for message in self.messages)
+
+
+class NoBackendError(PulumiError):
+    """Pulumi can't get at the states of stacks: nobody is logged in to a backend, or to the AWS that it is in."""
+
+    exit_code = WRONG_USE
+
+    def __init__(self, stack: str, operation: str, messages: Sequence[str], said: str) -> None:
+        super().__init__(stack, operation, messages)
+        self.args = (said,)
 
 
 class NoSuchStackError(ConfigError):
@@ -219,7 +229,7 @@ class StackHandle:
                 raise NoSuchStackError(self.name) from None
             except CommandError as error:
                 events = _events(log)
-                raise PulumiError(self.name, operation, _errors(events) or _errors_in(error), events) from error
+                raise _failure(self.name, operation, _errors(events) or _errors_in(error), events) from error
             return Outcome(_events(log))
 
     def _run(self, arguments: list[str]) -> str:
@@ -238,12 +248,42 @@ def stack_names(place: Place, project: str) -> tuple[str, ...]:
 
 
 def _printed(place: Place, arguments: list[str], stack: str = "the backend") -> str:
+    # The Automation API inserts options of its own into the list.
+    operation = " ".join(arguments[:2])
     try:
         return str(_pulumi().run(arguments, str(place.folder), _here(place)).stdout)
     except StackNotFoundError:
         raise NoSuchStackError(stack) from None
     except CommandError as error:
-        raise PulumiError(stack, " ".join(arguments[:2]), _errors_in(error)) from error
+        raise _failure(stack, operation, _errors_in(error)) from error
+
+
+_NO_BACKEND = (
+    (
+        ("requires logging in", "PULUMI_ACCESS_TOKEN must be set"),
+        "Pulumi is logged in to no backend of states",
+        "pulumi login s3://BUCKET?region=REGION (eps-dos backend init --bucket BUCKET makes one); without AWS: --lab",
+    ),
+    (
+        ("get credentials", "get identity", "ExpiredToken", "InvalidAccessKeyId", "InvalidClientTokenId"),
+        "Pulumi's backend of states is in AWS, where nobody is logged in, or no longer",
+        "aws sso login, with AWS_PROFILE set; without AWS: --lab",
+    ),
+    (
+        ("unable to open state directory",),
+        "Pulumi is logged in to a folder of states that isn't there",
+        "pulumi login to the backend that has them; eps-dos backend init --bucket BUCKET makes one; without AWS: --lab",
+    ),
+)
+"""What the engine and its backends say (seen from 3.274.1, AWS SDK for Go 2), what that means, and the next command."""
+
+
+def _failure(stack: str, operation: str, messages: Sequence[str], events: Sequence[Json] = ()) -> PulumiError:
+    for marks, meaning, fix in _NO_BACKEND:
+        # A resource that fails for want of rights has an event, and its message is the user's.
+        if not events and any(mark in message for mark in marks for message in messages):
+            return NoBackendError(stack, operation, messages, f"{meaning}\n    fix: {fix}")
+    return PulumiError(stack, operation, messages, events)
 
 
 def _pulumi() -> PulumiCommand:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from infra.environment import LIFETIME, Environment
 from infra.errors import ConfigError
 from infra.reaping import LockFacts, StackFacts, settings_of
 from infra.settings import NAMESPACE
+from infra.sources import unknown_stack
 from infra.values import mapping
 from ops.stacks import locks as backend
 from ops.stacks.engine import PulumiError, StackHandle, backend_url, stack_names
@@ -74,9 +76,9 @@ def environment_of(stack: str, folder: Path, place: Place) -> Environment:
     facts = read_one(place, stack)
     settings = settings_of(facts) if facts is not None and facts.marks else None
     if settings is None:
-        message = f"is missing, and no environment made for a test is called {stack}"
-        fix = f"restore it: git checkout -- Pulumi.{stack}.yaml; or eps-dos ephemeral list"
-        raise ConfigError.of(f"Pulumi.{stack}.yaml:", message, fix)
+        problem = unknown_stack(stack, folder)
+        message = f"{problem.message}; no environment made for one test is called {stack} either"
+        raise ConfigError([replace(problem, message=message)])
     texts = {key: value if isinstance(value, str) else json.dumps(value) for key, value in settings.items()}
     return load_environment(stack, folder, texts)
 

@@ -237,7 +237,9 @@ def test_nothing_of_the_users_accounts_and_backends_gets_into_the_lab(small_lab:
 def test_a_shell_can_enter_the_lab(small_lab: LabCopy) -> None:
     """Then plain `pulumi` works on the lab's copy, wherever it is started."""
     small_lab.pulumi("up", "--stack", "dev", "--yes")
-    script = f'eval "$({EPS_DOS} lab env)" && cd / && pulumi stack output size --stack dev'
+    # Inside, it says the same.
+    again = f'[ "$(cd "$OLDPWD" && {EPS_DOS} lab env)" = "$(echo "$said" | grep -v ^unset)" ]'
+    script = f'said=$({EPS_DOS} lab env) && eval "$said" && cd / && pulumi stack output size --stack dev && {again}'
     shell = subprocess.run(
         ["sh", "-c", script],
         cwd=small_lab.checkout,

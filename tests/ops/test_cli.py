@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import typer
 from boto3.exceptions import S3UploadFailedError
-from botocore.exceptions import ClientError, NoCredentialsError
+from botocore.exceptions import ClientError, NoCredentialsError, ProfileNotFound
 
 from infra.errors import ConfigError
 from lab import exclusive
@@ -50,7 +50,21 @@ from tests.labs import EPS_DOS, LabCopy
             "AWS: An error occurred (Acc",
         ),
         (S3UploadFailedError("Failed to upload"), 3, "AWS: Failed to upload"),
-        (NoCredentialsError(), 3, "AWS: Unable to locate credentials"),
+        (
+            NoCredentialsError(),
+            2,
+            "AWS: nobody is logged in, or no longer (Unable to locate credentials)\n    fix: aws",
+        ),
+        (
+            ClientError({"Error": {"Code": "ExpiredToken"}}, "GetRole"),
+            2,
+            "AWS: nobody is logged in, or no longer (An e",
+        ),
+        (
+            ProfileNotFound(profile="x"),
+            2,
+            "AWS: The config profile (x) could not be found\n    fix: aws configure list",
+        ),
         (PermissionError(13, "Permission denied", "/a/file"), 3, "/a/file: Permission denied"),
         (KeyError("x"), 3, "This is a fault of eps-dos"),
     ],
@@ -202,6 +216,16 @@ def test_each_shell_gets_a_script_that_asks_for_words(shell: str, tmp_path: Path
     assert f"{shell} completion installed in {tmp_path}" in done.stdout
     written = "".join(file.read_text() for file in tmp_path.rglob("*") if file.is_file())
     assert f"_EPS_DOS_COMPLETE=complete_{shell}" in written
+
+
+@pytest.mark.parametrize("command", [["up", "ntf"], ["preflight", "ntf"], ["vips", "publish", "ntf"]])
+def test_a_stack_without_a_file_gets_the_nearest(
+    command: list[str], in_project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.run(command) == 2
+    said = capsys.readouterr().err
+    assert "Pulumi.ntf.yaml: is missing; stacks with a file: dev, int, live, nft; did you mean nft?\n" in said
+    assert "    fix: the same with nft\n" in said
 
 
 @pytest.mark.parametrize("arguments", [["up"], ["up", "a", "b"], ["lab", "start", "--port", "x"], ["up", "--no-such"]])

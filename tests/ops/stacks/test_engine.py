@@ -15,7 +15,7 @@ import pytest
 
 from infra.errors import ConfigError
 from infra.state import ArmedStateError
-from ops.stacks.engine import NoSuchStackError, PulumiError, StackHandle
+from ops.stacks.engine import NoBackendError, NoSuchStackError, PulumiError, StackHandle, backend_url
 from ops.stacks.locks import locks, mend
 from ops.stacks.place import Place
 from ops.stacks.store import folder_of
@@ -57,6 +57,33 @@ def test_the_life_of_a_stack(small_place: Place, tmp_path_factory: pytest.TempPa
     stack.remove()
     assert not stack.exists()
     assert (small_place.checkout / "Pulumi.dev.yaml").exists()
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        (None, "Pulumi is logged in to no backend of states"),
+        ("https://api.pulumi.com", "Pulumi is logged in to no backend of states"),
+        ("s3://eps-dos-api-states?region=eu-west-2", "is in AWS, where nobody is logged in, or no longer"),
+        ("file:///no/such/folder", "Pulumi is logged in to a folder of states that isn't there"),
+    ],
+)
+def test_without_a_backend_it_says_so_in_a_sentence_and_the_next_command(
+    url: str | None, said: str, small_place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "PULUMI_BACKEND_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PULUMI_HOME", str(tmp_path))
+    if url is not None:
+        monkeypatch.setenv("PULUMI_BACKEND_URL", url)
+    for ask in (lambda: backend_url(small_place), StackHandle("dev", small_place).export):
+        with pytest.raises(NoBackendError) as caught:
+            ask()
+        sentence, fix = str(caught.value).split("\n    fix: ")
+        assert said in sentence
+        assert "\n" not in sentence
+        assert fix.startswith(("pulumi login", "aws sso login"))
+        assert caught.value.exit_code == 2
 
 
 def test_progress_is_told_while_it_runs(small_place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
