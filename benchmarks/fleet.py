@@ -33,7 +33,6 @@ from infra.recording import PROJECT, record
 from infra.times import stamp
 from infra.yamlfile import read_mapping
 from ops.stacks import fleet, store
-from ops.stacks import locks as backend
 
 CHECKOUT = Path(__file__).parents[1]
 SIZES = (250, 500, 1000)
@@ -95,7 +94,7 @@ def states(sample: str, count: int) -> Iterator[tuple[str, bytes]]:
         name = f"pr-{number:05}"
         expires_at = EXPIRED if number % 2 else ALIVE
         text = sample.replace(SAMPLE, name).replace(stamp(EXPIRED), stamp(expires_at))
-        yield f"{backend.STACKS}/{PROJECT}/{name}.json", text.encode()
+        yield f".pulumi/stacks/{PROJECT}/{name}.json", text.encode()
 
 
 @contextmanager

@@ -208,6 +208,7 @@ READING = (
     "s3:GetReplicationConfiguration",
     "s3:ListBucket",
     "secretsmanager:DescribeSecret",
+    "servicequotas:GetAWSDefaultServiceQuota",
     "servicequotas:GetServiceQuota",
     "sns:Get*",
     "sns:List*",

@@ -17,7 +17,7 @@ from functools import cached_property
 from typing import TypeAlias
 
 from infra import types
-from infra.values import objects, sequence
+from infra.values import mapping, objects, sequence
 
 Value: TypeAlias = object
 """What JSON can hold, or one of the marks below."""
@@ -542,6 +542,38 @@ def policy_statements(document: Value) -> tuple[Mapping[str, Value], ...]:
     parsed = json_document(document) if isinstance(document, str) else document
     statements = parsed.get("Statement", []) if isinstance(parsed, Mapping) else []
     return tuple(objects(statements if isinstance(statements, list) else [statements]))
+
+
+def canonical_statement(statement: Mapping[str, Value]) -> Mapping[str, Value]:
+    """Return what a statement of a policy says, in one of its legal forms and without its Sid.
+
+    A list of a single value is that value, lists have no order, names of actions and condition keys no case, and
+    everybody is `*` or `{"AWS": "*"}` (IAM guide: JSON policy grammar; JSON policy elements, Action, Condition,
+    Principal).
+    """
+    said = {key: _canonical(value) for key, value in statement.items() if key != "Sid"}
+    for key in ("Principal", "NotPrincipal"):
+        if said.get(key) == "*":
+            said[key] = {"AWS": "*"}
+    for key in ("Action", "NotAction"):
+        if key in said:
+            said[key] = json.loads(json.dumps(said[key]).lower())
+    operators = mapping(said.get("Condition"))
+    if operators:
+        said["Condition"] = {
+            operator: {key.lower(): value for key, value in mapping(tests).items()}
+            for operator, tests in operators.items()
+        }
+    return said
+
+
+def _canonical(value: Value) -> Value:
+    if isinstance(value, Mapping):
+        return {str(key): _canonical(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        items = sorted((_canonical(item) for item in value), key=str)
+        return items[0] if len(items) == 1 else items
+    return str(value).lower() if isinstance(value, bool) else value
 
 
 def json_document(text: str) -> Value | None:

@@ -71,6 +71,12 @@ class Verdict:
     """It is over its time, whether or not it goes."""
 
 
+def cannot_be_judged(facts: StackFacts, judgement: Verdict) -> bool:
+    """Whether nobody can say if a stack is over its time: a person has to look."""
+    unreadable = facts.unreadable is not None or bool(facts.marks)
+    return judgement.decision == "refuse" and judgement.expires_at is None and unreadable
+
+
 def verdict(facts: StackFacts, now: datetime, committed: Collection[str], limits: Limits) -> Verdict:
     """Return what becomes of a stack at `now`; `committed` are the stacks that have a file."""
     against = objection(facts, committed)

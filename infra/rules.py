@@ -13,7 +13,7 @@ from fnmatch import fnmatchcase
 
 from infra import types
 from infra.environment import PORT
-from infra.graph import UNKNOWN, Graph, Resource, Value, json_document, policy_statements
+from infra.graph import UNKNOWN, Graph, Resource, Value, canonical_statement, json_document, policy_statements
 from infra.naming import LIVE, NO_BALANCER_BEGINS, NO_SECURITY_GROUP_BEGINS, PERMANENT
 from infra.settings import NAMESPACE
 from infra.tags import EXPIRY_TAG, REQUIRED_TAGS
@@ -207,10 +207,11 @@ def _tls_only(graph: Graph) -> Iterator[Finding]:
 
 
 def _denies_plain_http(statement: Mapping[str, Value]) -> bool:
-    condition = mapping(mapping(statement.get("Condition")).get("Bool"))
-    everything = statement.get("Action") in ("s3:*", ["s3:*"], "*", ["*"])
-    everybody = statement.get("Principal") in ("*", {"AWS": "*"})
-    denied = statement.get("Effect") == "Deny" and str(condition.get("aws:SecureTransport")).lower() == "false"
+    said = canonical_statement(statement)
+    condition = mapping(mapping(said.get("Condition")).get("Bool"))
+    everything = said.get("Action") in ("s3:*", "*")
+    everybody = mapping(said.get("Principal")).get("AWS") == "*"
+    denied = said.get("Effect") == "Deny" and condition.get("aws:securetransport") == "false"
     return denied and everything and everybody
 
 

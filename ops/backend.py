@@ -19,6 +19,7 @@ from botocore.exceptions import ClientError
 from infra.access import bucket_arns, tls_only
 from infra.environment import AwsPlan
 from infra.errors import ConfigError
+from infra.graph import canonical_statement, policy_statements
 from ops.aws.clients import Aws, unless
 from ops.lab.entering import InLab, place
 from ops.output.progress import say
@@ -99,8 +100,9 @@ def steps(s3: S3Client, bucket: str) -> tuple[Step, ...]:
 
     def with_tls_only() -> str:
         # What a team has added stays.
-        others = [other for other in policy()["Statement"] if other.get("Sid") != statement["Sid"]]
-        return json.dumps({**policy(), "Statement": [statement, *others]})
+        there = policy()
+        others = [other for other in policy_statements(there) if other.get("Sid") != statement["Sid"]]
+        return json.dumps({**there, "Statement": [statement, *others]})
 
     def blocked() -> bool:
         answer = unless(lambda: s3.get_public_access_block(Bucket=bucket), "NoSuchPublicAccessBlockConfiguration")
@@ -139,7 +141,7 @@ def steps(s3: S3Client, bucket: str) -> tuple[Step, ...]:
         ),
         Step(
             name="TLS only",
-            holds=lambda: statement in policy()["Statement"],
+            holds=lambda: canonical_statement(statement) in map(canonical_statement, policy_statements(policy())),
             make=lambda: s3.put_bucket_policy(Bucket=bucket, Policy=with_tls_only()),
         ),
     )

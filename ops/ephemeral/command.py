@@ -27,12 +27,13 @@ from infra.times import stamp
 from ops.aws.clients import Aws
 from ops.ephemeral import making, reap
 from ops.ephemeral.ending import destroy as end
-from ops.ephemeral.listing import for_tests, shown
+from ops.ephemeral.listing import all_judged, for_tests, shown
 from ops.ephemeral.making import life_in_words, readable_configurations
 from ops.errors import RefusalError
 from ops.lab.entering import InLab, place
 from ops.output.progress import progress, say
 from ops.output.report import Report, as_json, show
+from ops.output.visible import visible
 from ops.stacks import fleet
 from ops.stacks.names import complete_stack
 from ops.stacks.place import Place, project_folder
@@ -116,7 +117,7 @@ def create(
 
 @app.command("list")
 def list_(in_lab: InLab = False, for_programs: ForPrograms = False) -> None:
-    """Show which there are, whose, and until when.
+    """Show which there are, whose, and until when. Exits 1 if that can't be said of one of them.
 
     Example: eps-dos ephemeral list
     """
@@ -129,6 +130,7 @@ def list_(in_lab: InLab = False, for_programs: ForPrograms = False) -> None:
         typer.echo(json.dumps(rows, indent=2))
     else:
         shown(rows)
+    raise typer.Exit(0 if all_judged(rows) else 1)
 
 
 @app.command()
@@ -186,7 +188,7 @@ def destroy(
     terms = ephemeral_of(facts)
     if not yes:
         whose = f", made by {terms.owner}, until {stamp(terms.expires_at)}" if terms else ""
-        typer.confirm(f"Destroy {name} ({facts.resources} resources{whose})?", abort=True, err=True)
+        typer.confirm(visible(f"Destroy {name} ({facts.resources} resources{whose})?"), abort=True, err=True)
     configurations = readable_configurations(folder, committed)
     with work_folder(at, with_program=False) as own, progress(f"{name}: destroying") as tell:
         left = end(facts, own, configurations, tell)

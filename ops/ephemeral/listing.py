@@ -13,10 +13,12 @@ from typing import Any
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from infra.ephemeral import Limits
-from infra.reaping import StackFacts, Verdict, ephemeral_of, verdict
+from infra.reaping import StackFacts, Verdict, cannot_be_judged, ephemeral_of, verdict
 from infra.times import in_words, stamp
+from ops.output.visible import visible
 from ops.stacks import fleet
 from ops.stacks.place import Place
 
@@ -47,8 +49,14 @@ def shown(rows: Sequence[Mapping[str, Any]]) -> None:
     for key in COLUMNS:
         table.add_column(COLUMNS[key], justify="right" if key == "resources" else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(str("unknown" if row[key] is None else row[key]) for key in COLUMNS))
+        # An owner's name is whatever somebody has written into a state.
+        table.add_row(*(Text(visible(str("unknown" if row[key] is None else row[key]))) for key in COLUMNS))
     Console(file=sys.stdout, width=None if sys.stdout.isatty() else 200).print(table)
+
+
+def all_judged(rows: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether of each row it can be said when its time is over, or that it has none."""
+    return all(row["judged"] for row in rows)
 
 
 def _row(facts: StackFacts, judgement: Verdict, now: datetime) -> dict[str, Any]:
@@ -66,6 +74,7 @@ def _row(facts: StackFacts, judgement: Verdict, now: datetime) -> dict[str, Any]
         "state": _state(facts, judgement),
         "resources": facts.resources,
         "decision": judgement.decision,
+        "judged": not cannot_be_judged(facts, judgement),
         "reason": judgement.reason,
     }
 

@@ -27,7 +27,7 @@ from infra.times import in_words, stamp
 from infra.yamlfile import read_mapping
 from ops.aws.clients import Aws, listed
 from ops.aws.network import ranges_of
-from ops.aws.quotas import NETWORKS, QUOTAS
+from ops.aws.quotas import NETWORKS, QUOTAS, allowed
 from ops.dataset.loading import copy, load
 from ops.errors import RefusalError
 from ops.output.progress import Tell, progress, say
@@ -133,11 +133,11 @@ def check_room(name: str, stacks: Collection[StackFacts], committed: Collection[
             "eps-dos ephemeral list, and destroy what nobody needs",
         )
     quota = QUOTAS[NETWORKS]
-    allowed = aws.service_quotas.get_service_quota(ServiceCode=quota.service, QuotaCode=quota.code)["Quota"]["Value"]
+    may = allowed(aws, quota)
     used = sum(1 for _ in _networks(aws))
-    if used >= allowed:
+    if used >= may:
         raise RefusalError(
-            f"the account has {used} VPCs; allowed: {allowed:g}",
+            f"the account has {used} VPCs; allowed: {may:g}",
             f"aws service-quotas request-service-quota-increase --service-code {quota.service} "
             f"--quota-code {quota.code} --desired-value {used + 1} --region {aws.region}",
         )
@@ -168,6 +168,12 @@ def make(
     with progress(f"{name}: finding room"):
         wish = request.wish_at(aws.now(), limits)
         stacks = fleet.read(at)
+        for unread in stacks:
+            if unread.unreadable is not None:
+                say(
+                    f"note: {unread.name} has a state that can't be read, so its network is not reckoned with: "
+                    f"{unread.unreadable}"
+                )
         check_room(name, stacks, configurations, limits, aws)
         network = ephemeral.free_network(name, taken_networks(stacks, configurations, aws), limits)
     settings = ephemeral.configuration(wish, configurations, network)

@@ -21,7 +21,7 @@ from infra.deciding import aws_plan
 from infra.environment import AwsPlan
 from infra.ephemeral import Limits
 from infra.naming import PERMANENT, stack_names
-from infra.reaping import StackFacts, Verdict, objection, settings_of, verdict
+from infra.reaping import StackFacts, Verdict, cannot_be_judged, objection, settings_of, verdict
 from infra.times import in_words, stamp
 from ops.aws.clients import Aws
 from ops.ephemeral.ending import destroy
@@ -52,7 +52,9 @@ def reap(
     in_lab: InLab = False,
     for_programs: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
-    """Destroy every environment made for one test that is over its time. Exits 1 if one of these is still there.
+    """Destroy every environment made for one test that is over its time.
+
+    Exits 1 if one of these is still there, or a stack can't be judged; with --dry-run only for the latter.
 
     Never a permanent one: it must say in its own state that it was made for one test and until when, have no stack
     file, and hold nothing that is protected or another's.
@@ -78,19 +80,23 @@ def reap(
         say(f"{'gone' if ending.gone else 'FAILED':<6}  {ending.name}: {ending.reason}")
     gone = {ending.name for ending in endings if ending.gone}
     late = [judgement.name for judgement in verdicts if overdue(judgement, facts[judgement.name])]
-    still_there = [] if dry_run else [name for name in late if name not in gone]
+    unjudged = [judgement.name for judgement in verdicts if cannot_be_judged(facts[judgement.name], judgement)]
+    still_there = unjudged if dry_run else [name for name in late if name not in gone]
     if for_programs:
         typer.echo(json.dumps([_row(judgement, gone) for judgement in verdicts], indent=2))
     else:
-        did = f"{len(condemned)} would go" if dry_run else f"{len(gone)} gone, {len(still_there)} still there"
+        did = (
+            f"{len(condemned)} would go, {len(unjudged)} can't be judged"
+            if dry_run
+            else f"{len(gone)} gone, {len(still_there)} still there"
+        )
         typer.echo(f"{did}; {sum(judgement.decision == 'stay' for judgement in verdicts)} stay")
     raise typer.Exit(1 if still_there else 0)
 
 
 def overdue(judgement: Verdict, facts: StackFacts) -> bool:
     """Whether a stack should be gone by now, or can't be judged: a person has to look."""
-    unreadable = judgement.decision == "refuse" and judgement.expires_at is None and bool(facts.marks)
-    return judgement.decision == "reap" or judgement.overdue or unreadable
+    return judgement.decision == "reap" or judgement.overdue or cannot_be_judged(facts, judgement)
 
 
 def judged(stacks: Iterable[StackFacts], committed: tuple[str, ...], limits: Limits, at: Place) -> tuple[Verdict, ...]:

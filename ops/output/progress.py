@@ -13,6 +13,9 @@ from contextlib import contextmanager
 from typing import TypeAlias
 
 from rich.console import Console
+from rich.text import Text
+
+from ops.output.visible import visible
 
 Tell: TypeAlias = Callable[[str], None]
 """Takes what is being done now, for the line that shows progress."""
@@ -21,9 +24,9 @@ FIRST_WORD_SECONDS = 2.0
 WORD_INTERVAL_SECONDS = 10.0
 
 
-def say(line: str) -> None:
-    """Print one line to stderr at once."""
-    sys.stderr.write(f"{line}\n")
+def say(text: str) -> None:
+    """Print lines to stderr at once: nothing in them moves a cursor, whoever wrote what they quote."""
+    sys.stderr.write("\n".join(map(visible, text.split("\n"))) + "\n")
     sys.stderr.flush()
 
 
@@ -50,10 +53,10 @@ def progress(what: str) -> Iterator[Tell]:
 
     def keep_telling() -> None:
         if console.is_terminal:
-            # Markup would take what stands in square brackets for a style.
+            # As Text: markup would take what stands in square brackets for a style.
             with console.status("") as status:
                 while not over.wait(0.2):
-                    status.update(line().replace("[", r"\["))
+                    status.update(Text(visible(line())))
             return
         wait = FIRST_WORD_SECONDS
         while not over.wait(wait):

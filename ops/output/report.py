@@ -14,6 +14,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ops.output.visible import visible
+
 Verdict = Literal["ok", "failed", "not checked"]
 
 MARKS: dict[Verdict, str] = {"ok": "✓", "failed": "✗", "not checked": "?"}
@@ -105,7 +107,10 @@ def _table(report: Report, marks: dict[Verdict, str]) -> Table:
         style = STYLES[check.verdict]
         # As Text, since a string's square brackets would be taken for styles.
         table.add_row(
-            Text(marks[check.verdict], style), Text(check.name), Text(check.value), Text(check.evidence, style)
+            Text(marks[check.verdict], style),
+            Text(visible(check.name)),
+            Text(visible(check.value)),
+            Text(visible(check.evidence), style),
         )
     return table
 

@@ -7,11 +7,11 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Literal
 
 from infra.graph import ABSENT, SECRET, UNKNOWN, Mark, Value
 from ops.output.redaction import HIDDEN, LONGEST_SCANNED, Redactor
+from ops.output.visible import visible
 
 LONGEST_SHOWN = 200
 """Characters of a value that are shown."""
@@ -119,23 +119,3 @@ def shortened(text: str, start: int = 0) -> str:
     part = text[start : start + LONGEST_SHOWN]
     before, after = "…" if start else "", "…" if start + LONGEST_SHOWN < len(text) else ""
     return f"{before}{visible(part)}{after} {about}"
-
-
-@lru_cache(maxsize=16_384)
-def visible(text: str) -> str:
-    """Return `text` as one line of printable characters: ends of lines, marks of direction and the like as escapes.
-
-    What reverses or hides parts of a line (Unicode, bidirectional controls and zero-width characters) is not printable.
-    """
-    if text.isprintable() and text.isascii():
-        return text
-    return "".join(char if char.isprintable() and char not in _INVISIBLE else _escape(char) for char in text)
-
-
-_INVISIBLE = frozenset("\u115f\u1160\u3164\uffa0\u2800\u034f")
-"""Letters and marks that show nothing: fillers, the empty Braille pattern, the grapheme joiner."""
-
-
-def _escape(character: str) -> str:
-    named = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
-    return named.get(character) or f"\\u{{{ord(character):x}}}"

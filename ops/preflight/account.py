@@ -21,7 +21,7 @@ from infra.naming import LIVE
 from ops.aws.clients import Aws, listed
 from ops.aws.network import ranges_of
 from ops.aws.ownership import is_of, tags_of
-from ops.aws.quotas import ADDRESSES, CPUS, NETWORKS, QUOTAS, RULES
+from ops.aws.quotas import ADDRESSES, CPUS, NETWORKS, QUOTAS, RULES, allowed
 from ops.output.report import Check
 
 
@@ -213,11 +213,10 @@ def check_quotas(aws: Aws, environment: Environment, planned: Graph) -> Iterable
     used = _used(aws, environment)
     for what, amount in wanted.items():
         quota = QUOTAS[what]
-        answer = aws.service_quotas.get_service_quota(ServiceCode=quota.service, QuotaCode=quota.code)
-        allowed = answer["Quota"]["Value"]
+        may = allowed(aws, quota)
         name = f"quota: {what}"
-        evidence = f"{amount} needed, {used[what]} used by others, {allowed:g} allowed"
-        if amount + used[what] > allowed:
+        evidence = f"{amount} needed, {used[what]} used by others, {may:g} allowed"
+        if amount + used[what] > may:
             command = (
                 f"aws service-quotas request-service-quota-increase --service-code {quota.service} "
                 f"--quota-code {quota.code} --desired-value {amount + used[what]} --region {environment.aws.region}"

@@ -193,7 +193,9 @@ def _grants(document: Value) -> frozenset[_Grant]:
 def _granted(statement: Mapping[str, Value]) -> Iterator[_Grant]:
     effect = str(statement.get("Effect"))
     condition = json.dumps(_sorted(statement.get("Condition") or {}), sort_keys=True, default=repr)
-    parts = [_named(statement, name) for name in ("Principal", "Action", "Resource")]
+    # Everybody, in its shorter form.
+    said = {**statement, "Principal": {"AWS": "*"}} if statement.get("Principal") == "*" else statement
+    parts = [_named(said, name) for name in ("Principal", "Action", "Resource")]
     if len(parts[0]) * len(parts[1]) * len(parts[2]) > MOST_COMBINATIONS:
         parts = [[", ".join(sorted(part))] for part in parts]
     for who, action, resource in product(*parts):

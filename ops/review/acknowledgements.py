@@ -17,7 +17,7 @@ from typing import Any
 from infra.errors import ConfigError, Problem
 from infra.yamlfile import read_mapping
 from ops.output.redaction import Redactor
-from ops.output.shown import visible
+from ops.output.visible import visible
 from ops.review.dangers import ACTIONS, Action
 from ops.review.model import Gate, StackReview, verdict
 

@@ -17,7 +17,8 @@ from infra import types
 from infra.graph import ABSENT, Value
 from infra.values import mapping
 from ops.output.redaction import Redactor
-from ops.output.shown import Shown, shown, visible
+from ops.output.shown import Shown, shown
+from ops.output.visible import visible
 from ops.review.dangers import Danger, Declared, dangers
 from ops.review.model import Component, Fact, Node, NodeState, ResourceChange, Source, StackReview, verdict
 from ops.review.plan import RANKED, Change, Operation, Plan, PolicyResult

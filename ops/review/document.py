@@ -13,7 +13,7 @@ from pydantic.alias_generators import to_camel
 
 from infra.times import stamp
 from ops.output.redaction import Redactor
-from ops.output.shown import visible
+from ops.output.visible import visible
 from ops.review.model import Review, Source, StackReview, headline, verdict
 
 FORMAT = 1

@@ -22,7 +22,8 @@ from infra.graph import (
     json_document,
 )
 from ops.output.redaction import HIDDEN, LONGEST_SCANNED, Redactor
-from ops.output.shown import Shown, shown_pair, visible
+from ops.output.shown import Shown, shown_pair
+from ops.output.visible import visible
 
 DEEPEST = 32
 """Levels of a value that are read; AWS's documents have ten at most."""

@@ -1,8 +1,8 @@
 """Who is changing a stack, or died doing so: the locks of a folder or bucket backend, and truncated files.
 
 Pulumi prints locks only when they are in the way, and never says whether their holder is still alive. The layout is
-that of Pulumi's own backends (pkg/backend/diy: `.pulumi/locks/organization/PROJECT/STACK/ID.json`). Left out: Pulumi
-Cloud, whose locks end by themselves.
+that of Pulumi's own backends (`ops.stacks.layout`; a lock is ID.json). Left out: Pulumi Cloud, whose locks end by
+themselves.
 """
 
 from __future__ import annotations
@@ -12,23 +12,21 @@ import os
 import re
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from infra.yamlfile import read_mapping
-from ops.stacks.store import folder_of, opened
+from ops.output.visible import visible
+from ops.stacks.layout import Layout
+from ops.stacks.store import Folder, Store, UnreadableError, folder_of, opened, parsed
 
 CLOCK_TICK_SECONDS = 2.0
 """A process and its lock are dated by different clocks."""
 
 ENDED = frozenset("ZXx")
 """States of a process that has ended (proc(5)): a zombie has a number until its parent asks, which may be never."""
-
-LOCKS = ".pulumi/locks/organization"
-STACKS = ".pulumi/stacks"
 
 _UNFINISHED = re.compile(r"\.(json|pulumi-tags)(\.gz|\.zst)?(\.bak)?(?P<kind>\.attrs|\.[0-9a-f]+\.tmp)")
 """What stands beside a stack's files, after the stack's name: a description, a file being written."""
@@ -43,7 +41,16 @@ class Lock:
     pid: int
     username: str
     hostname: str
+    """Empty if the lock can't be read."""
     taken: datetime
+    """With its zone."""
+
+    @property
+    def holder(self) -> str:
+        """Who it is, for people."""
+        if not self.hostname:
+            return f"somebody whose lock can't be read ({visible(self.path.rpartition('/')[2])})"
+        return f"{visible(self.username)} on {visible(self.hostname)}"
 
     def holder_is_dead(self) -> bool | None:
         """Whether the process that took it is gone; None if it is another machine's, where that can't be seen."""
@@ -87,32 +94,44 @@ def locks(url: str, project: str, stack: str) -> tuple[Lock, ...]:
     store = opened(url)
     if store is None:
         return ()
+    return read_locks(store, store.names(f"{Layout.of(store, project).locks}{stack}/"))
+
+
+def read_locks(store: Store, paths: Iterable[str]) -> tuple[Lock, ...]:
+    """Return the locks that the files at `paths` are, the oldest first: every one that stops Pulumi.
+
+    One that can't be read does, too (pkg/backend/diy/lock.go, checkForLock). Raises botocore's errors.
+    """
     held = []
-    for name in store.names(f"{LOCKS}/{project}/{stack}/"):
+    for path in paths:
+        # A folder has a description beside each file.
+        if not path.endswith(".json"):
+            continue
         try:
-            lock = parsed_lock(name, store.read(name).decode())
+            held.append(_parsed_lock(path, store))
         except FileNotFoundError:
             # Released meanwhile.
             continue
-        if lock is not None:
-            held.append(lock)
     return tuple(sorted(held, key=lambda lock: lock.taken))
 
 
-def parsed_lock(path: str, text: str) -> Lock | None:
-    """Return the lock that the file at `path` is; None while it is being written."""
+def _parsed_lock(path: str, store: Store) -> Lock:
     try:
-        content: Mapping[str, Any] = json.loads(text)
+        content = parsed(store.read(path))
+        pid, taken = int(content["pid"]), datetime.fromisoformat(content["timestamp"])
+        if pid < 1:
+            raise ValueError(f"{pid} is no process's number")
         return Lock(
             path=path,
-            pid=int(content["pid"]),
+            pid=pid,
             username=str(content["username"]),
             hostname=str(content["hostname"]),
-            taken=datetime.fromisoformat(content["timestamp"]),
+            # Pulumi writes a time zone; an edited lock without one is no reason to stop.
+            taken=taken if taken.tzinfo else taken.replace(tzinfo=UTC),
         )
-    except (ValueError, KeyError, TypeError):
-        # Still being written.
-        return None
+    except (UnreadableError, ValueError, KeyError, TypeError, OverflowError):
+        taken = datetime.fromtimestamp(store.modified(path), UTC)
+        return Lock(path=path, pid=0, username="", hostname="", taken=taken)
 
 
 def mend(url: str, project: str, stack: str) -> tuple[str, ...]:
@@ -127,7 +146,7 @@ def mend(url: str, project: str, stack: str) -> tuple[str, ...]:
     if root is None:
         return ()
     broken = []
-    for path in sorted((root / STACKS / project).glob("*")):
+    for path in sorted((root / Layout.of(Folder(root), project).stacks).glob("*")):
         kind = _UNFINISHED.fullmatch(path.name.removeprefix(stack)) if path.name.startswith(stack) else None
         if kind is not None and not (kind["kind"] == ".attrs" and _is_json(path)):
             path.unlink(missing_ok=True)

@@ -9,19 +9,46 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
+import sys
+import threading
 import zlib
 from collections.abc import Mapping
+from contextlib import nullcontext
+from importlib import import_module
+from io import BytesIO
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import IO, Any, TypeAlias, cast
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import boto3
 from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
 
-from infra.errors import ConfigError
+from infra.errors import ReportedError
 
 AT_ONCE = 16
 """Files of a bucket that are read at the same time."""
+
+LARGEST_BYTES = 32 * 2**20
+"""Of a file, unpacked: a whole environment's state has a hundredth of it."""
+
+_ALONE_BYTES = 2 * 2**20
+"""A larger document is made into objects while no other is: they take many times as much memory."""
+_ALONE = threading.Lock()
+
+_WINDOW_LOG = 25
+"""What a packed file may ask for to be unpacked: 32 MiB. Pulumi packs with 8 MiB (klauspost/compress, SpeedDefault)."""
+
+GZIP, ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+"""How packed files begin (RFC 1952, RFC 8878), whatever they are called (pkg/backend/diy: DetectCompression)."""
+
+
+_ZSTD = "compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd"
+
+
+class UnreadableError(ReportedError):
+    """A file of a backend that is there and says nothing: refused, cut short, too large, no JSON. One line says why."""
 
 
 class Folder:
@@ -32,11 +59,26 @@ class Folder:
 
     def names(self, prefix: str) -> list[str]:
         """Return the paths within the backend that begin with `prefix`, a folder, in the order of their names."""
-        return sorted(str(path.relative_to(self._root)) for path in (self._root / prefix).rglob("*") if path.is_file())
+        return sorted(
+            str(path.relative_to(self._root))
+            for folder, _, files in os.walk(self._root / prefix, onerror=_raise_unless_gone)
+            for path in (Path(folder, file) for file in files)
+            if path.is_file()
+        )
+
+    def modified(self, name: str) -> float:
+        """Return when a file was written last, in seconds since 1970. Raises FileNotFoundError if it is gone."""
+        return (self._root / name).stat().st_mtime
 
     def read(self, name: str) -> bytes:
-        """Return what is in a file. Raises FileNotFoundError if it is gone."""
-        return (self._root / name).read_bytes()
+        """Return what is in a file. Raises FileNotFoundError if it is gone, UnreadableError if it can't be had."""
+        try:
+            with (self._root / name).open("rb") as file:
+                return _bounded(cast(IO[bytes], file))
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise UnreadableError(f"can't be read: {error.strerror or error}") from None
 
 
 class Bucket:
@@ -68,12 +110,30 @@ class Bucket:
         )
         return sorted(item["Key"].removeprefix(self._folder) for page in pages for item in page.get("Contents", []))
 
-    def read(self, name: str) -> bytes:
-        """Return what is in an object. Raises FileNotFoundError if it is gone."""
+    def modified(self, name: str) -> float:
+        """Return when an object was written last, in seconds since 1970. Raises FileNotFoundError if it is gone."""
         try:
-            return self._client.get_object(Bucket=self._bucket, Key=f"{self._folder}{name}")["Body"].read()
-        except self._client.exceptions.NoSuchKey:
-            raise FileNotFoundError(name) from None
+            return self._client.head_object(Bucket=self._bucket, Key=f"{self._folder}{name}")[
+                "LastModified"
+            ].timestamp()
+        except ClientError as error:
+            if error.response["Error"]["Code"] in _GONE:
+                raise FileNotFoundError(name) from None
+            raise
+
+    def read(self, name: str) -> bytes:
+        """Return what is in an object. Raises FileNotFoundError if it is gone, UnreadableError if it can't be had."""
+        try:
+            body = self._client.get_object(Bucket=self._bucket, Key=f"{self._folder}{name}")["Body"]
+            with body:
+                return _bounded(cast(IO[bytes], body))
+        except ClientError as error:
+            code = error.response["Error"]["Code"]
+            if code in _GONE:
+                raise FileNotFoundError(name) from None
+            raise UnreadableError(f"can't be read: {code}: {error.response['Error'].get('Message', '')}") from None
+        except BotoCoreError as error:
+            raise UnreadableError(f"can't be read: {error}") from None
 
 
 Store: TypeAlias = Folder | Bucket
@@ -93,24 +153,56 @@ def folder_of(url: str) -> Path | None:
     return Path(unquote(parts.path)) if parts.scheme == "file" else None
 
 
-def parsed(name: str, content: bytes) -> Mapping[str, Any]:
+def parsed(content: bytes) -> Mapping[str, Any]:
     """Return the JSON object of a backend's file, unpacked if it is packed.
 
-    Raises ConfigError if it is packed in a way that can't be read here, ValueError if it is no JSON, or cut short.
+    Raises UnreadableError if it is cut short, too large unpacked, or no JSON object.
     """
-    if content.startswith(b"\x1f\x8b"):
+    text = _unpacked(content)
+    with _ALONE if len(text) > _ALONE_BYTES else nullcontext():
         try:
-            content = gzip.decompress(content)
-        except (EOFError, OSError, zlib.error) as error:
-            raise ValueError(f"is no whole gzip file: {error}") from None
-    if content.startswith(b"\x28\xb5\x2f\xfd"):
-        raise ConfigError.of(
-            f"backend: {name}",
-            "is compressed with zstd, which can't be read here; allowed: none, gzip",
-            "unset PULUMI_DIY_BACKEND_ZSTD where stacks are deployed from",
-        )
+            document = json.loads(text)
+        except RecursionError:
+            raise UnreadableError("is nested too deeply to be read") from None
+        except ValueError as error:
+            raise UnreadableError(f"is no JSON: {error}") from None
+    if not isinstance(document, dict):
+        raise UnreadableError("is JSON, but no object")
+    return document
+
+
+def _unpacked(content: bytes) -> bytes:
     try:
-        document = json.loads(content)
-    except RecursionError:
-        raise ValueError("is nested too deeply to be read") from None
-    return document if isinstance(document, dict) else {}
+        if content.startswith(GZIP):
+            with gzip.GzipFile(fileobj=BytesIO(content)) as packed:
+                return _bounded(cast(IO[bytes], packed))
+    except (EOFError, OSError, zlib.error) as error:
+        raise UnreadableError(f"can't be unpacked: {error}") from None
+    return _zstd_unpacked(content) if content.startswith(ZSTD) else content
+
+
+def _zstd_unpacked(content: bytes) -> bytes:
+    # By name: which of the two there is depends on the Python, and few backends need either.
+    zstd: Any = import_module(_ZSTD)
+    try:
+        with zstd.ZstdFile(BytesIO(content), options={zstd.DecompressionParameter.window_log_max: _WINDOW_LOG}) as file:
+            return _bounded(cast(IO[bytes], file))
+    except (EOFError, zstd.ZstdError) as error:
+        raise UnreadableError(f"can't be unpacked: {error}") from None
+
+
+def _bounded(file: IO[bytes]) -> bytes:
+    content = file.read(LARGEST_BYTES + 1)
+    if len(content) > LARGEST_BYTES:
+        raise UnreadableError(f"is larger than {LARGEST_BYTES // 2**20} MiB, which no state of this project is")
+    return content
+
+
+_GONE = frozenset({"NoSuchKey", "404"})
+"""What GetObject and HeadObject answer (Amazon S3 API); a HEAD has no body that could say more."""
+
+
+def _raise_unless_gone(error: OSError) -> None:
+    # Without this, a folder that may not be listed looks empty.
+    if not isinstance(error, FileNotFoundError | NotADirectoryError):
+        raise error

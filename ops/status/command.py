@@ -21,7 +21,7 @@ from rich.table import Table
 from infra.ephemeral import limits_of
 from infra.naming import stack_names
 from infra.promotion import Pipeline, follows
-from ops.ephemeral.listing import for_tests, shown
+from ops.ephemeral.listing import all_judged, for_tests, shown
 from ops.lab.entering import InLab
 from ops.output.progress import progress
 from ops.release.pipeline import look
@@ -41,7 +41,8 @@ def status(
 ) -> None:
     """Show where stacks, releases and environments for tests stand.
 
-    Exits 1 if something that is deployed isn't what is configured, or doesn't run everywhere.
+    Exits 1 if something that is deployed isn't what is configured, or doesn't run everywhere, or a stack can't be
+    judged.
 
     Example: eps-dos status --lab
     """
@@ -65,7 +66,8 @@ def status(
         _show_releases(pipeline)
         typer.echo("\nEnvironments for tests")
         shown(tests)
-    raise typer.Exit(0 if all(position.deployed is None or in_order(position) for position in permanent) else 1)
+    in_place = all(position.deployed is None or in_order(position) for position in permanent)
+    raise typer.Exit(0 if in_place and all_judged(tests) else 1)
 
 
 def as_document(

@@ -13,7 +13,7 @@ from typing import Any
 
 from infra import access, types
 from infra.environment import DatasetPlan, Environment
-from infra.graph import Graph, Resource, policy_statements
+from infra.graph import Graph, Resource, canonical_statement, policy_statements
 from ops.aws.inventory import Inventory
 from ops.output.report import Check
 
@@ -68,17 +68,7 @@ def _statements(document: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
 
 
 def _key(statement: Mapping[str, Any]) -> str:
-    """Return what a statement says, in one spelling: AWS turns lists of one into their one, and orders them anew."""
-    return json.dumps(_plain({key: value for key, value in statement.items() if key != "Sid"}), sort_keys=True)
-
-
-def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever JSON holds
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        items = sorted((_plain(item) for item in value), key=str)
-        return items[0] if len(items) == 1 else items
-    return str(value).lower() if isinstance(value, bool) else value
+    return json.dumps(canonical_statement(statement), sort_keys=True)
 
 
 def _listed(value: object) -> list[str]:

@@ -85,6 +85,20 @@ def test_what_a_team_added_to_the_policy_stays(s3: S3Client) -> None:
     assert [one["Sid"] for one in statements] == ["TlsOnly", "Own"]
 
 
+@pytest.mark.parametrize("principal", ["*", {"AWS": "*"}, {"AWS": ["*"]}], ids=["star", "mapping", "list"])
+def test_every_legal_form_of_a_policy_is_read(s3: S3Client, principal: object) -> None:
+    """A statement without its list, a list of one, and everybody as a mapping (IAM JSON policy grammar)."""
+    list(made(s3, NAME, REGION))
+    (statement,) = json.loads(s3.get_bucket_policy(Bucket=NAME)["Policy"])["Statement"]
+    other = {**statement, "Principal": principal, "Action": ["S3:*"], "Sid": "TheirsSaysTheSame"}
+    s3.put_bucket_policy(Bucket=NAME, Policy=json.dumps({"Version": "2012-10-17", "Statement": other}))
+    assert missing(s3, NAME) == []
+    own = {"Sid": "Own", "Effect": "Deny", "Principal": principal, "Action": "s3:DeleteBucket", "Resource": "*"}
+    s3.put_bucket_policy(Bucket=NAME, Policy=json.dumps({"Version": "2012-10-17", "Statement": own}))
+    assert list(made(s3, NAME, REGION)) == ["TLS only"]
+    assert json.loads(s3.get_bucket_policy(Bucket=NAME)["Policy"])["Statement"] == [statement, own]
+
+
 def test_a_bucket_elsewhere_is_refused_and_left_alone(s3: S3Client) -> None:
     elsewhere = boto3.client("s3", region_name="eu-west-1")
     elsewhere.create_bucket(Bucket=NAME, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})

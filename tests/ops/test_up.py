@@ -16,9 +16,10 @@ import boto3
 import pytest
 
 from infra.errors import ConfigError
-from ops.stacks.locks import LOCKS, STACKS, Lock
+from ops.stacks.locks import Lock
 from ops.up import UpError, wanted
 from tests.labs import LabCopy, lock_of
+from tests.ops.stacks.test_fleet import LOCKS, STACKS
 
 
 def edit(folder: Path, name: str, old: str, new: str) -> None:
@@ -186,9 +187,9 @@ def test_a_program_that_fails_ends_with_one_sentence_and_exit_3(int_up: LabCopy)
 @pytest.mark.xdist_group("lab-int")
 def test_a_state_that_a_killed_run_left_unreadable_is_mended_and_the_next_up_is_fine(int_up: LabCopy) -> None:
     backend = int_up.checkout / ".lab" / "backend"
-    description = backend / STACKS / "eps-dos-api" / "int.json.attrs"
+    description = backend / STACKS / "int.json.attrs"
     description.write_text("")
-    at_work = backend / LOCKS / "eps-dos-api" / "int" / "a.json"
+    at_work = backend / LOCKS / "int" / "a.json"
     at_work.parent.mkdir(parents=True, exist_ok=True)
     at_work.write_text(lock_of(os.getpid()))
     try:

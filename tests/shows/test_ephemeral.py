@@ -17,8 +17,8 @@ import pytest
 
 from infra.environment import LIFETIME
 from lab.control import Control
-from ops.stacks.locks import LOCKS, STACKS
 from tests.labs import EPS_DOS, lock_of
+from tests.ops.stacks.test_fleet import LOCKS, STACKS
 from tests.shows.environments import Environments, kill_session, until
 
 pytestmark = pytest.mark.engine
@@ -139,7 +139,7 @@ def odd_ones_beside(environments: Environments, expired: str) -> Iterator[Mappin
     backend = environments.checkout / ".lab" / "backend"
     states = backend / ".pulumi" / "stacks" / "eps-dos-api"
     text = (states / f"{expired}.json").read_text()
-    locks = backend.joinpath(*LOCKS.split("/"), "eps-dos-api", "held")
+    locks = backend.joinpath(*LOCKS.split("/"), "held")
 
     def edited(edit: Callable[[dict[str, Any]], object]) -> str:
         document = json.loads(text)
@@ -323,7 +323,7 @@ def test_a_living_lock_keeps_it_and_a_dead_one_throttling_edits_and_broken_files
 ) -> None:
     environments.eps_dos("ephemeral", "create", "old", "--like", "int", "--ttl", "1s")
     stored = environments.checkout / ".lab" / "backend"
-    lock = stored / LOCKS / "eps-dos-api" / "old" / "someone.json"
+    lock = stored / LOCKS / "old" / "someone.json"
     lock.parent.mkdir(parents=True, exist_ok=True)
     lock.write_text(lock_of(os.getpid()))
     reaped = environments.eps_dos("ephemeral", "reap", check=False)
@@ -333,7 +333,7 @@ def test_a_living_lock_keeps_it_and_a_dead_one_throttling_edits_and_broken_files
     gone.wait()
     lock.write_text(lock_of(gone.pid))
     # What it was writing when it died.
-    (stored / STACKS / "eps-dos-api" / "old.json.attrs").write_text("")
+    (stored / STACKS / "old.json.attrs").write_text("")
     # A tag says nothing about when it goes.
     ec2 = environments.client("ec2")
     (vpc,) = ec2.describe_vpcs(Filters=[{"Name": "tag:Environment", "Values": ["old"]}])["Vpcs"]

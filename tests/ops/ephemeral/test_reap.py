@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,9 +13,11 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 
 from infra.reaping import StackFacts
+from ops import cli
 from ops.aws.clients import Aws
 from ops.ephemeral import reap
 from ops.stacks.place import Place
+from tests.infra.stackfiles import CHECKOUT, project
 from tests.infra.test_reaping import COMMITTED, HOUR, LIMITS, said, stack
 
 NOWHERE = "xx-none-1"
@@ -83,3 +87,48 @@ def test_a_permanent_one_stays_wherever_it_is_and_aws_is_not_asked(at: Place, aw
     (found,) = reap.judged([marked], COMMITTED, LIMITS, at)
     assert (found.decision, found.reason) == ("refuse", "is permanent")
     assert aws == {}
+
+
+def fleet_of(facts: list[StackFacts], at: Place, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Make a checkout whose backend has these stacks, and go there."""
+    project(at.folder)
+    shutil.copy(CHECKOUT / "ephemeral-limits.yaml", at.folder)
+    monkeypatch.chdir(at.folder)
+    monkeypatch.setattr("ops.stacks.fleet.read", lambda _at: tuple(facts))
+    for module in ("reap", "command"):
+        monkeypatch.setattr(f"ops.ephemeral.{module}.place", lambda _in_lab: at)
+    return at.folder
+
+
+@pytest.mark.parametrize("odd", [{"unreadable": "is no JSON"}, {"marks": ({},)}])
+def test_one_that_cannot_be_judged_is_one_line_and_the_exit_code(
+    odd: Mapping[str, Any], at: Place, aws: dict[str, int],
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    unreadable = StackFacts(name="pr-1", **odd)
+    fleet_of([unreadable, expiring("pr-2", -HOUR), expiring("pr-3", 8 * HOUR)], at, monkeypatch)
+    ended: list[str] = []
+
+    def end(names: list[str], *_: object) -> tuple[reap.Ending, ...]:
+        ended.extend(names)
+        return ()
+
+    monkeypatch.setattr(reap, "ended", end)
+    assert cli.run(["ephemeral", "list", "--json"]) == 1
+    assert [(one["name"], one["judged"]) for one in json.loads(capsys.readouterr().out)] == [
+        ("pr-1", False), ("pr-2", True), ("pr-3", True),
+    ]  # fmt: skip
+    assert cli.run(["ephemeral", "reap", "--dry-run"]) == 1
+    said = capsys.readouterr()
+    assert said.out == "1 would go, 1 can't be judged; 1 stay\n"
+    assert len([line for line in said.err.splitlines() if "pr-1" in line]) == 1
+    assert cli.run(["ephemeral", "reap"]) == 1
+    assert ended == ["pr-2"]
+
+
+def test_a_fleet_that_can_be_judged_exits_with_0(
+    at: Place, aws: dict[str, int], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fleet_of([expiring("pr-2", -HOUR), stack("int", unreadable="is no JSON", marks=())], at, monkeypatch)
+    for command in (["list"], ["reap", "--dry-run"]):
+        assert cli.run(["ephemeral", *command]) == 0

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from ops.output.redaction import Redactor
-from ops.output.shown import LONGEST_SHOWN, shortened, visible
+from ops.output.shown import LONGEST_SHOWN, shortened
+from ops.output.visible import visible
 from ops.review.values import change, changed_properties
 from tests.ops.review.plans import MARKED_SECRET, UNKNOWN_TEXT
 

@@ -17,7 +17,7 @@ from tests.ops.status.test_picture import position
 ROW = {
     "name": "pr-7", "owner": "a.tester", "like": "int", "createdAt": "2026-11-28T10:00:00Z", "startsAt": None,
     "expiresAt": "2026-11-29T10:00:00Z", "expiresIn": "8 h", "state": "up", "resources": 60, "decision": "stay",
-    "reason": "its time isn't over",
+    "judged": True, "reason": "its time isn't over",
 }  # fmt: skip
 
 
