@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 from collections.abc import Iterator
-from importlib.metadata import version
-from pathlib import Path
 
 import pytest
 
-from tests.workflows.running import FOLDER, NAMES, ROOT, Yaml, action, steps, workflow
+from tests.workflows.running import FOLDER, NAMES, Yaml, action, steps, workflow
 
 ACTIONS = sorted(folder.name for folder in (FOLDER.parent / "actions").iterdir())
 CREDENTIALS = "aws-actions/configure-aws-credentials"
@@ -70,8 +67,8 @@ def test_a_job_with_credentials_writes_nothing_on_github_and_is_set_up_before_it
             assert job["permissions"] == {"contents": "read", "id-token": "write"}, job_name
             setup = used.index("./.github/actions/setup")
             assert setup < used.index(CREDENTIALS)
-            plugin = job["steps"][setup].get("with", {}).get("aws-plugin", "true")
-            assert plugin in ("true", "${{ vars.PREVIEW_ROLE_ARN != '' }}")
+            verified = job["steps"][setup].get("with", {}).get("credentials", "true")
+            assert verified in ("true", "${{ vars.PREVIEW_ROLE_ARN != '' }}")
         elif "id-token" in job["permissions"]:
             assert "./.github/actions/deploy" in used or "uses" in job, job_name
 
@@ -85,16 +82,3 @@ def test_no_checkout_keeps_githubs_token(name: str) -> None:
 @pytest.mark.parametrize("name", ["deploy.yml", "drift.yml", "ephemeral.yml", "reap.yml"])
 def test_no_run_with_credentials_ends_another_in_the_middle(name: str) -> None:
     assert workflow(name)["concurrency"]["cancel-in-progress"] == "false"
-
-
-def test_the_aws_plugin_is_installed_in_the_version_of_the_requirements(tmp_path: Path) -> None:
-    (script,) = (step["run"] for step in action("setup")["runs"]["steps"] if "aws-plugin" in step.get("if", ""))
-    shutil.copy(ROOT / "requirements.txt", tmp_path)
-    pulumi, python = tmp_path / "pulumi", tmp_path / ".venv" / "bin" / "python"
-    python.parent.mkdir(parents=True)
-    python.write_text(f'#!/bin/sh\necho "Pulumi 3.274.1 (built with Go): {pulumi}"\n')
-    pulumi.write_text('#!/bin/sh\necho "$@"\n')
-    for file in (python, pulumi):
-        file.chmod(0o755)
-    ran = subprocess.run(["bash", "-e", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert ran.stdout == f"plugin install resource aws {version('pulumi-aws')}\n"
