@@ -28,6 +28,9 @@ from ops.output.progress import progress, say
 from ops.stacks.names import complete_stack
 from ops.stacks.place import Place, project_folder
 
+MOST_LINES = 60
+"""Of what may differ, unless all of it is asked for."""
+
 
 def mirror(
     stack: Annotated[
@@ -36,6 +39,9 @@ def mirror(
     level: Annotated[
         Level | None, typer.Option(help="Only this level; else all, as far as both stacks were brought up.")
     ] = None,
+    all_: Annotated[
+        bool, typer.Option("--all", help=f"Everything that may differ, not only the first {MOST_LINES} lines.")
+    ] = False,
     in_lab: InLab = False,
     for_programs: Annotated[bool, typer.Option("--json", help="Print the differences as JSON.")] = False,
 ) -> None:
@@ -59,7 +65,7 @@ def mirror(
     if for_programs:
         typer.echo(as_json(results))
     else:
-        typer.echo(as_text(results, original.name, environment.name))
+        typer.echo(as_text(results, original.name, environment.name, None if all_ else MOST_LINES))
     # Asked for one level, there is no answer without it; asked for all, there still is that of the others.
     unanswered = level is not None and any(isinstance(result, NotChecked) for result in results)
     drift = any(isinstance(result, Comparison) and result.drift for result in results)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from infra.graph import ABSENT, Difference, only_in_one
 from infra.mirroring import CAPACITY_REASON
@@ -103,26 +103,64 @@ def _object(result: Comparison | NotChecked, sides: tuple[str, str]) -> dict[str
     }
 
 
-def as_text(results: Sequence[Comparison | NotChecked], live: str, mirror_name: str) -> str:
-    """Return the differences of each level, grouped by what they come to; what may not be first."""
-    return "\n".join(line for result in results for line in _lines(result, live, mirror_name))
+def as_text(
+    results: Sequence[Comparison | NotChecked], live: str, mirror_name: str, most_lines: int | None = None
+) -> str:
+    """Return the differences grouped by what they come to, each once with the levels it was seen at.
+
+    What may not differ is first, and whole; of what may, `most_lines` are shown (None: all), and how many more there
+    are.
+    """
+    checked = [result for result in results if isinstance(result, Comparison)]
+    lines = [_heading(result, live, mirror_name) for result in results]
+    if not checked:
+        return "\n".join(lines)
+    groups: dict[str, dict[str, _Seen]] = {}
+    for result in checked:
+        for difference, note in result.noted:
+            line = _line(difference, live, mirror_name)
+            seen = groups.setdefault(_group(difference), {}).setdefault(line, _Seen([], []))
+            seen.levels.extend({result.level.value} - {*seen.levels})
+            seen.notes.extend({note} - {"", *seen.notes})
+    drift = groups.pop("DRIFT", {})
+    everywhere = [result.level.value for result in checked]
+    if drift:
+        lines += _grouped("DRIFT", drift, everywhere)
+    may = [line for heading, seen in groups.items() for line in _grouped(heading, seen, everywhere)]
+    shown = len(may) if most_lines is None else most_lines
+    lines += may[:shown]
+    if len(may) > shown:
+        lines.append(f"  ... {len(may) - shown} more lines of what may differ: --all")
+    lines.append(f"  {len(drift)} differ and may not" if drift else "  everything else is the same")
+    return "\n".join(lines)
 
 
-def _lines(result: Comparison | NotChecked, live: str, mirror_name: str) -> Iterator[str]:
+def _heading(result: Comparison | NotChecked, live: str, mirror_name: str) -> str:
     if isinstance(result, NotChecked):
-        yield f"{result.level.value}: not checked: {result.reason}"
-        return
-    yield f"{result.level.value}: {live} → {mirror_name}, {result.resources} resources compared"
-    groups: dict[str, list[str]] = {}
-    for difference, note in sorted(result.noted, key=lambda noted: noted[0].allowed is not None):
-        come_to = verdict(difference)
-        reason = difference.allowed.reason if difference.allowed else ""
-        heading = f"{come_to}: {reason}" if come_to == "differs and may" else come_to
-        groups.setdefault(heading, []).append(f"{_line(difference, live, mirror_name)}{f' ({note})' if note else ''}")
-    for heading, lines in groups.items():
-        yield f"  {heading}"
-        yield from (f"    {line}" for line in lines)
-    yield f"  {len(result.drift)} differ and may not" if result.drift else "  everything else is the same"
+        return f"{result.level.value}: not checked: {result.reason}"
+    return f"{result.level.value}: {live} → {mirror_name}, {result.resources} resources compared"
+
+
+def _group(difference: Difference) -> str:
+    come_to = verdict(difference)
+    reason = difference.allowed.reason if difference.allowed else ""
+    return f"{come_to}: {reason}" if come_to == "differs and may" else come_to
+
+
+class _Seen(NamedTuple):
+    """At which levels a line was seen, and how it came about."""
+
+    levels: list[str]
+    notes: list[str]
+
+
+def _grouped(heading: str, lines: Mapping[str, _Seen], everywhere: Sequence[str]) -> Iterator[str]:
+    """Yield a group; levels only where there is more than one, and of what may differ where it isn't at each."""
+    yield f"  {heading}"
+    for line, (levels, notes) in lines.items():
+        plain = len(everywhere) == 1 or (heading != "DRIFT" and levels == everywhere)
+        at = "" if plain else f" [{', '.join(levels)}]"
+        yield f"    {line}{''.join(f' ({note})' for note in notes)}{at}"
 
 
 def _line(difference: Difference, live: str, mirror_name: str) -> str:

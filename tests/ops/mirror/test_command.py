@@ -61,7 +61,10 @@ def test_a_template_changed_more_often_than_lives_is_no_drift_and_one_that_is_no
     assert found.path == "launchTemplateVersion"
 
 
-def drifted(property_name: str, value: object, type_: str, name: str) -> tuple[Difference, ...]:
+def drifted(
+    property_name: str, value: object, type_: str, name: str, *, allowed: bool = False
+) -> tuple[Difference, ...]:
+    """Return what Live and NFT differ in once a property of NFT's is changed: what may not, or what may."""
     live, nft = load_environment("live", CHECKOUT), load_environment("nft", CHECKOUT)
     graph = record(nft)
     changed = graph.one(type_, name)
@@ -69,7 +72,7 @@ def drifted(property_name: str, value: object, type_: str, name: str) -> tuple[D
     found = differences(
         record(live), Graph.of("nft", [edited if one is changed else one for one in graph]), (live, nft)
     )
-    return tuple(one for one in found if one.allowed is None)
+    return tuple(one for one in found if (one.allowed is not None) is allowed)
 
 
 @pytest.mark.parametrize(
@@ -106,6 +109,50 @@ def test_drift_stands_first_and_in_json() -> None:
     ]
     (told,) = json.loads(as_json(compared))[0]["differences"]
     assert (told["property"], told["live"], told["mirror"], told["verdict"]) == ("maxSize", "12", "7", "DRIFT")
+
+
+def test_what_is_seen_at_several_levels_is_said_once() -> None:
+    scaled = drifted("maxSize", 6, "aws:autoscaling/group:Group", "nft-service", allowed=True)
+    drift = drifted("maxSize", 7, "aws:autoscaling/group:Group", "nft-service")
+    (minimum,) = (difference for difference in scaled if difference.path == "minSize")
+    (maximum,) = (difference for difference in scaled if difference.path == "maxSize")
+    compared = [
+        Comparison(level=Level.declared, resources=80, differences=(minimum, maximum)),
+        Comparison(level=Level.state, resources=78, differences=(minimum, *drift)),
+        Comparison(level=Level.actual, resources=78, differences=(minimum, *drift)),
+    ]
+    assert as_text(compared, "live", "nft").splitlines()[3:] == [
+        "  DRIFT",
+        "    Group service maxSize: 12 → 7 [state, actual]",
+        "  scaled as configured",
+        "    Group service minSize: 6 → 3",
+        "    Group service maxSize: 12 → 6 [declared]",
+        "  1 differ and may not",
+    ]
+
+
+def test_what_may_differ_is_cut_short_and_what_may_not_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With a hundred clients of Live's that aren't NFT's."""
+    monkeypatch.chdir(project(tmp_path))
+    clients = ", ".join(f"192.0.2.{number}/32" for number in range(40)) + ", "
+    clients += ", ".join(f"198.51.100.{number}/32" for number in range(9))
+    (tmp_path / "suppliers.yaml").write_text(
+        f"suppliers: [{{name: A, assured: true, environments: [live], clients: [{clients}]}}]\n"
+    )
+    assert run(["mirror", "nft", "--level", "declared"]) == 0
+    short = capsys.readouterr().out.splitlines()
+    assert run(["mirror", "nft", "--level", "declared", "--all"]) == 0
+    whole = capsys.readouterr().out.splitlines()
+    assert short[:61] == whole[:61]
+    assert short[61:] == [
+        f"  ... {len(whole) - 62} more lines of what may differ: --all",
+        "  everything else is the same",
+    ]
+    (nft,) = drifted("port", 444, "aws:lb/listener:Listener", "nft-listener")
+    many = Comparison(level=Level.state, resources=1, differences=(nft,) * 3)
+    assert "Listener listener port" in as_text([many], "live", "nft", 0)
 
 
 def test_of_two_lists_only_what_one_of_them_has_is_shown() -> None:
@@ -181,7 +228,7 @@ def test_asked_for_all_levels_it_still_answers_for_what_is_declared(
     monkeypatch.chdir(project(tmp_path))
     of_states(monkeypatch)
     assert run(["mirror", "nft"]) == 0
-    assert capsys.readouterr().out.splitlines()[-2:] == [
+    assert capsys.readouterr().out.splitlines()[1:3] == [
         "state: not checked: not deployed: live, nft",
         "actual: not checked: not deployed: live, nft",
     ]
