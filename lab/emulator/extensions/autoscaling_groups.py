@@ -31,6 +31,7 @@ from moto.autoscaling.models import (
 from moto.autoscaling.responses import AutoScalingResponse
 from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult, EmptyResult
+from moto.ec2.exceptions import EC2ClientError
 from moto.elbv2.models import elbv2_backends
 
 from lab.emulator import clock, faults
@@ -163,7 +164,8 @@ class Group(FakeAutoScalingGroup):
     def replace_autoscaling_group_instances(self, count_needed: int, propagated_tags: dict[str, str]) -> None:  # noqa: ARG002 - moto's signature
         """Launch `count_needed` members of the group's own version."""
         for _ in range(count_needed):
-            self.launch(self.own_version)
+            if self.launch(self.own_version) is None:
+                return
 
     # Members.
 
@@ -185,8 +187,7 @@ class Group(FakeAutoScalingGroup):
         """Bring the number of members to the desired one, unless a refresh is at it."""
         if self.refresh is not None and self.refresh.active:
             return
-        while len(self.members) < self.desired_capacity:
-            self.launch(self.own_version)
+        self.replace_autoscaling_group_instances(self.desired_capacity - len(self.members), {})
         if self.replacement not in self.members or self.serves(self.replacement, self.looked_at):
             self.replacement = None
         # Rebalancing launches first and terminates when what it launched serves.
@@ -231,8 +232,26 @@ class Group(FakeAutoScalingGroup):
         strays = bool(by_subnet.keys() - {subnet.id for subnet in self.subnets})
         return strays or max(counts) - min(counts) > 1
 
-    def launch(self, version: str, staying: list[Member] | None = None) -> Member:
-        """Launch a member of a template version in the zone with the fewest of those that stay (None: all)."""
+    def unfit(self, version: str) -> str:
+        """Return why EC2 launches nothing of a template version; empty if it does."""
+        images: Any = self.ec2_backend
+        try:
+            images.check_launchable(self.ec2_launch_template.get_version(version).image_id)
+        except EC2ClientError as error:
+            return str(error.message)
+        return ""
+
+    def launch(self, version: str, staying: list[Member] | None = None) -> Member | None:
+        """Launch a member of a template version in the zone with the fewest of those that stay (None: all).
+
+        Returns None where EC2 refuses it: a failed activity, and tried again at the next look (EC2 Auto Scaling guide,
+        "Troubleshoot Amazon EC2 Auto Scaling: AMI issues").
+        """
+        if refused := self.unfit(version):
+            message = f"{refused}. Launching EC2 instance failed."
+            if not self.activities or self.activities[0]["StatusMessage"] != message:
+                self.record(f"Launching a new EC2 instance.  Status Reason: {message}", message=message, failed=True)
+            return None
         template = self.ec2_launch_template.get_version(version)
         data = template.data
         subnets = self.lit_subnets
@@ -527,6 +546,7 @@ class GroupActions(AutoScalingResponse):
         answer = _create(self)
         group = _backend(self).autoscaling_groups[name]
         try:
+            _check_template(group)
             group.check_instance_type()
         except ValidationError:
             _backend(self).delete_auto_scaling_group(name, force=True)
@@ -552,6 +572,15 @@ class GroupActions(AutoScalingResponse):
         groups = _backend(self).autoscaling_groups
         found = [groups[name]] if name in groups else ([] if name else list(groups.values()))
         return ActionResult({"Activities": [activity for group in found for activity in group.activities]})
+
+
+def _check_template(group: Group) -> None:
+    """Refuse a template that nothing can be launched from.
+
+    In AWS's words: terraform-aws-modules and others quote them for an image that isn't there.
+    """
+    if group.ec2_launch_template is not None and (unfit := group.unfit(group.own_version)):
+        raise ValidationError(f"You must use a valid fully-formed launch template. {unfit}")
 
 
 def _fails(member: Member) -> bool:

@@ -95,6 +95,8 @@ class Refresh:
     """Ids of the members that shall go."""
     bake_until: float | None = None
     rollback: dict[str, Any] | None = None
+    stuck_since: float | None = None
+    """From when on EC2 has refused to launch what is needed."""
 
     @property
     def active(self) -> bool:
@@ -128,7 +130,11 @@ class Refresh:
         if self.status != "RollbackInProgress" and self._alarms_in("INSUFFICIENT_DATA"):
             return
         self._replace(now)
-        if self.remaining or not all(self.group.serves(member, now) for member in self.group.members):
+        if self.status == "RollbackInProgress" and self._is_stuck(now):
+            self._end("RollbackFailed", f"{self.reason} {self.group.unfit(self.wanted_version)}.")
+            return
+        missing = len(self.group.members) < self.group.desired_capacity
+        if self.remaining or missing or not all(self.group.serves(member, now) for member in self.group.members):
             return
         if self.status == "RollbackInProgress":
             self._end("RollbackSuccessful", self.reason)
@@ -157,7 +163,11 @@ class Refresh:
         extra = max(floor(group.desired_capacity * (most - 100) / 100), 1 if most > 100 else 0)
         room = group.desired_capacity + (extra if self.remaining else 0)
         while len(group.members) < room:
-            group.launch(self.wanted_version, [member for member in group.members if self._right(member)])
+            staying = [member for member in group.members if self._right(member)]
+            if group.launch(self.wanted_version, staying) is None:
+                self.stuck_since = now if self.stuck_since is None else self.stuck_since
+                break
+            self.stuck_since = None
         surplus = [member for member in group.members if member not in serving]
         while len(group.members) > room and surplus:
             group.terminate(surplus.pop(), "there were more instances than desired")
@@ -173,12 +183,17 @@ class Refresh:
             and now >= member.launched_at + HEALTH_LIMIT_SECONDS
             and not self.group.serves(member, now)
         ]
+        if self._is_stuck(now):
+            return f"Instances failed to launch: {self.group.unfit(self.wanted_version)}."
         if late:
             for instance_id in late:
                 message = f"Instance failed to complete ELB health check: {instance_id}: Target.FailedHealthChecks"
                 self.group.record(f"Launching a new EC2 instance: {instance_id}", message=message, failed=True)
             return f"Instances failed to become healthy: {', '.join(late)} failed the load balancer's health check."
         return ""
+
+    def _is_stuck(self, now: float) -> bool:
+        return self.stuck_since is not None and now >= self.stuck_since + HEALTH_LIMIT_SECONDS
 
     def _alarms_in(self, state: str) -> list[str]:
         return [name for name, now in _alarm_states(self.group, self.preferences).items() if now == state]
@@ -198,6 +213,7 @@ class Refresh:
             "InstancesToUpdateOnRollback": self.remaining,
         }
         self.status, self.reason, self.replaced_at_start = "RollbackInProgress", reason, frozenset()
+        self.stuck_since = None
 
     def _adopt(self) -> None:
         """Make the desired configuration the group's."""

@@ -1,8 +1,11 @@
-"""Images that are registered keep what they are registered with.
+"""Images that are registered keep what they are registered with, have their names alone, and can go.
 
-Rules: EC2 API reference, RegisterImage and DescribeImages; "Error codes" (InvalidAMIName.Duplicate,
-InvalidAMIName.Malformed). moto keeps the name and nothing of architecture, devices and tags.
-Left out: images from instances, copies, kernels.
+Rules: EC2 API reference, RegisterImage, CreateImage, CopyImage and DescribeImages (without IncludeDisabled no disabled
+image is in the answer); "Error codes" (InvalidAMIName.Duplicate, InvalidAMIName.Malformed, InvalidAMIID.NotFound,
+InvalidAMIID.Unavailable); Amazon EC2 user guide, "Deregister an Amazon EC2 AMI" and "Disable an Amazon EC2 AMI":
+nothing can be launched from it any more, and what runs goes on. moto keeps the name and nothing of architecture,
+devices and tags, takes a name twice, and launches from what is gone.
+Left out: what images from instances and copies are like, deprecation, kernels.
 """
 
 from __future__ import annotations
@@ -11,12 +14,13 @@ import re
 from typing import Any
 
 from moto.core.responses import ActionResult
-from moto.ec2.exceptions import EC2ClientError
+from moto.ec2.exceptions import EC2ClientError, InvalidAMIIdError, MissingParameterError, UnvailableAMIIdError
+from moto.ec2.models import EC2Backend, ec2_backends
 from moto.ec2.models.amis import Ami
 from moto.ec2.responses.amis import AmisResponse
 from moto.ec2.utils import random_ami_id
 
-from lab.emulator.extensions.hooks import adds_to
+from lab.emulator.extensions.hooks import adds_to, extends, is_true
 
 NAME = re.compile(r"[A-Za-z0-9()\[\] ./\-'@_]{3,128}")
 
@@ -66,24 +70,70 @@ class RegisteredImage(Ami):
         ]
 
 
-@adds_to(AmisResponse)
-class ImageActions(AmisResponse):
-    """The API's action."""
+@extends(ec2_backends)
+class Images(EC2Backend):
+    """moto's backend, with a name for each image, and no launch from what can't be launched."""
 
-    def register_image(self) -> ActionResult:
-        """RegisterImage: names are the account's own, once each."""
-        asked = self._get_params()
-        name = asked["Name"]
+    def create_image(self, instance_id: str, name: str, *args: Any, **settings: Any) -> Ami:
+        """CreateImage: under a name that is free."""
+        self.check_name(name)
+        return super().create_image(instance_id, name, *args, **settings)
+
+    def copy_image(
+        self, source_image_id: str, source_region: str, name: str | None = None, description: str | None = None
+    ) -> Ami:
+        """CopyImage: under a name that is free."""
+        self.check_name(name or "")
+        return super().copy_image(source_image_id, source_region, name, description)
+
+    def run_instances(self, image_id: str, *args: Any, **settings: Any) -> Any:
+        """RunInstances: of an image that is there, and available."""
+        if image_id:
+            self.check_launchable(image_id)
+        return super().run_instances(image_id, *args, **settings)
+
+    def check_name(self, name: str) -> None:
+        """Refuse a name that no image may have, or that another has."""
         if not NAME.fullmatch(name):
             raise EC2ClientError(
                 "InvalidAMIName.Malformed",
                 "AMI names must be between 3 and 128 characters long, and may contain letters, numbers, "
                 "'(', ')', '.', '-', '/' and '_'",
             )
-        self.error_on_dryrun()
-        taken = next((image for image in self.ec2_backend.amis.values() if image.name == name), None)
+        taken = next((image for image in self.amis.values() if image.name == name), None)
         if taken is not None:
             raise EC2ClientError("InvalidAMIName.Duplicate", f"AMI name {name} is already in use by AMI {taken.id}")
+
+    def check_launchable(self, image_id: str | None) -> None:
+        """Refuse what no instance can be launched from: no image, one that is gone, one that isn't available."""
+        if not image_id:
+            raise MissingParameterError("ImageId")
+        if image_id not in self.amis:
+            raise InvalidAMIIdError(image_id)
+        if self.amis[image_id].state != "available":
+            raise UnvailableAMIIdError(image_id)
+
+
+_describe = AmisResponse.describe_images
+
+
+@adds_to(AmisResponse)
+class ImageActions(AmisResponse):
+    """What moto's answers leave out."""
+
+    def describe_images(self) -> ActionResult:
+        """DescribeImages: disabled ones only if asked for."""
+        answer = _describe(self)
+        if not is_true(self._get_param("IncludeDisabled")):
+            described: Any = answer.result
+            answer = ActionResult({"Images": [image for image in described["Images"] if image.state != "disabled"]})
+        return answer
+
+    def register_image(self) -> ActionResult:
+        """RegisterImage: names are the account's own, once each."""
+        asked = self._get_params()
+        self.error_on_dryrun()
+        self.ec2_backend.check_name(asked["Name"])
         tags = {
             tag["Key"]: tag["Value"]
             for specification in asked.get("TagSpecifications", [])
