@@ -1,8 +1,10 @@
 """Prefix lists as AWS keeps them: within their size, one version after the other, and not deleted while referred to.
 
 Rules: EC2 API reference (CreateManagedPrefixList, ModifyManagedPrefixList, DeleteManagedPrefixList, ManagedPrefixList),
-VPC User Guide (customer-managed prefix lists; rules and considerations). moto drops the name at a change without one,
-takes any number of entries and any version, keeps a deleted list for one more look and never changes the size.
+VPC User Guide (customer-managed prefix lists; rules and considerations; quotas: a rule that refers to a list counts as
+the list's maximum, one that refers to AWS's own as its weight, which is 1 for S3). moto drops the name at a change
+without one, takes any number of entries and any version, keeps a deleted list for one more look, never changes the size
+and counts rules that refer to lists not at all.
 """
 
 from __future__ import annotations
@@ -103,11 +105,33 @@ class PrefixLists(EC2Backend):
             if rule.prefix_list_id == list_id
         ]
 
+    def authorize_security_group_ingress(self, group_name_or_id: str, *rest: Any, **settings: Any) -> Any:
+        """AuthorizeSecurityGroupIngress: with lists, too, within the quota."""
+        group = self.get_security_group_by_name_or_id(group_name_or_id, settings.get("vpc_id"))
+        added = sum(self._size(one["PrefixListId"]) for one in settings.get("prefix_list_ids") or [])
+        if group is not None and added:
+            self._check_quota(self._rules_in(group.ingress_rules) + added)
+        return super().authorize_security_group_ingress(group_name_or_id, *rest, **settings)
+
     def _check_new_size(self, prefix_list: Any, max_entries: int) -> None:
         if len(prefix_list.entries.get(prefix_list.version) or []) > max_entries:
             raise _refusal("InvalidParameterValue", "The prefix list has more entries than the new maximum.")
-        limit = quotas.value(quotas.RULES_PER_SECURITY_GROUP)
-        if self.rules_with_prefix_list(prefix_list.id) and max_entries > limit:
+        growth = max_entries - int(prefix_list.max_entries)
+        for group in (group for groups in self.groups.values() for group in groups.values()):
+            for rules in (group.ingress_rules, group.egress_rules):
+                references = sum(rule.prefix_list_id == prefix_list.id for rule in rules)
+                if references and growth > 0:
+                    self._check_quota(self._rules_in(rules) + references * growth)
+
+    def _rules_in(self, rules: Iterable[Any]) -> int:
+        return sum(self._size(rule.prefix_list_id) if rule.prefix_list_id else 1 for rule in rules)
+
+    def _size(self, list_id: str) -> int:
+        referred = self.managed_prefix_lists.get(list_id)
+        return int(referred.max_entries) if referred is not None and referred.max_entries else 1
+
+    def _check_quota(self, rules: int) -> None:
+        if rules > quotas.value(quotas.RULES_PER_SECURITY_GROUP):
             raise _refusal(
                 "RulesPerSecurityGroupLimitExceeded",
                 "The maximum number of rules per security group has been reached.",

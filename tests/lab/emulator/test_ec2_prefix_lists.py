@@ -78,6 +78,14 @@ def test_the_size_can_grow_to_what_its_security_groups_bear(ec2: Any, list_id: s
         ec2.modify_managed_prefix_list(PrefixListId=list_id, MaxEntries=61)
 
 
+def test_a_rule_that_refers_to_one_counts_as_its_size(ec2: Any) -> None:
+    made = ec2.create_managed_prefix_list(PrefixListName="large", AddressFamily="IPv4", MaxEntries=61)
+    with pytest.raises(ClientError, match="RulesPerSecurityGroupLimitExceeded"):
+        refer(ec2, made["PrefixList"]["PrefixListId"])
+    fitting = ec2.create_managed_prefix_list(PrefixListName="small", AddressFamily="IPv4", MaxEntries=60)
+    refer(ec2, fitting["PrefixList"]["PrefixListId"])
+
+
 def test_one_that_a_rule_refers_to_stays(ec2: Any, list_id: str) -> None:
     refer(ec2, list_id)
     with pytest.raises(ClientError, match="DependencyViolation"):
