@@ -284,17 +284,24 @@ def _clients(stack: str, settings: StackSettings, listed: SupplierList, environm
         unfit = Problem(where=f"{SUPPLIERS}:", message=f"{error}", fix=f"edit {SUPPLIERS}")
         raise ConfigError([*problems, unfit]) from None
     if len(entries) > settings.client_capacity:
-        owner = settings.mirrors or stack
-        problems.append(
-            Problem(
-                where=place("clientCapacity", owner),
-                message=f"is {settings.client_capacity}, and {len(entries)} ranges may connect to {stack}",
-                fix=set_command("clientCapacity", str(len(entries)), owner),
-            )
-        )
+        problems.append(_too_many_clients(stack, settings, len(entries)))
     if problems:
         raise ConfigError(problems)
     return ClientsPlan(entries=entries, max_entries=settings.client_capacity)
+
+
+def _too_many_clients(stack: str, settings: StackSettings, ranges: int) -> Problem:
+    room, owner = capacity.room_for_clients(ranges), settings.mirrors or stack
+    where = place("clientCapacity", owner)
+    message = f"is {settings.client_capacity}, and {ranges} ranges may connect to {stack}"
+    if room is None:
+        message = f"{message}; AWS takes {capacity.MOST_CLIENTS} at once"
+        return Problem(where=where, message=message, fix=f"join neighbouring ranges in {SUPPLIERS}, or list fewer")
+    fix = set_command("clientCapacity", f"{room}", owner)
+    if room > capacity.RULES_PER_SECURITY_GROUP:
+        message = f"{message}; past {capacity.RULES_PER_SECURITY_GROUP}, the account's quota has to be raised"
+        fix = f"{fix}, then eps-dos preflight {stack}, which prints the request for {room}, before the next up"
+    return Problem(where=where, message=message, fix=fix)
 
 
 def _unreadable_ranges(listed: SupplierList) -> Iterator[Problem]:

@@ -22,7 +22,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic.alias_generators import to_camel
 
 from infra.addressing import LARGEST_PREFIX, PRIVATE_RANGES, SMALLEST_PREFIX, ZONE_LETTERS
-from infra.capacity import LARGEST_SCALE
+from infra.capacity import LARGEST_SCALE, MOST_CLIENTS, RULES_PER_SECURITY_GROUP
 from infra.errors import Problem
 from infra.naming import LIVE, stack_file
 from infra.suppliers import client_range
@@ -428,9 +428,11 @@ class StackSettings(Settings):
     """`bucket`, and `readers`: environments or role ARNs that may read it; a mirror must be among its original's."""
     operators: Annotated[tuple[RoleReference, ...], Facts(mirror="other people operate it", inherited=False)] = ()
     """Roles (ARN, or name in the account deployed to) that may write the dataset."""
-    # A security group holds 60 rules by default (Amazon VPC quotas), and each entry that there may be counts.
-    client_capacity: Annotated[Number, Field(ge=1, le=59), Facts(sample="50")] = 50
-    """Entries that the prefix list of clients has room for, 1 to 59."""
+    client_capacity: Annotated[Number, Field(ge=1, le=MOST_CLIENTS), Facts(sample=f"{RULES_PER_SECURITY_GROUP}")] = (
+        RULES_PER_SECURITY_GROUP
+    )
+    """Entries that the prefix list of clients has room for, 1 to 100. The default is the quota of rules of a security
+    group; more only once the account's is raised, which `eps-dos preflight` asks."""
     certificate_secret_arn: Annotated[
         SecretArn | None, Facts(mirror="no certificate or key is shared with Live", inherited=False, test="own")
     ] = None

@@ -161,6 +161,27 @@ def check_image(aws: Aws, environment: Environment) -> Check:
     return ok("image", f"{service.image_name} is {usable[0]['ImageId']} ({architecture})")
 
 
+def check_instance_type(aws: Aws, environment: Environment) -> Check:
+    """Every zone offers the instance type: AWS refuses the group otherwise, and offers differ from zone to zone."""
+    name, wanted, zones = "instance type", environment.service.instance_type, sorted(environment.network.zones)
+    offers = listed(
+        aws.ec2,
+        "describe_instance_type_offerings",
+        "InstanceTypeOfferings[].Location",
+        LocationType="availability-zone",
+        Filters=[{"Name": "instance-type", "Values": [wanted]}],
+    )
+    offering = sorted(offers)
+    if lacks := [zone for zone in zones if zone not in offering]:
+        owner = environment.mirrors or environment.name
+        return lacking(
+            name,
+            f"{wanted} is not offered in {', '.join(lacks)}, only in {', '.join(offering) or 'no zone of the region'}",
+            f"another type, or other zones: pulumi config set eps-dos-api:instanceType TYPE --stack {owner}",
+        )
+    return ok(name, f"{wanted} is offered in {', '.join(zones)}")
+
+
 def check_certificate(aws: Aws, environment: Environment) -> Check:
     """The secret with the certificate is there; what is in it isn't read."""
     arn = environment.service.certificate_secret_arn

@@ -184,6 +184,7 @@ def _checks(aws: Aws, environment: Environment, at: Place, resolver: tuple[str, 
     except (BotoCoreError, ClientError) as error:
         yield _unasked("hosted zone", error)
     yield _asked("image", lambda: account.check_image(aws, environment))
+    yield _asked("instance type", lambda: account.check_instance_type(aws, environment))
     yield _asked("certificate", lambda: account.check_certificate(aws, environment))
     planned = record(environment)
     try:

@@ -106,7 +106,7 @@ def _own(random: Random, name: str, region: str, hosted_zone: str, cidr: str, mi
     if random.random() < 0.5:
         settings["reservedZones"] = reserved
     if random.random() < 0.5:
-        settings["clientCapacity"] = random.randint(20, 59)
+        settings["clientCapacity"] = random.randint(20, 100)
     if random.random() < 0.3:
         settings["othersTagKeys"] = _some(random, ("Backup", "org:owner"), 2)
     if random.random() < 0.3:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from infra.capacity import initial, scaled
+from infra.capacity import MOST_CLIENTS, initial, room_for_clients, scaled
 from infra.environment import Capacity
 
 counts = st.integers(min_value=0, max_value=500)
@@ -54,3 +54,10 @@ def test_a_group_starts_with_one_instance_per_zone_within_its_bounds() -> None:
     assert initial(capacity(0, 6), zone_count=3) == 3
     assert initial(capacity(6, 12), zone_count=3) == 6
     assert initial(capacity(0, 2), zone_count=3) == 2
+
+
+@given(st.integers(min_value=0, max_value=300))
+def test_clients_have_room_whatever_their_number_up_to_what_a_list_holds(ranges: int) -> None:
+    room = room_for_clients(ranges)
+    assert (room is None) == (ranges > MOST_CLIENTS)
+    assert room is None or ranges <= room <= MOST_CLIENTS

@@ -323,6 +323,24 @@ def test_a_secret_has_no_place_in_the_configuration() -> None:
     assert "hunter2" not in page
 
 
+def test_room_for_more_clients_is_asked_for_and_is_enough(tmp_path: Path) -> None:
+    folder = suppliers(project(tmp_path), {"clients": [f"192.0.2.{2 * number}/32" for number in range(62)]})
+    page = refused(folder, "nft")
+    assert "Pulumi.live.yaml: eps-dos-api:clientCapacity is 60, and 62 ranges may connect to nft; past 60, the" in page
+    asked = "pulumi config set eps-dos-api:clientCapacity 70 --stack live, then eps-dos preflight nft, which prints"
+    assert f"fix: {asked} the request for 70" in page
+    set_keys(folder / "Pulumi.live.yaml", {"clientCapacity": 70})
+    clients = load_environment("nft", folder).clients
+    assert (len(clients.entries), clients.max_entries) == (62, 70)
+
+
+def test_more_clients_than_any_list_holds_are_too_many(tmp_path: Path) -> None:
+    folder = suppliers(project(tmp_path), {"clients": [f"192.0.2.{2 * number}/32" for number in range(101)]})
+    page = refused(folder, "live")
+    assert "101 ranges may connect to live; AWS takes 100 at once" in page
+    assert "fix: join neighbouring ranges in suppliers.yaml" in page
+
+
 @pytest.mark.parametrize(
     ("entry", "told"),
     [

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from infra import access
+from infra.capacity import room_for_clients
 from infra.environment import AwsPlan, Environment
 from infra.errors import ConfigError
 from infra.recording import record
@@ -122,6 +123,19 @@ def test_the_image_is_there_and_fits_the_instances(aws: Aws, instance_type: str,
     assert words in found.evidence
 
 
+@pytest.mark.parametrize(
+    ("instance_type", "said"),
+    [
+        ("c7g.large", "c7g.large is offered in eu-west-2a, eu-west-2b, eu-west-2c"),
+        ("g5.xlarge", "g5.xlarge is not offered in eu-west-2c, only in eu-west-2a, eu-west-2b; fix: another type"),
+        ("x9.large", "x9.large is not offered in eu-west-2a, eu-west-2b, eu-west-2c, only in no zone of the region"),
+    ],
+)
+def test_every_zone_offers_the_instance_type(aws: Aws, instance_type: str, said: str) -> None:
+    sample = replace(ENVIRONMENT, service=replace(ENVIRONMENT.service, instance_type=instance_type))
+    assert account.check_instance_type(aws, sample).evidence.startswith(said)
+
+
 def test_the_certificates_secret_is_there_and_stays(aws: Aws) -> None:
     assert "no secret is named" in account.check_certificate(aws, ENVIRONMENT).evidence
     made = aws.secretsmanager.create_secret(Name="certificate", SecretString="{}")["ARN"]
@@ -144,6 +158,23 @@ def test_what_an_environment_takes_is_counted_from_the_program() -> None:
         RULES: 50,
         CPUS: 14,
     }
+
+
+def test_more_clients_than_a_security_group_holds_are_asked_of_the_account(
+    aws: Aws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # moto has no quotas of EC2 and VPC.
+    monkeypatch.setattr(aws.service_quotas, "get_service_quota", lambda **_: {"Quota": {"Value": 60.0}})
+    room = room_for_clients(62)
+    assert room == 70
+    sample = replace(ENVIRONMENT, clients=replace(ENVIRONMENT.clients, max_entries=room))
+    checks = {check.name: check for check in account.check_quotas(aws, sample, record(sample))}
+    rules = checks["quota: rules of a security group"]
+    assert rules.verdict == "failed"
+    assert "70 needed, 0 used by others, 60 allowed; fix: aws service-quotas request-service-quota-increase" in (
+        rules.evidence
+    )
+    assert "--quota-code L-0EA8095F --desired-value 70" in rules.evidence
 
 
 def test_a_network_that_overlaps_is_named_and_the_environments_own_is_not(aws: Aws) -> None:
