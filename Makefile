@@ -39,6 +39,7 @@ lint: venv ## check style, types, the generated page and workflows
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/eps-dos docs --check
+	$(BIN)/zizmor --offline --quiet --no-progress --strict-collection .github
 	@$(LINT_WORKFLOWS)
 
 bench: setup ## measure
