@@ -12,10 +12,11 @@ itself refuses.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from ipaddress import IPv4Network, collapse_addresses
+from typing import Literal
 
 from infra import types
 from infra.environment import PORT
@@ -78,6 +79,15 @@ def _without(network: IPv4Network, taken: IPv4Network) -> Iterator[IPv4Network]:
         yield from network.address_exclude(taken)
 
 
+Step = Literal[
+    "the load balancer's security groups and prefix list",
+    "the route to the internet gateway",
+    "the network ACL",
+    "the way on to the instances",
+]
+"""What a client has to pass, in this order. The last: listener, target group, scaling group, and what guards those."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Way:
     """One way in: a zone's address of a load balancer, and who gets through by it."""
@@ -86,7 +96,20 @@ class Way:
     """Empty where the subnet is known only after the update, or is none of the stack's."""
     address: str
     """The virtual IP; the id of an allocation that the stack doesn't own; empty where AWS assigns one."""
-    clients: Ranges
+    passing: Mapping[Step, Ranges]
+    """Whom each step lets through."""
+
+    @cached_property
+    def clients(self) -> Ranges:
+        """Who gets through."""
+        through = EVERYBODY
+        for ranges in self.passing.values():
+            through = through & ranges
+        return through
+
+    def stopping(self, clients: Ranges) -> tuple[Step, ...]:
+        """Return the steps that some of `clients` don't pass."""
+        return tuple(step for step, ranges in self.passing.items() if clients - ranges)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +118,7 @@ class Reach:
 
     ways: tuple[Way, ...] = ()
     strangers: frozenset[str] = frozenset()
-    """What admits clients besides, and whose ranges no graph tells: the id of a prefix list made elsewhere."""
+    """What admits clients besides, and whom, no graph tells: ids of prefix lists and security groups made elsewhere."""
 
     @cached_property
     def clients(self) -> Ranges:
@@ -126,6 +149,18 @@ def change(before: Reach, after: Reach) -> Change:
     return Change(cut=cut, gained=after.clients - before.clients, narrowed=narrowed)
 
 
+def named(clients: Ranges, names: Mapping[IPv4Network, Collection[str]]) -> str:
+    """Return who `clients` are: `Example Prescribing 192.0.2.8/29; 198.51.100.0/24 (nobody in suppliers.yaml)`."""
+    words: list[str] = []
+    left = clients
+    for network, owners in sorted(names.items()):
+        theirs = clients & Ranges.of([network])
+        if theirs:
+            words.append(f"{', '.join(sorted(owners))} {theirs}")
+            left = left - theirs
+    return "; ".join([*words, *([f"{left} (nobody in suppliers.yaml)"] if left else [])])
+
+
 def reach(graph: Graph, port: int = PORT) -> Reach:
     """Return who reaches the service that `graph` describes, on `port`, by each address that a name leads to.
 
@@ -144,8 +179,14 @@ def reach(graph: Graph, port: int = PORT) -> Reach:
             arriving = arriving | parts.into_instances(balancer, group, subnets, port)
         strangers |= admitted.strangers | arriving.strangers
         for mapping in _zone_mappings(balancer):
-            zone, address, routed = parts.entrance(mapping, port)
-            ways.append(Way(zone=zone, address=address, clients=admitted.ranges & arriving.ranges & routed))
+            zone, address, subnets = parts.entrance(mapping)
+            passing: dict[Step, Ranges] = {
+                "the load balancer's security groups and prefix list": admitted.ranges,
+                "the route to the internet gateway": parts.routed(subnets),
+                "the network ACL": parts.past_acls(subnets, port),
+                "the way on to the instances": arriving.ranges,
+            }
+            ways.append(Way(zone=zone, address=address, passing=passing))
     return Reach(ways=tuple(sorted(ways, key=lambda way: (way.zone, way.address))), strangers=frozenset(strangers))
 
 
@@ -217,8 +258,10 @@ class _Parts:
 
     def into_balancer(self, balancer: Resource, port: int) -> _Admitted:
         """Return whom the balancer's security groups admit; without any it admits everybody (ELB guide)."""
-        ids = balancer.inputs.get("securityGroups")
-        return self.admitted(self._security_groups(ids), types.INGRESS, port) if _listed(ids) else _Admitted(EVERYBODY)
+        ids = _listed(balancer.inputs.get("securityGroups"))
+        elsewhere = (id_ for id_ in ids if isinstance(id_, str) and not self.referred(id_, types.SECURITY_GROUP))
+        admitted = self.admitted(self._security_groups(ids), types.INGRESS, port) if ids else _Admitted(EVERYBODY)
+        return admitted | _Admitted(NOBODY, strangers=frozenset(elsewhere))
 
     def into_instances(self, balancer: Resource, group: Resource, subnets: Sequence[Resource], port: int) -> _Admitted:
         """Return whom the instances of `group` admit of what the balancer passes on, client addresses preserved.
@@ -245,8 +288,7 @@ class _Parts:
         admitted = self.admitted(theirs, types.INGRESS, port)
         by_group = any(group in own for group in admitted.groups)
         ranges = EVERYBODY if by_group else admitted.ranges
-        for subnet in subnets:
-            ranges = ranges & self._past_acl(subnet, port)
+        ranges = ranges & self.past_acls(subnets, port)
         return _Admitted(ranges, strangers=frozenset() if by_group else admitted.strangers)
 
     def _let_out(
@@ -287,19 +329,23 @@ class _Parts:
             frozenset({str(list_id)}) if stranger else frozenset(),
         )
 
-    def entrance(self, mapping: Mapping[str, Value], port: int) -> tuple[str, str, Ranges]:
-        """Return zone and address of a balancer's node, and who has a route to it."""
+    def entrance(self, mapping: Mapping[str, Value]) -> tuple[str, str, tuple[Resource, ...]]:
+        """Return zone and address of a balancer's node, and the subnets that it is, or may be, in."""
         subnets = self.referred(mapping.get("subnetId"), types.SUBNET)
         allocation = mapping.get("allocationId")
         addresses = self.referred(allocation, types.EIP)
         public = addresses[0].outputs.get("publicIp") if len(addresses) == 1 else None
         address = public if isinstance(public, str) else allocation if isinstance(allocation, str) else ""
-        # Several, where this very update makes it with others of its kind: it may be any of them, so what all let in.
+        # Several, where this very update makes it with others of its kind: it may be any of them.
         zone = str(subnets[0].inputs.get("availabilityZone") or "") if len(subnets) == 1 else ""
-        arriving = EVERYBODY if subnets else NOBODY
+        return zone, address, subnets
+
+    def routed(self, subnets: Sequence[Resource]) -> Ranges:
+        """Return the addresses that the routes of each of these subnets lead to the internet."""
+        routed = EVERYBODY if subnets else NOBODY
         for subnet in subnets:
-            arriving = arriving & self._routed(subnet) & self._past_acl(subnet, port)
-        return zone, address, arriving
+            routed = routed & self._routed(subnet)
+        return routed
 
     def _routed(self, subnet: Resource) -> Ranges:
         """Return the addresses that the subnet's routes lead to the internet; the most specific route counts."""
@@ -336,15 +382,17 @@ class _Parts:
         )
         return any(attached is not None and attached == vpc for attached in (gateway.inputs.get("vpcId"), *attachments))
 
-    def _past_acl(self, subnet: Resource, port: int) -> Ranges:
-        """Return the addresses that the subnet's network ACLs let in, and their answers out.
+    def past_acls(self, subnets: Sequence[Resource], port: int) -> Ranges:
+        """Return the addresses that the network ACLs of all these subnets let in, and their answers out.
 
         A subnet without one of its own has the VPC's default, which lets everything through (Amazon VPC guide).
         """
         passing = EVERYBODY
         for acl in self.graph.of_type(types.NETWORK_ACL):
             if any(
-                subnet in self.referred(subnet_id, types.SUBNET) for subnet_id in _listed(acl.inputs.get("subnetIds"))
+                subnet in self.referred(subnet_id, types.SUBNET)
+                for subnet_id in _listed(acl.inputs.get("subnetIds"))
+                for subnet in subnets
             ):
                 passing = passing & _allowed(acl.inputs.get("ingress"), (port, port))
                 passing = passing & _allowed(acl.inputs.get("egress"), EPHEMERAL_PORTS)

@@ -35,6 +35,7 @@ class ScalingGroup:
     desired: int
     template_id: str
     template_version: str
+    subnet_ids: tuple[str, ...]
     target_group_arns: tuple[str, ...]
     members: tuple[Member, ...]
     policies: Mapping[str, Document]
@@ -77,6 +78,22 @@ class LaunchTemplate:
     versions: tuple[TemplateVersion, ...]
     tags: Tags
 
+    def number(self, version: str) -> int | None:
+        """Return the version that a group means: a number, `$Latest` or `$Default`; None if there is no such version.
+
+        Source: EC2 Auto Scaling API, LaunchTemplateSpecification.
+        """
+        if version == "$Latest":
+            return self.versions[-1].number
+        return next(
+            (
+                one.number
+                for one in self.versions
+                if version == str(one.number) or (version == "$Default" and one.default)
+            ),
+            None,
+        )
+
 
 def read_scaling_groups(aws: Aws, environment: str) -> tuple[ScalingGroup, ...]:
     """Return the environment's Auto Scaling groups with instances, policies and schedules."""
@@ -98,6 +115,7 @@ def _scaling_group(aws: Aws, group: Mapping[str, Any]) -> ScalingGroup:
         desired=group["DesiredCapacity"],
         template_id=template.get("LaunchTemplateId", ""),
         template_version=template.get("Version", ""),
+        subnet_ids=tuple(filter(None, group.get("VPCZoneIdentifier", "").split(","))),
         target_group_arns=tuple(group.get("TargetGroupARNs", [])),
         members=tuple(
             Member(

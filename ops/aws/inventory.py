@@ -1,8 +1,8 @@
 """What AWS has for one environment, read with boto3: the side of things that no state can know.
 
-Things are found by their tags (Project, Environment), and by what the environment names where they have none: the
-record, the dataset. What is read is facts, typed and frozen; whether they are as they should be, others say. Left out:
-the account itself (quotas, hosted zones), and what only the provider sees (`pulumi refresh`).
+Things are found by their tags (Project, Environment), by the network that they are part of, or, the record and the
+dataset, by the environment's name for them. What is read is facts, typed and frozen; whether they are as they should
+be, others say. Left out: the account itself (quotas, hosted zones), and what only the provider sees (`pulumi refresh`).
 
 The calls are those of the API references of EC2, Elastic Load Balancing, EC2 Auto Scaling, S3, IAM, Route 53,
 CloudWatch, CloudWatch Logs and Resource Groups Tagging; each function's are in its body.
@@ -34,10 +34,18 @@ from ops.aws.network import (
     read_addresses,
     read_prefix_lists,
     read_security_groups,
-    read_subnets,
+    read_subnets_in,
     read_vpcs,
 )
 from ops.aws.ownership import Subject
+from ops.aws.routing import (
+    InternetGateway,
+    NetworkAcl,
+    RouteTable,
+    read_internet_gateways,
+    read_network_acls,
+    read_route_tables,
+)
 from ops.aws.storage import Bucket, read_bucket
 
 
@@ -48,6 +56,9 @@ class Inventory:
     subject: Subject
     vpcs: tuple[Vpc, ...]
     subnets: tuple[Subnet, ...]
+    route_tables: tuple[RouteTable, ...]
+    internet_gateways: tuple[InternetGateway, ...]
+    network_acls: tuple[NetworkAcl, ...]
     addresses: tuple[Address, ...]
     prefix_lists: tuple[PrefixList, ...]
     security_groups: tuple[SecurityGroup, ...]
@@ -67,10 +78,15 @@ class Inventory:
 def read(aws: Aws, subject: Subject) -> Inventory:
     """Return what AWS has for `subject`. Raises botocore's errors if it can't be read."""
     name = subject.environment
+    vpcs = read_vpcs(aws, name)
+    vpc_ids = [vpc.id for vpc in vpcs]
     return Inventory(
         subject=subject,
-        vpcs=read_vpcs(aws, name),
-        subnets=read_subnets(aws, name),
+        vpcs=vpcs,
+        subnets=read_subnets_in(aws, vpc_ids),
+        route_tables=read_route_tables(aws, vpc_ids),
+        internet_gateways=read_internet_gateways(aws, vpc_ids),
+        network_acls=read_network_acls(aws, vpc_ids),
         addresses=read_addresses(aws, name),
         prefix_lists=read_prefix_lists(aws, name),
         security_groups=read_security_groups(aws, name),

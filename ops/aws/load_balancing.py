@@ -32,6 +32,8 @@ class LoadBalancer:
     dns_name: str
     addresses: Mapping[str, tuple[str, ...]]
     """Fixed addresses by zone; none where AWS chooses and doesn't say."""
+    subnet_ids: Mapping[str, str]
+    """By zone."""
     security_group_ids: tuple[str, ...]
     attributes: Mapping[str, str]
     listeners: tuple[Listener, ...]
@@ -54,6 +56,8 @@ class TargetGroup:
 
     arn: str
     name: str
+    port: int
+    """Where its targets listen unless registered with another port."""
     health_check: Mapping[str, Any]
     """`HealthCheckProtocol`, `HealthCheckIntervalSeconds`, ..., as in the API."""
     attributes: Mapping[str, str]
@@ -80,6 +84,7 @@ def _load_balancer(aws: Aws, balancer: Mapping[str, Any], tags: Tags) -> LoadBal
             )
             for zone in balancer["AvailabilityZones"]
         },
+        subnet_ids={zone["ZoneName"]: zone["SubnetId"] for zone in balancer["AvailabilityZones"]},
         security_group_ids=tuple(balancer.get("SecurityGroups", [])),
         attributes=_attributes(aws.elbv2.describe_load_balancer_attributes(LoadBalancerArn=arn)),
         listeners=tuple(
@@ -109,6 +114,7 @@ def _target_group(aws: Aws, group: Mapping[str, Any], tags: Tags) -> TargetGroup
     return TargetGroup(
         arn=arn,
         name=group["TargetGroupName"],
+        port=group["Port"],
         health_check={
             key: value for key, value in group.items() if "HealthCheck" in key or key.endswith("ThresholdCount")
         },

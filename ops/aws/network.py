@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,9 @@ class Subnet:
     """A part of a network, in one zone."""
 
     id: str
+    vpc_id: str
+    zone: str
+    cidr: str
     tags: Tags
 
 
@@ -99,10 +102,29 @@ def ranges_of(vpc: Mapping[str, Any]) -> list[str]:
 
 def read_subnets(aws: Aws, environment: str) -> tuple[Subnet, ...]:
     """Return the environment's subnets."""
-    return tuple(
-        Subnet(id=subnet["SubnetId"], tags=tags_of(subnet.get("Tags")))
-        for subnet in listed(aws.ec2, "describe_subnets", "Subnets[]", Filters=tagged(environment))
+    return tuple(map(_subnet, listed(aws.ec2, "describe_subnets", "Subnets[]", Filters=tagged(environment))))
+
+
+def read_subnets_in(aws: Aws, vpc_ids: Sequence[str]) -> tuple[Subnet, ...]:
+    """Return the subnets of these networks, whosever they are."""
+    return tuple(map(_subnet, in_networks(aws, "describe_subnets", "Subnets[]", "vpc-id", vpc_ids)))
+
+
+def _subnet(subnet: Mapping[str, Any]) -> Subnet:
+    return Subnet(
+        id=subnet["SubnetId"],
+        vpc_id=subnet["VpcId"],
+        zone=subnet["AvailabilityZone"],
+        cidr=subnet["CidrBlock"],
+        tags=tags_of(subnet.get("Tags")),
     )
+
+
+def in_networks(aws: Aws, operation: str, path: str, filter_: str, vpc_ids: Sequence[str]) -> list[Any]:
+    """Return what `operation` lists of these networks, which `filter_` takes; all of it, whether tagged or not."""
+    filters = [{"Name": filter_, "Values": [*vpc_ids]}]
+    # A filter without values would be refused.
+    return [*listed(aws.ec2, operation, path, Filters=filters)] if vpc_ids else []
 
 
 def read_addresses(aws: Aws, environment: str) -> tuple[Address, ...]:

@@ -7,9 +7,8 @@ a change that cuts nobody isn't one. Left out: addresses that are lost for good,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from ipaddress import IPv4Network
 
 from infra.graph import Graph, Resource, Value
 from infra.reach import Ranges, Reach, change, reach
@@ -110,15 +109,3 @@ def _replaced(graph: Graph, urn: str, resource: Resource | None) -> Graph:
 
 def _one_of(plan: Plan, type_: str) -> str:
     return next((change_.urn for change_ in plan.of_type(type_) if change_.operation != "same"), "")
-
-
-def named(clients: Ranges, suppliers: Mapping[IPv4Network, Collection[str]]) -> str:
-    """Return who `clients` are: `Example Prescribing 192.0.2.8/29; 198.51.100.0/24 (nobody in suppliers.yaml)`."""
-    words: list[str] = []
-    left = clients
-    for network, names in sorted(suppliers.items()):
-        theirs = clients & Ranges.of([network])
-        if theirs:
-            words.append(f"{', '.join(sorted(names))} {theirs}")
-            left = left - theirs
-    return "; ".join([*words, *([f"{left} (nobody in suppliers.yaml)"] if left else [])])

@@ -15,7 +15,7 @@ from typing import Literal, get_args
 from infra import types
 from infra.graph import UNKNOWN, Value, json_document
 from infra.naming import LIVE
-from infra.reach import network_of
+from infra.reach import named, network_of
 from infra.settings import NAMESPACE
 from infra.values import mapping, objects
 from ops.review import clients
@@ -237,7 +237,7 @@ def _gone(change: Change, situation: _Situation) -> Iterator[Danger]:
 def _cut_off(situation: _Situation) -> Iterator[Danger]:
     """Yield one danger for each cause that cuts clients off, however many clients that is."""
     for cut in clients.cuts(situation.plan):
-        who = clients.named(cut.clients, situation.clients)
+        who = named(cut.clients, situation.clients)
         message = f"cuts off {who}{'' if cut.for_good else ', for as long as the update is under way'}"
         cause = next((change for change in situation.plan.changes if change.urn == cut.urn), None)
         if cause:

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from ipaddress import IPv4Network
 from typing import Any, TypeVar
 
 from infra.environment import PORT, Environment
+from infra.reach import Ranges, Reach, named, reach
 from ops.aws.compute import IN_SERVICE, ScalingGroup
 from ops.aws.inventory import Inventory
 from ops.aws.load_balancing import TargetGroup
-from ops.aws.network import SecurityRule
 from ops.output.report import Check, Report
+from ops.verify.graph import as_graph
 
 Resource = TypeVar("Resource")
 
@@ -215,40 +217,42 @@ def _healthy(value: str, zones: Sequence[str], group: ScalingGroup, targets: Tar
 
 
 def check_clients(promised: Promised, inventory: Inventory) -> Check:
-    """The one way in is TCP 443 from the prefix list, and the list has those decided and nobody else."""
+    """All who were decided reach the service in every zone, and nobody else does, by the way that AWS has for them."""
     plan = promised.environment.clients
-    value = "; ".join(f"{entry.who} {entry.cidr}" for entry in plan.entries) or "nobody"
-    name = "who may connect"
+    name, value = "who may connect", "; ".join(f"{entry.who} {entry.cidr}" for entry in plan.entries) or "nobody"
     balancer, missing = _single("load balancer", inventory.load_balancers)
     if balancer is None:
         return Check.of(name, value, missing)
-    if len(inventory.prefix_lists) != 1:
-        return Check.of(name, value, f"one prefix list is needed, and there are {len(inventory.prefix_lists)}")
-    (clients,) = inventory.prefix_lists
-    decided, listed = {entry.cidr: entry.who for entry in plan.entries}, {entry.cidr for entry in clients.entries}
-    wrong = [f"{cidr} may not" for cidr in sorted(listed - decided.keys())]
-    wrong += [f"{cidr} ({who}) is missing" for cidr, who in decided.items() if cidr not in listed]
-    ways_in = [
-        rule
-        for group in inventory.security_groups
-        if group.id in balancer.security_group_ids
-        for rule in group.rules
-        if rule.inbound
+    there = reach(as_graph(inventory, owns_dataset=promised.environment.dataset.owned))
+    names = {IPv4Network(entry.cidr): entry.names for entry in plan.entries}
+    decided = Ranges.of(names)
+    cut = decided - there.clients
+    wrong = [f"{named(cut, names)} can't reach it: {_stopped(there, cut)}"] if cut else []
+    wrong += [
+        f"{named(lost, names)} can't reach it in {way.zone}, stopped by {' and '.join(way.stopping(lost))}"
+        for way in there.ways
+        if (lost := decided - way.clients - cut)
     ]
-    if not balancer.security_group_ids:
-        wrong.append("the load balancer has no security group, so everybody may")
-    wrong += [f"{_rule(rule)} may too" for rule in ways_in if not _is_way_in(rule, clients.id)]
-    if not any(_is_way_in(rule, clients.id) for rule in ways_in):
-        wrong.append(f"no rule admits {clients.id}")
-    return Check.of(name, value, wrong, f"{clients.id}, the one source admitted; {len(clients.entries)} ranges")
+    wrong += [f"{network} may not" for network in _beyond(there.clients, decided).networks]
+    wrong += [f"whoever {stranger} admits may, too" for stranger in sorted(there.strangers)]
+    return Check.of(name, value, wrong, f"{len(plan.entries)} ranges, in every zone, and nobody else")
 
 
-def _is_way_in(rule: SecurityRule, prefix_list_id: str) -> bool:
-    return (rule.protocol, rule.from_port, rule.to_port, rule.peer) == ("tcp", PORT, PORT, prefix_list_id)
+def _stopped(there: Reach, cut: Ranges) -> str:
+    zones: dict[str, list[str]] = {}
+    for way in there.ways:
+        zones.setdefault(" and ".join(way.stopping(cut)), []).append(way.zone)
+    if not zones:
+        return "its name leads to no load balancer of this environment"
+    where = (f"{steps} ({', '.join(some) if len(zones) > 1 else 'every zone'})" for steps, some in zones.items())
+    return f"stopped by {'; '.join(where)}"
 
 
-def _rule(rule: SecurityRule) -> str:
-    return f"{rule.peer} on {rule.protocol} {rule.ports}"
+def _beyond(there: Ranges, decided: Ranges) -> Ranges:
+    """Return who is in `there` and not decided: just these, or the ranges that hold them where those are fewer."""
+    exactly = there - decided
+    wider = Ranges.of(network for network in there.networks if Ranges((network,)) - decided)
+    return min(exactly, wider, key=lambda ranges: len(ranges.networks))
 
 
 def _without_instances(name: str, value: str, promised: Promised, group: ScalingGroup) -> Check:

@@ -148,7 +148,7 @@ def test_a_change_behind_pulumis_back_fails_its_line(int_up: LabCopy) -> None:
     own = [{"Name": "tag:Environment", "Values": ["int"]}]
     groups = ec2.describe_security_groups(Filters=own)["SecurityGroups"]
     (group,) = [one["GroupId"] for one in groups if one["GroupName"].startswith("int-load-balancer")]
-    opened = {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
+    opened = {"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443, "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
     ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[opened])
     balancers = elbv2.describe_load_balancers()["LoadBalancers"]
     (balancer,) = [one["LoadBalancerArn"] for one in balancers if one["LoadBalancerName"].startswith("int-")]
@@ -161,7 +161,7 @@ def test_a_change_behind_pulumis_back_fails_its_line(int_up: LabCopy) -> None:
         elbv2.delete_listener(ListenerArn=second["Listeners"][0]["ListenerArn"])
         ec2.revoke_security_group_ingress(GroupId=group, IpPermissions=[opened])
     assert code == 1
-    assert checks["who may connect"]["evidence"] == "0.0.0.0/0 on tcp 22 may too"
+    assert checks["who may connect"]["evidence"] == "0.0.0.0/0 may not"
     assert checks["port"]["evidence"] == "the load balancer listens on TCP 443, TCP 8443"
     assert {name for name, one in checks.items() if one["verdict"] == "failed"} == {"who may connect", "port"}
     assert table(int_up)[0] == 0

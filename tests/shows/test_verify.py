@@ -188,18 +188,95 @@ def public_bucket(environments: Environments) -> Iterator[None]:
 @contextmanager
 def extra_rule(environments: Environments) -> Iterator[None]:
     ec2 = environments.client("ec2")
-    named = [{"Name": "tag:Name", "Values": [f"{STACK}-service"]}]
-    (group,) = ec2.describe_security_groups(Filters=named)["SecurityGroups"]
+    (group,) = ec2.describe_security_groups(Filters=named("service"))["SecurityGroups"]
     rule = {"GroupId": group["GroupId"], "IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "CidrIp": "10.0.0.0/8"}
     ec2.authorize_security_group_ingress(**rule)
     yield
     ec2.revoke_security_group_ingress(**rule)
 
 
+@contextmanager
+def no_default_route(environments: Environments) -> Iterator[None]:
+    ec2 = environments.client("ec2")
+    (table,) = ec2.describe_route_tables(Filters=named("public"))["RouteTables"]
+    route = {"RouteTableId": table["RouteTableId"], "DestinationCidrBlock": "0.0.0.0/0"}
+    (gateway,) = [one["GatewayId"] for one in table["Routes"] if one["DestinationCidrBlock"] == "0.0.0.0/0"]
+    ec2.delete_route(**route)
+    yield
+    ec2.create_route(**route, GatewayId=gateway)
+
+
+@contextmanager
+def revoked_rule(environments: Environments) -> Iterator[None]:
+    ec2 = environments.client("ec2")
+    (rule,) = ec2.describe_security_group_rules(Filters=named("clients-in"))["SecurityGroupRules"]
+    permission = {
+        "IpProtocol": "tcp", "FromPort": 443, "ToPort": 443, "PrefixListIds": [{"PrefixListId": rule["PrefixListId"]}],
+    }  # fmt: skip
+    ec2.revoke_security_group_ingress(GroupId=rule["GroupId"], SecurityGroupRuleIds=[rule["SecurityGroupRuleId"]])
+    yield
+    tags = [{"ResourceType": "security-group-rule", "Tags": rule["Tags"]}]
+    ec2.authorize_security_group_ingress(GroupId=rule["GroupId"], IpPermissions=[permission], TagSpecifications=tags)
+
+
+@contextmanager
+def denied_by_an_acl(environments: Environments) -> Iterator[None]:
+    ec2 = environments.client("ec2")
+    (subnet,) = ec2.describe_subnets(Filters=named("public-eu-west-2b"))["Subnets"]
+    guarding = [{"Name": "association.subnet-id", "Values": [subnet["SubnetId"]]}]
+    (acl,) = ec2.describe_network_acls(Filters=guarding)["NetworkAcls"]
+    rule = {"NetworkAclId": acl["NetworkAclId"], "RuleNumber": 50, "Egress": False}
+    ec2.create_network_acl_entry(**rule, Protocol="-1", RuleAction="deny", CidrBlock="192.0.2.0/29")
+    yield
+    ec2.delete_network_acl_entry(**rule)
+
+
+@contextmanager
+def entry_removed(environments: Environments) -> Iterator[None]:
+    ec2 = environments.client("ec2")
+    (clients,) = ec2.describe_managed_prefix_lists(Filters=named("clients"))["PrefixLists"]
+
+    def modify(**changes: Any) -> None:
+        (now,) = ec2.describe_managed_prefix_lists(Filters=named("clients"))["PrefixLists"]
+        ec2.modify_managed_prefix_list(PrefixListId=clients["PrefixListId"], CurrentVersion=now["Version"], **changes)
+
+    modify(RemoveEntries=[{"Cidr": "203.0.113.0/27"}])
+    yield
+    modify(AddEntries=[{"Cidr": "203.0.113.0/27", "Description": "203.0.113.0/27"}])
+
+
+def named(label: str) -> list[dict[str, Any]]:
+    """Return the filter for what the program calls `label`."""
+    return [{"Name": "tag:Name", "Values": [f"{STACK}-{label}"]}]
+
+
 SEEDED: dict[Callable[[Environments], Any], dict[str, str]] = {
-    record_elsewhere: {"name": "its record is an alias of other.elb.eu-west-2.amazonaws.com"},
+    record_elsewhere: {
+        "name": "its record is an alias of other.elb.eu-west-2.amazonaws.com",
+        "who may connect": "can't reach it: its name leads to no load balancer of this environment",
+    },
     second_listener: {"port": "listens on TCP 443, TCP 80", "rules": "only-443"},
-    listener_on_another_port: {"port": "listens on TCP 8443", "rules": "only-443"},
+    listener_on_another_port: {
+        "port": "listens on TCP 8443",
+        "rules": "only-443",
+        "who may connect": "Sample Dispensing 203.0.113.0/27 can't reach it: stopped by the way on to the instances",
+    },
+    no_default_route: {
+        "who may connect": "Trial Systems 198.51.100.64/28; Sample Dispensing 203.0.113.0/27 can't reach it: "
+        "stopped by the route to the internet gateway (every zone)"
+    },
+    revoked_rule: {
+        "who may connect": "Sample Dispensing 203.0.113.0/27 can't reach it: "
+        "stopped by the load balancer's security groups and prefix list (every zone)",
+        "firewall rules": "int-load-balancer: tcp 443 from clients is missing",
+    },
+    denied_by_an_acl: {
+        "who may connect": "Example Prescribing 192.0.2.0/29 can't reach it: stopped by the network ACL (every zone)"
+    },
+    entry_removed: {
+        "who may connect": "Sample Dispensing 203.0.113.0/27 can't reach it: "
+        "stopped by the load balancer's security groups and prefix list (every zone)"
+    },
     swapped_address: {"virtual IPs": "eu-west-2a is published as "},
     zone_without_a_target: {"targets": "eu-west-2a has none"},
     wrong_image: {"release": f"run eps-dos-api-{EARLIER}"},

@@ -43,10 +43,13 @@ def found(aws: Aws, lab: LabCopy) -> Inventory:
     return read(aws, Subject.of(load_environment("int", lab.checkout)))
 
 
-def test_it_holds_all_that_the_program_made(found: Inventory) -> None:
+def test_it_holds_all_that_the_program_made(found: Inventory, lab: LabCopy) -> None:
     zones = ["eu-west-2a", "eu-west-2b", "eu-west-2c"]
     assert len(found.vpcs) == 1
     assert len(found.subnets) == 2 * len(zones)
+    assert {one.zone: one.cidr for one in found.subnets if one.id in found.load_balancers[0].subnet_ids.values()} == {
+        zone: plan.public_cidr for zone, plan in load_environment("int", lab.checkout).network.zones.items()
+    }
     assert len({one.public_ip for one in found.addresses}) == 3
     assert all(one.association_id for one in found.addresses)
     assert sorted(one.lifecycle for group in found.scaling_groups for one in group.members) == ["InService"] * 3
@@ -55,6 +58,23 @@ def test_it_holds_all_that_the_program_made(found: Inventory) -> None:
     assert [one.health_check["HealthCheckPath"] for one in found.target_groups] == ["/health"]
     assert sorted(one.name.rsplit("-", 1)[0] for one in found.log_groups) == ["int-flow-log", "int-service"]
     assert [one.name for one in found.records] == ["dos-int.eps.digital.nhs.uk"]
+
+
+def test_a_networks_routes_and_acls_are_read_whether_tagged_or_not(found: Inventory) -> None:
+    (gateway,), (vpc,) = found.internet_gateways, found.vpcs
+    assert gateway.vpc_ids == (vpc.id,)
+    to_the_internet = {
+        table.main for table in found.route_tables for one in table.routes if one.gateway_id == gateway.id
+    }
+    assert to_the_internet == {False}
+    assert sorted((len(table.subnet_ids), table.main) for table in found.route_tables) == [
+        (0, True),
+        (3, False),
+        (3, False),
+    ]
+    (acl,) = found.network_acls
+    assert {*acl.subnet_ids} == {one.id for one in found.subnets}
+    assert {(rule.inbound, rule.allows) for rule in acl.rules if rule.number < 32767} == {(True, True), (False, True)}
 
 
 def test_instances_are_told_with_the_image_they_run(found: Inventory) -> None:

@@ -44,6 +44,9 @@ NOTHING = Inventory(
     subject=SUBJECT,
     vpcs=(),
     subnets=(),
+    route_tables=(),
+    internet_gateways=(),
+    network_acls=(),
     addresses=(),
     prefix_lists=(),
     security_groups=(),
@@ -243,16 +246,16 @@ WAY_IN = SecurityRule(id="sgr-1", inbound=True, protocol="tcp", from_port=443, t
 MEMBER = Member(id="i-1", zone="a", lifecycle="InService", template_id="lt-1", template_version="2")
 GROUP = ScalingGroup(
     name="nft-group", minimum=1, maximum=1, desired=1,
-    template_id="lt-1", template_version="2", target_group_arns=("arn:tg",), members=(MEMBER,),
+    template_id="lt-1", template_version="2", subnet_ids=(), target_group_arns=("arn:tg",), members=(MEMBER,),
     policies={"nft-cpu": {}}, schedules={}, tags={},
 )  # fmt: skip
 BALANCER = LoadBalancer(
-    arn="arn:lb", name="nft-lb", dns_name="", addresses={},
+    arn="arn:lb", name="nft-lb", dns_name="", addresses={}, subnet_ids={},
     security_group_ids=("sg-1",), attributes={"a": "1", "deletion_protection.enabled": "false"},
     listeners=(Listener(arn="arn:listener", protocol="TCP", port=443, target_group_arns=("arn:tg",)),), tags={},
 )  # fmt: skip
 TARGET_GROUP = TargetGroup(
-    arn="arn:tg", name="nft-tg",
+    arn="arn:tg", name="nft-tg", port=443,
     health_check={"HealthCheckTimeoutSeconds": 10}, attributes={"stickiness.enabled": "false"},
     targets=(Target(id="i-1", port=443, state="healthy"),), tags={},
 )  # fmt: skip

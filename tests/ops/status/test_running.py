@@ -24,7 +24,7 @@ def member(identifier: str, lifecycle: str = "InService") -> Member:
 def group(*members: Member) -> ScalingGroup:
     return ScalingGroup(
         name="g", minimum=1, maximum=2, desired=1, template_id="lt",
-        template_version="1", target_group_arns=(), members=members, policies={}, schedules={}, tags={},
+        template_version="1", subnet_ids=(), target_group_arns=(), members=members, policies={}, schedules={}, tags={},
     )  # fmt: skip
 
 

@@ -11,14 +11,16 @@ import pytest
 
 from infra import access
 from infra.graph import Graph
+from infra.reach import reach
 from infra.recording import record
 from ops.aws.compute import LaunchTemplate, TemplateVersion
 from ops.aws.identity import Role
 from ops.aws.inventory import Inventory
-from ops.aws.network import SecurityGroup, SecurityRule, Subnet
+from ops.aws.network import SecurityGroup, SecurityRule
 from ops.cli import run
 from ops.output.report import Check
 from ops.verify.command import inside
+from ops.verify.graph import as_graph
 from tests.infra.sample import environment
 from tests.infra.stackfiles import CHECKOUT
 from tests.ops import sample
@@ -45,7 +47,7 @@ def sound() -> Inventory:
     policy = access.dataset_policy(ENVIRONMENT.dataset, ACCOUNT, PARTITION)
     return replace(
         found,
-        subnets=(Subnet(id="subnet-1", tags=TAGS),),
+        subnets=tagged(found.subnets),
         addresses=tagged(found.addresses),
         prefix_lists=tagged(found.prefix_lists),
         load_balancers=tagged(found.load_balancers),
@@ -88,7 +90,7 @@ def template(**changes: Any) -> LaunchTemplate:
     tags = [{"Key": key, "Value": value} for key, value in TAGS.items()]
     data = {
         "MetadataOptions": {"HttpTokens": "required"},
-        "NetworkInterfaces": [{"AssociatePublicIpAddress": False}],
+        "NetworkInterfaces": [{"AssociatePublicIpAddress": False, "Groups": ["sg-service"]}],
         "BlockDeviceMappings": [{"DeviceName": "/dev/xvda", "Ebs": {"Encrypted": True}}],
         "TagSpecifications": [{"ResourceType": kind, "Tags": tags} for kind in ("instance", "volume")],
         **changes,
@@ -159,12 +161,24 @@ def test_all_is_well_with_what_was_promised(planned: Graph) -> None:
     ).keys()
 
 
+def test_the_plan_and_what_aws_has_let_in_the_same_clients(planned: Graph) -> None:
+    there = reach(as_graph(sound(), owns_dataset=True))
+    assert str(there.clients) == "192.0.2.0/28"
+    assert [(way.zone, way.address) for way in there.ways] == [*sample.ADDRESSES.items()]
+    assert reach(planned).clients == there.clients
+
+
 WRITE = {"Effect": "Allow", "Principal": "*", "Action": "s3:PutObject", "Resource": "*"}
+
+STOPPED_BEHIND = "Example 192.0.2.0/28 can't reach it: stopped by the way on to the instances (every zone)"
 
 SEEDED: dict[str, tuple[Callable[[], Inventory], dict[str, str]]] = {
     "record elsewhere": (
         lambda: with_(records=(sample.record("other.elb.eu-west-2.amazonaws.com"),)),
-        {"name": "its record is an alias of other.elb.eu-west-2.amazonaws.com"},
+        {
+            "name": "its record is an alias of other.elb.eu-west-2.amazonaws.com",
+            "who may connect": "Example 192.0.2.0/28 can't reach it: its name leads to no load balancer",
+        },
     ),
     "second listener": (
         lambda: balancer(listeners=(sample.listener(443), sample.listener(80))),
@@ -172,7 +186,7 @@ SEEDED: dict[str, tuple[Callable[[], Inventory], dict[str, str]]] = {
     ),
     "listener on another port": (
         lambda: balancer(listeners=(sample.listener(8443),)),
-        {"port": "listens on TCP 8443", "rules": "only-443"},
+        {"port": "listens on TCP 8443", "rules": "only-443", "who may connect": STOPPED_BEHIND},
     ),
     "swapped address": (
         lambda: balancer(
@@ -245,8 +259,8 @@ SEEDED: dict[str, tuple[Callable[[], Inventory], dict[str, str]]] = {
         {"rules": "encrypted: lt-1 version 1 doesn't encrypt the volume /dev/xvda"},
     ),
     "a tag taken away": (
-        lambda: with_(subnets=(replace(sound().subnets[0], tags={**TAGS, "Owner": ""}),)),
-        {"rules": "tagged: subnet-1 lacks the tags Owner"},
+        lambda: with_(subnets=(replace(sound().subnets[0], tags={**TAGS, "Owner": ""}), *sound().subnets[1:])),
+        {"rules": "tagged: subnet-public-eu-west-2a lacks the tags Owner"},
     ),
 }
 
@@ -261,8 +275,6 @@ def test_a_seeded_fault_is_named(fault: str, planned: Graph) -> None:
 
 
 def test_a_dataset_that_is_anothers_is_not_judged_by_this_environments_tags(planned: Graph) -> None:
-    from ops.verify.graph import as_graph
-
     found = bucket(tags={"Environment": "other"})
     assert [one.type for one in as_graph(found, owns_dataset=False) if one.type.startswith("aws:s3")] == []
     assert failed(found, planned).keys() == {"rules"}

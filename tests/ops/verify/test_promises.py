@@ -10,7 +10,8 @@ import pytest
 
 from infra.environment import AddressPlan, Capacity
 from ops.aws.inventory import Inventory
-from ops.aws.network import Entry
+from ops.aws.network import Entry, SecurityGroup
+from ops.aws.routing import InternetGateway, Route
 from ops.verify.promises import Promised, report
 from tests.infra.sample import environment, mirror
 from tests.ops import sample
@@ -73,6 +74,7 @@ def test_all_is_well_with_what_was_promised() -> None:
     ]
 
 
+CUT = "Example 192.0.2.0/28 can't reach it: stopped by"
 BROKEN: dict[str, tuple[Callable[[], Inventory], str, str]] = {
     "record elsewhere": (
         lambda: without(records=(sample.record("other.elb.eu-west-2.amazonaws.com"),)),
@@ -179,20 +181,91 @@ BROKEN: dict[str, tuple[Callable[[], Inventory], str, str]] = {
     "somebody missing": (
         lambda: without(prefix_lists=(replace(sample.inventory().prefix_lists[0], entries=()),)),
         "who may connect",
-        "192.0.2.0/28 (Example) is missing",
+        f"{CUT} the load balancer's security groups and prefix list (every zone)",
     ),
     "an extra rule": (
-        lambda: rules(sample.rule("sgr-9", "0.0.0.0/0", 22)),
+        lambda: rules(sample.rule("sgr-9", "192.0.0.0/20")),
         "who may connect",
-        "0.0.0.0/0 on tcp 22 may too",
+        "192.0.0.0/20 may not",
     ),
-    "nobody admitted": (lambda: rules(kept=False), "who may connect", "no rule admits pl-1"),
-    "no security group": (
-        lambda: balancer(security_group_ids=()),
+    "a rule for a list made elsewhere": (
+        lambda: rules(sample.rule("sgr-9", "pl-elsewhere")),
         "who may connect",
-        "the load balancer has no security group, so everybody may; no rule admits pl-1",
+        "whoever pl-elsewhere admits may, too",
+    ),
+    "nobody admitted": (
+        lambda: rules(kept=False),
+        "who may connect",
+        f"{CUT} the load balancer's security groups and prefix list and the way on to the instances (every zone)",
+    ),
+    "no security group": (
+        lambda: without(
+            load_balancers=(replace(sample.inventory().load_balancers[0], security_group_ids=()),),
+            security_groups=instances_admit("0.0.0.0/0"),
+        ),
+        "who may connect",
+        "0.0.0.0/0 may not",
+    ),
+    "a security group made elsewhere": (
+        lambda: balancer(security_group_ids=("sg-lb", "sg-elsewhere")),
+        "who may connect",
+        "whoever sg-elsewhere admits may, too",
+    ),
+    "instances that admit others only": (
+        lambda: without(security_groups=instances_admit("192.0.2.0/29")),
+        "who may connect",
+        "Example 192.0.2.8/29 can't reach it: stopped by the way on to the instances (every zone)",
+    ),
+    "no default route": (
+        lambda: without(route_tables=(sample.route_table("rtb-public", *sample.PUBLIC.values(), main=True),)),
+        "who may connect",
+        f"{CUT} the route to the internet gateway (every zone)",
+    ),
+    "a route to an internet gateway that is elsewhere": (
+        lambda: without(internet_gateways=(InternetGateway(id="igw-1", vpc_ids=("vpc-2",)),)),
+        "who may connect",
+        f"{CUT} the route to the internet gateway (every zone)",
+    ),
+    "a more specific route that goes elsewhere": (
+        lambda: without(
+            route_tables=(
+                sample.route_table(
+                    "rtb-public",
+                    *sample.PUBLIC.values(),
+                    routes=(sample.TO_THE_INTERNET, Route(cidr="192.0.2.8/29", gateway_id=None)),
+                ),
+            )
+        ),
+        "who may connect",
+        "Example 192.0.2.8/29 can't reach it: stopped by the route to the internet gateway (every zone)",
+    ),
+    "a subnet that fell back to its network's main table": (
+        lambda: without(
+            route_tables=(
+                sample.route_table("rtb-public", *[*sample.PUBLIC.values()][1:], routes=(sample.TO_THE_INTERNET,)),
+                sample.route_table("rtb-main", main=True),
+            )
+        ),
+        "who may connect",
+        "Example 192.0.2.0/28 can't reach it in eu-west-2a, stopped by the route to the internet gateway",
+    ),
+    "a denial in a network ACL": (
+        lambda: without(
+            network_acls=(sample.acl(sample.acl_rule(90, "192.0.2.0/30", allows=False), sample.acl_rule(100)),)
+        ),
+        "who may connect",
+        "Example 192.0.2.0/30 can't reach it: stopped by the network ACL (every zone)",
     ),
 }
+
+CUTTING = {"record elsewhere", "no record", "another port", "UDP", "other targets"}
+"""Faults of another line that cut everybody off besides, which is said, too."""
+
+
+def instances_admit(cidr: str) -> tuple[SecurityGroup, ...]:
+    """The security groups, of which the instances' admits a range and no longer the load balancer's group."""
+    balancers, instances = sample.inventory().security_groups
+    return balancers, replace(instances, rules=(sample.rule("sgr-2", cidr),))
 
 
 def _at_balancer() -> dict[str, tuple[str, ...]]:
@@ -209,7 +282,8 @@ def test_what_is_otherwise_fails_its_line_and_says_how(
 @pytest.mark.parametrize("fault", BROKEN)
 def test_one_fault_fails_one_line(fault: str) -> None:
     make, name, _ = BROKEN[fault]
-    assert list(failed(sample.promised(), make())) == [name]
+    cut = ["who may connect"] if fault in CUTTING else []
+    assert list(failed(sample.promised(), make())) == [name, *cut]
 
 
 def test_without_a_load_balancer_everything_at_it_fails() -> None:
