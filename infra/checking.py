@@ -41,6 +41,8 @@ class Checked:
     sources: Sources
     region: str
     mirrored: str | None
+    suppliers: tuple[str, ...]
+    """Names of those that may connect."""
 
     @property
     def owner(self) -> str:
@@ -86,7 +88,13 @@ def _addresses_of_its_zones(checked: Checked) -> Iterator[Problem]:
     for key, by_zone in (("allocationIds", settings.allocation_ids), ("virtualIps", settings.virtual_ips)):
         for zone in sorted(by_zone.keys() - zones):
             message = f"has {zone}, which is not among the zones {', '.join(sorted(zones))}"
-            yield checked.problem(key, message, remove_command(f"{key}.{zone}", checked.stack))
+            fix = remove_command(f"{key}.{zone}", checked.stack)
+            if published := settings.virtual_ips.get(zone):
+                # Taking it out of the file takes it out of nobody's firewall.
+                whose = ", ".join(checked.suppliers) or "whoever connects"
+                message += f"; {published} is published there, and in the firewalls of {whose}"
+                fix = f"put {zone} back into zones, or into reservedZones, in {stack_file(checked.owner)}"
+            yield checked.problem(key, message, fix)
 
 
 def _addresses_once(checked: Checked) -> Iterator[Problem]:

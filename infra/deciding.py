@@ -165,7 +165,15 @@ def decide(stack: str, sources: Sources) -> Environment:
     listed = collected.of(validated, SupplierList, sources.suppliers, SUPPLIERS)
     if settings is None or catalogue is None or listed is None or not isinstance(region, str):
         raise ConfigError(collected.problems)
-    checked = Checked(stack=stack, settings=settings, sources=sources, region=region, mirrored=mirrored)
+    connecting = suppliers.admitted(listed.suppliers, stack, assured_only=stack == LIVE)
+    checked = Checked(
+        stack=stack,
+        settings=settings,
+        sources=sources,
+        region=region,
+        mirrored=mirrored,
+        suppliers=tuple(supplier.name for supplier in connecting),
+    )
     collected.problems += [*problems_between(checked), *duplicate_versions(catalogue)]
     release = collected.of(_release, stack, settings, sources, catalogue)
     clients = collected.of(_clients, stack, settings, listed, sources.stacks.keys())

@@ -230,7 +230,9 @@ ONE_MISTAKE: list[tuple[str, dict[str, Any], list[str]]] = [
     ("live", {"virtualIps": {"eu-west-2a": "192.0.2.1", "eu-west-2b": "192.0.2.1"}},
      ["virtualIps has an address twice"]),
     ("live", {"virtualIps": {"eu-west-2f": "192.0.2.1"}},
-     ["eps-dos-api:virtualIps has eu-west-2f, which is not among"]),
+     ["eps-dos-api:virtualIps has eu-west-2f, which is not among the zones eu-west-2a, eu-west-2b, eu-west-2c; "
+      "192.0.2.1 is published there, and in the firewalls of Example Prescribing, Sample Dispensing",
+      "fix: put eu-west-2f back into zones, or into reservedZones, in Pulumi.live.yaml"]),
     ("live", {"certificateSecretArn": "arn:aws:secretsmanager:us-east-1:111122223333:secret:a"},
      ["is in us-east-1; allowed: a secret in eu-west-2"]),
     ("live", {"healthCheck": {"protocol": "TCP", "path": "/", "intervalSeconds": 10, "healthyThreshold": 2,

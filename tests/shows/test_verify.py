@@ -271,7 +271,9 @@ SEEDED: dict[Callable[[Environments], Any], dict[str, str]] = {
         "firewall rules": "int-load-balancer: tcp 443 from clients is missing",
     },
     denied_by_an_acl: {
-        "who may connect": "Example Prescribing 192.0.2.0/29 can't reach it: stopped by the network ACL (every zone)"
+        # The network's own ACL guards the instances' subnets, too.
+        "who may connect": "Example Prescribing 192.0.2.0/29 can't reach it: "
+        "stopped by the network ACL and the way on to the instances (every zone)"
     },
     entry_removed: {
         "who may connect": "Sample Dispensing 203.0.113.0/27 can't reach it: "
