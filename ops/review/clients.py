@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from infra.graph import Graph, Resource, Value
-from infra.reach import Ranges, Reach, change, reach
+from infra.reach import NOBODY, Ranges, change, reach
 from infra.types import PREFIX_LIST
 from infra.values import objects
 from ops.review.plan import Change, Plan, State
@@ -27,35 +27,37 @@ class Cut:
     urn: str
     """The resource whose change cuts them off; empty if several do so together."""
     clients: Ranges
-    for_good: bool
+    address: str = ""
+    """The only address, or zone, by which they no longer get through; empty: by any."""
+    for_good: bool = True
     """False: only during the update."""
 
 
 def cuts(plan: Plan) -> Iterator[Cut]:
-    """Yield the clients that lose the service by `plan`, for good or during the update, by cause."""
+    """Yield the clients that lose the service, or one of its addresses, by `plan`: for good or during it, by cause."""
     before = _graph(plan, _before)
     reached = reach(before)
     if not reached.clients or plan.failed:
         # A plan that ends early has no after.
         return
-    after = _graph(plan, _after)
-    lost = change(reached, reach(after)).cut
-    yield from _by_cause(plan, before, reached, lost)
-    meanwhile = change(reached, reach(_in_the_middle(plan, before, after))).cut - lost
-    if meanwhile:
-        yield Cut(urn=_one_of(plan, PREFIX_LIST), clients=meanwhile, for_good=False)
+    after = change(reached, reach(_graph(plan, _after)))
+    middle = change(reached, reach(_graph(plan, _meanwhile)))
+    causes = [change_ for change_ in plan.changes if change_.operation != "same" and change_.old]
 
+    def by_cause(side: Callable[[Change], Resource | None], lost: Ranges, address: str = "") -> Iterator[Cut]:
+        left = lost
+        for change_ in causes if lost and len(causes) <= MOST_CAUSES else ():
+            alone = change(reached, reach(_replaced(before, change_.urn, side(change_))))
+            if clients := (alone.narrowed.get(address, NOBODY) if address else alone.cut) & left:
+                yield Cut(urn=change_.urn, clients=clients, address=address, for_good=side is _after)
+                left = left - clients
+        if left:
+            yield Cut(urn="", clients=left, address=address, for_good=side is _after)
 
-def _by_cause(plan: Plan, before: Graph, reached: Reach, lost: Ranges) -> Iterator[Cut]:
-    changes = [change_ for change_ in plan.changes if change_.operation != "same" and change_.old]
-    left = lost
-    for change_ in changes if lost and len(changes) <= MOST_CAUSES else ():
-        alone = _replaced(before, change_.urn, _after(change_))
-        if cut := change(reached, reach(alone)).cut & left:
-            yield Cut(urn=change_.urn, clients=cut, for_good=True)
-            left = left - cut
-    if left:
-        yield Cut(urn="", clients=left, for_good=True)
+    yield from by_cause(_after, after.cut)
+    for address, lost in after.narrowed.items():
+        yield from by_cause(_after, lost, address)
+    yield from by_cause(_meanwhile, middle.cut - after.cut)
 
 
 def _graph(plan: Plan, side: Callable[[Change], Resource | None]) -> Graph:
@@ -82,30 +84,24 @@ def _outputs(state: State | None) -> Mapping[str, Value]:
     return {**state.outputs, "id": state.raw.get("id")} if state else {}
 
 
-def _in_the_middle(plan: Plan, before: Graph, after: Graph) -> Graph:
-    """Return the least that exists at any time during the update.
+def _meanwhile(change_: Change) -> Resource | None:
+    """Return the least that exists of a resource at any time during the update.
 
-    A resource that is deleted before its successor comes isn't there. An entry of a prefix list whose description
-    changes isn't there either: the provider removes it in one call and adds it in a second, while ranges come and go
-    in one call (aws provider, internal/service/ec2/vpc_managed_prefix_list.go, update).
+    One that is deleted before its successor comes isn't there. An entry of a prefix list whose description changes
+    isn't there either: the provider removes it in one call and adds it in a second, while ranges come and go in one
+    call (aws provider, internal/service/ec2/vpc_managed_prefix_list.go, update).
     """
-    middle = after
-    for change_ in plan.changes:
-        urn = change_.urn
-        if change_.operation == "replace" and change_.deletes_first:
-            middle = _replaced(middle, urn, None)
-        elif change_.type == PREFIX_LIST and change_.operation == "update" and (now := after.resources.get(urn)):
-            described = {entry.get("cidr"): entry for entry in objects(before.resources[urn].inputs.get("entries"))}
-            entries = objects(now.inputs.get("entries"))
-            staying = [entry for entry in entries if described.get(entry.get("cidr"), entry) == entry]
-            middle = _replaced(middle, urn, replace(now, inputs={**now.inputs, "entries": staying}))
-    return middle
+    now = _after(change_)
+    if change_.operation == "replace" and change_.deletes_first:
+        return None
+    if now and change_.type == PREFIX_LIST and change_.operation == "update":
+        described = {entry.get("cidr"): entry for entry in objects(change_.before("entries"))}
+        entries = objects(now.inputs.get("entries"))
+        staying = [entry for entry in entries if described.get(entry.get("cidr"), entry) == entry]
+        return replace(now, inputs={**now.inputs, "entries": staying})
+    return now
 
 
 def _replaced(graph: Graph, urn: str, resource: Resource | None) -> Graph:
     others = {key: value for key, value in graph.resources.items() if key != urn}
     return Graph(graph.stack, {**others, urn: resource} if resource else others)
-
-
-def _one_of(plan: Plan, type_: str) -> str:
-    return next((change_.urn for change_ in plan.of_type(type_) if change_.operation != "same"), "")

@@ -8,7 +8,7 @@ something forbidden: that is `infra.rules`. Left out: how it is shown, and who a
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Network
 from typing import Literal, get_args
 
@@ -62,6 +62,11 @@ class Address:
     published: bool
     """Whether it stands in the stack file, and so in firewalls."""
 
+    @property
+    def words(self) -> str:
+        """As a person would write it: `192.0.2.1 (eu-west-2a)`."""
+        return f"{self.address} ({self.zone})" if self.zone else self.address
+
 
 @dataclass(frozen=True, kw_only=True)
 class Danger:
@@ -98,7 +103,7 @@ def dangers(plan: Plan, declared: Declared) -> tuple[Danger, ...]:
     situation = _Situation(plan, declared)
     result = [danger for change in plan.changes for danger in _of(change, situation)]
     result += [danger for change in plan.drift for danger in _gone(change, situation)]
-    result += _cut_off(situation)
+    result = _with_the_cut_off(result, situation)
     result += _certificate(situation)
     if plan.failed:
         result += _taken_out(situation, {address for danger in result for address in danger.addresses})
@@ -114,7 +119,8 @@ def _rank(danger: Danger) -> tuple[bool, bool, int, int, str]:
     kinds = [*VITAL.values()]
     kind = next((index for index, name in enumerate(kinds) if danger.what.startswith(name)), len(kinds))
     lost = any(address.published for address in danger.addresses)
-    return (not lost, not danger.outage, kind, ACTIONS.index(danger.action), danger.what)
+    noticed = bool(danger.outage) or danger.action == "cut"
+    return (not lost, not noticed, kind, ACTIONS.index(danger.action), danger.what)
 
 
 class _Situation:
@@ -234,16 +240,32 @@ def _gone(change: Change, situation: _Situation) -> Iterator[Danger]:
         )
 
 
-def _cut_off(situation: _Situation) -> Iterator[Danger]:
-    """Yield one danger for each cause that cuts clients off, however many clients that is."""
+def _with_the_cut_off(dangers_: Sequence[Danger], situation: _Situation) -> list[Danger]:
+    """Return `dangers_` with the clients that are cut off: one danger for each cause, however many clients that is.
+
+    Where the cause takes the service or an address away itself, which its danger says already, the clients stand there.
+    """
+    result = [*dangers_]
+    lost = {address.address for danger in result for address in danger.addresses}
     for cut in clients.cuts(situation.plan):
-        who = named(cut.clients, situation.clients)
-        message = f"cuts off {who}{'' if cut.for_good else ', for as long as the update is under way'}"
+        if cut.address in lost:
+            continue
+        message = f"cuts off {named(cut.clients, situation.clients)}"
+        message += f" by {situation.address(cut.address).words}" if cut.address else ""
+        message += "" if cut.for_good else ", for as long as the update is under way"
         cause = next((change for change in situation.plan.changes if change.urn == cut.urn), None)
-        if cause:
-            yield Danger(action="cut", urn=cut.urn, what=f"{_noun(cause)} {cause.name}", message=message)
+        same = next((danger for danger in result if danger.urn == cut.urn and danger.action in CUTTING), None)
+        if same:
+            result[result.index(same)] = replace(same, message=f"{same.message}; {message}")
+        elif cause:
+            result.append(Danger(action="cut", urn=cut.urn, what=f"{_noun(cause)} {cause.name}", message=message))
         else:
-            yield situation.of_stack("cut", message)
+            result.append(situation.of_stack("cut", message))
+    return result
+
+
+CUTTING: Set[Action] = {"cut", "delete", "replace", "redirect", "outage"}
+"""What takes the service away by itself."""
 
 
 def _certificate(situation: _Situation) -> Iterator[Danger]:

@@ -127,8 +127,19 @@ def test_an_entry_that_is_described_otherwise_is_away_for_a_moment() -> None:
 
 def test_a_rule_that_goes_before_its_successor_comes_cuts_for_a_moment() -> None:
     rule = deployed().one(types.INGRESS, "live-clients-in").urn
-    ((_, message),) = cut(plan(deployed(), rule))
-    assert message == f"cuts off {EVERYBODY}, for as long as the update is under way"
+    expected = f"cuts off {EVERYBODY}, for as long as the update is under way"
+    assert cut(plan(deployed(), rule)) == [("SecurityGroupIngressRule live-clients-in", expected)]
+
+
+def test_an_address_that_nobody_gets_through_by_any_more_is_named() -> None:
+    after = without(types.ROUTE_TABLE_ASSOCIATION, "live-public-eu-west-2b")
+    message = f"cuts off {EVERYBODY} by 0.0.0.0/live-vip-eu-west-2b"
+    assert cut(plan(after)) == [("RouteTableAssociation live-public-eu-west-2b", message)]
+
+
+def test_what_takes_the_service_away_and_whom_it_cuts_off_is_one_danger() -> None:
+    (danger,) = of(plan(without(types.LISTENER, "live-listener")))
+    assert (danger.action, danger.message) == ("outage", f"is deleted; cuts off {EVERYBODY}")
 
 
 @pytest.mark.parametrize(
