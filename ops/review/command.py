@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import partial
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Annotated
@@ -89,6 +90,9 @@ def review(
             help="Write to FILE and not to stdout; .json, .md, .txt say the format. Repeatable.",
         ),
     ] = None,
+    full: Annotated[
+        bool, typer.Option("--full", help="In text: every property of every resource, also of what is created.")
+    ] = False,
     save_plan: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="Keep each stack's plan there, to be applied as reviewed.")
     ] = None,
@@ -134,7 +138,7 @@ def review(
         judged_by = "" if checkout.resolve() == CODE else checked_out(CODE) or str(CODE)
     judged = gate(reviews, acknowledgements, now.date(), redactor)
     made = Review(commit=redactor.text(commit), made_at=now, gate=judged, judged_by=judged_by)
-    _write(made, format_, outputs or [])
+    _write(made, format_, outputs or [], full)
     raise typer.Exit(0 if judged.passed else 1)
 
 
@@ -240,14 +244,18 @@ def _secrets_in(environment: Mapping[str, str]) -> list[str]:
 _SUFFIXES = {".json": Format.JSON, ".md": Format.MARKDOWN, ".txt": Format.TEXT}
 
 
-def _write(made: Review, format_: Format, outputs: Sequence[Path]) -> None:
-    writers = {Format.TEXT: as_text, Format.MARKDOWN: as_markdown, Format.JSON: as_json}
+def _write(made: Review, format_: Format, outputs: Sequence[Path], full: bool) -> None:
+    writers: Mapping[Format, Callable[[Review], str]] = {
+        Format.TEXT: partial(as_text, full=full),
+        Format.MARKDOWN: as_markdown,
+        Format.JSON: as_json,
+    }
     for output in outputs:
         text = writers[_SUFFIXES.get(output.suffix, format_)](made)
         output.write_text(text if text.endswith("\n") else f"{text}\n", encoding="utf-8")
     if outputs:
         return
     if format_ is Format.TEXT:
-        show(made, sys.stdout)
+        show(made, sys.stdout, full=full)
     else:
         typer.echo(writers[format_](made))

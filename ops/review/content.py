@@ -112,6 +112,7 @@ def review_stack(plan: Plan, context: Context) -> StackReview:
         dangers=tuple(map(safe_danger, dangers(plan, context.declared))),
         capacity=tuple(_facts(_capacity(plan), redactor)),
         release=tuple(_facts(_release(plan), redactor)),
+        mentioned=tuple(fact for fact in _facts(_mentioned(plan), redactor) if fact.changes),
         policies=tuple(map(safe_result, plan.policies)),
         policies_passed=plan.policies_passed,
         policy_packs=tuple(map(safe, plan.packs)),
@@ -328,6 +329,26 @@ def _release(plan: Plan) -> Iterator[_Pair]:
     for rollout in plan.of_type(types.ROLLOUT):
         yield ("release", rollout.before("release"), rollout.after("release"))
         yield ("image", rollout.before("imageId"), rollout.after("imageId"))
+
+
+def _mentioned(plan: Plan) -> Iterator[_Pair]:
+    subscriptions = plan.of_type(types.TOPIC_SUBSCRIPTION)
+    before = [subscription.before("endpoint") for subscription in subscriptions]
+    after = [subscription.after("endpoint") for subscription in subscriptions]
+    yield ("alarm subscribers", _joined(before), _joined(after))
+    for schedule in plan.of_type(types.SCHEDULE):
+        yield (f"schedule {schedule.name}", _fires(schedule.before), _fires(schedule.after))
+
+
+def _joined(values: Iterable[Value]) -> str:
+    return ", ".join(sorted(str(value) for value in values if value is not None)) or "nobody"
+
+
+def _fires(side: Callable[[str], Value]) -> str | None:
+    """Return when a schedule sets how many instances, on one side of a change; None if it isn't there."""
+    if side("desiredCapacity") is None:
+        return None
+    return f"{readable(side('desiredCapacity'))} instances at {side('recurrence')} ({side('timeZone') or 'UTC'})"
 
 
 def _facts(pairs: Iterator[_Pair], redactor: Redactor) -> Iterator[Fact]:

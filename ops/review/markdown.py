@@ -77,7 +77,7 @@ def as_markdown(review: Review, limit: int = LIMIT) -> str:
         missing = [section for section, text in shown if not text]
         # Where not even the verdict fits, the title still counts the stack.
         if missing and len(missing) < len(sections):
-            parts.append(f"**Left out for length:** {_text(_summed(missing))}. All of it: `--format text`.\n")
+            parts.append(f"**Left out for length:** {_text(_summed(missing))}. All of it: `--format text --full`.\n")
     return "\n".join([*parts, tail])
 
 
@@ -123,8 +123,8 @@ def _sections(review: StackReview, today: date) -> Iterator[_Section]:
     blocking = [result for result in review.policies if result.blocks]
     if blocking:
         yield _listed(3, "policy violations", "**Forbidden by policy**", [*map(_policy, blocking)])
-    if review.capacity or review.release:
-        yield _facts([*review.capacity, *review.release])
+    if facts := [*review.capacity, *review.release, *review.mentioned]:
+        yield _facts(facts)
     if review.picture:
         yield _Section(rank=50, name="picture", text=_picture(review.picture))
     if review.drift:

@@ -110,6 +110,8 @@ class StackReview:
     dangers: tuple[Danger, ...]
     capacity: tuple[Fact, ...]
     release: tuple[Fact, ...]
+    mentioned: tuple[Fact, ...] = ()
+    """What no client would notice and a reviewer wants to know, where it changes: subscribers, schedules."""
     policies: tuple[PolicyResult, ...]
     policies_passed: int
     policy_packs: tuple[str, ...]

@@ -1,9 +1,13 @@
-"""A review as text: in colours on a terminal, plain in a pipe or a log. Nothing is left out of it."""
+"""A review as text: in colours on a terminal, plain in a pipe or a log.
+
+What changes stands on half a screen: resources that change alike share a line, of what is created only the name is
+said, and long values are cut around what differs. In full, nothing is left out.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TextIO
 
 from rich.console import Console
@@ -23,14 +27,19 @@ STYLES = {
 
 OPERATION_STYLES = {"create": "green", "update": "yellow", "replace": "red", "delete": "red", "unknown": "magenta"}
 
+LONGEST_BRIEF = 60
+"""Characters of a value that are shown, unless in full."""
+CONTEXT = 10
+"""Of those, how many stand before the first difference."""
+
 Line = tuple[str, str]
 """Text and style."""
 
 
-def show(review: Review, stream: TextIO) -> None:
+def show(review: Review, stream: TextIO, *, full: bool = False) -> None:
     """Print the review to `stream`, with colours if it is a terminal."""
     console = Console(file=stream, highlight=False, soft_wrap=True)
-    for text, style in _lines(review):
+    for text, style in _lines(review, full):
         if console.is_terminal:
             # As Text, since a string's square brackets would be taken for styles.
             console.print(Text(text, style))
@@ -38,19 +47,19 @@ def show(review: Review, stream: TextIO) -> None:
             stream.write(f"{_encodable(text, stream.encoding)}\n")
 
 
-def as_text(review: Review) -> str:
+def as_text(review: Review, *, full: bool = False) -> str:
     """Return the review without colours."""
-    return "".join(f"{text}\n" for text, _ in _lines(review))
+    return "".join(f"{text}\n" for text, _ in _lines(review, full))
 
 
-def _lines(review: Review) -> Iterator[Line]:
+def _lines(review: Review, full: bool) -> Iterator[Line]:
     source = "; ".join(dict.fromkeys(stack.source.label for stack in review.stacks))
     commit = f"commit {review.commit}" if review.commit else "no commit known"
     code = f", judged by the code of {review.judged_by}" if review.judged_by else ""
     yield (f"Preview: {commit}, {review.time}, {source}{code}", "bold")
     for stack in review.stacks:
         yield ("", "")
-        yield from _stack(stack, review)
+        yield from _stack(stack, review, full)
     for title, entries in (("Stale", review.gate.stale), ("Unused", review.gate.unused)):
         if entries:
             yield ("", "")
@@ -58,7 +67,7 @@ def _lines(review: Review) -> Iterator[Line]:
             yield from ((f"  {entry}", "yellow") for entry in entries)
 
 
-def _stack(stack: StackReview, review: Review) -> Iterator[Line]:
+def _stack(stack: StackReview, review: Review, full: bool) -> Iterator[Line]:
     yield (f"{stack.stack}: {headline(stack)}", STYLES[stack.verdict])
     for lost in lost_addresses(stack):
         zone = f" ({lost.zone})" if lost.zone else ""
@@ -72,7 +81,7 @@ def _stack(stack: StackReview, review: Review) -> Iterator[Line]:
         word, style = ("forbidden", "bold red") if result.blocks else ("warning", "yellow")
         yield (f"  {word} by {result.policy}: {result.message}{on}", style)
     yield from ((f"  warning: {warning}", "yellow") for warning in stack.warnings)
-    facts = [*stack.capacity, *stack.release]
+    facts = [*stack.capacity, *stack.release, *stack.mentioned]
     yield from ((f"  {fact.name}: {fact.before} → {fact.after}", "bold") for fact in facts if fact.changes)
     staying = "; ".join(f"{fact.name} {fact.after}" for fact in facts if not fact.changes)
     if staying:
@@ -81,12 +90,10 @@ def _stack(stack: StackReview, review: Review) -> Iterator[Line]:
         yield (f"  {_picture(stack.picture)}", "cyan")
     if stack.drift:
         yield ("  Changed outside Pulumi", "bold yellow")
-        for change in stack.drift:
-            yield from _change(change)
+        yield from _changes(stack.drift, full)
     for component in stack.components:
         yield (f"  {component.name}", "bold")
-        for change in component.changes:
-            yield from _change(change)
+        yield from _changes(component.changes, full)
     if stack.tag_changes:
         yield (f"  Tags only: {len(stack.tag_changes):,} resources", "bold")
         tags = Counter(
@@ -102,7 +109,8 @@ def _stack(stack: StackReview, review: Review) -> Iterator[Line]:
     took = f", took {stack.duration_seconds:.0f} s" if stack.duration_seconds is not None else ""
     packs = f", policies: {', '.join(stack.policy_packs)}, {stack.policies_passed} held" if stack.policy_packs else ""
     yield (f"  {counts(stack)}; {same:,} unchanged{packs}{took}", "dim")
-    yield (f"  again: {stack.source.command}   changes {stack.fingerprint[:12]}", "dim")
+    every = "" if full else " (--full: every property)"
+    yield (f"  again: {stack.source.command}{every}   changes {stack.fingerprint[:12]}", "dim")
 
 
 def _danger(danger: Danger) -> Iterator[Line]:
@@ -113,17 +121,51 @@ def _danger(danger: Danger) -> Iterator[Line]:
     yield (f"      {f'acknowledged: {danger.acknowledged}' if danger.acknowledged else 'not acknowledged'}", style)
 
 
-def _change(change: ResourceChange) -> Iterator[Line]:
+def _changes(changes: Sequence[ResourceChange], full: bool) -> Iterator[Line]:
+    alike: dict[tuple[str, ...], list[ResourceChange]] = {}
+    for change in changes:
+        # In full, each resource has a place of its own.
+        key = (change.urn,) if full else (change.operation, change.type, change.note, *_properties(change, full))
+        alike.setdefault(key, []).append(change)
+    for of_a_kind in alike.values():
+        yield from _change(of_a_kind[0], ", ".join(change.name for change in of_a_kind), full)
+
+
+def _change(change: ResourceChange, names: str, full: bool) -> Iterator[Line]:
     unknown = f" ({', '.join(change.engine_operations)})" if change.operation == "unknown" else ""
     note = f", {change.note}" if change.note else ""
-    yield (
-        f"    {change.operation}{unknown} {change.name} {change.type}{note}",
-        OPERATION_STYLES.get(change.operation, ""),
-    )
+    head = f"    {change.operation}{unknown} {names} {change.type}{note}"
+    properties = [*_properties(change, full)]
+    style = OPERATION_STYLES.get(change.operation, "")
+    if len(properties) == 1 and not full:
+        yield (f"{head}: {properties[0]}", style)
+        return
+    yield (head, style)
+    yield from ((f"        {shown}", "dim") for shown in properties)
+
+
+def _properties(change: ResourceChange, full: bool) -> Iterator[str]:
+    if change.operation == "create" and not full:
+        return
     for shown in change.properties:
         replaces = "  (replaces it)" if shown.replaces and change.operation == "replace" else ""
-        before = "" if shown.before.kind == "absent" else f"{shown.before.words} → "
-        yield (f"        {shown.path}: {before}{shown.after.words}{replaces}", "dim")
+        words = shown.before.words, shown.after.words
+        before, after = words if full else _brief(*words)
+        yield f"{shown.path}: {'' if shown.before.kind == 'absent' else f'{before} → '}{after}{replaces}"
+
+
+def _brief(before: str, after: str) -> tuple[str, str]:
+    shorter = min(len(before), len(after))
+    same = next((index for index in range(shorter) if before[index] != after[index]), shorter)
+    start = max(0, same - CONTEXT)
+
+    def cut(text: str) -> str:
+        if len(text) <= LONGEST_BRIEF:
+            return text
+        end = start + LONGEST_BRIEF
+        return f"{'…' if start else ''}{text[start:end]}{'…' if end < len(text) else ''}"
+
+    return cut(before), cut(after)
 
 
 def _picture(nodes: tuple[Node, ...]) -> str:

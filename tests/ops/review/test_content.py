@@ -88,3 +88,59 @@ def test_a_tag_is_shown_once_though_the_provider_has_it_twice() -> None:
     diff = {path: {"diffKind": "update"} for path in ("tags.CostCentre", "tagsAll.CostCentre")}
     review = reviewed(plan(step("update", types.SUBNET, "live-a", before, after, detailedDiff=diff)))
     assert [[one.path for one in change.properties] for change in review.tag_changes] == [["tags.CostCentre"]]
+
+
+def test_subscribers_and_schedules_are_mentioned_where_they_change_a_line_each() -> None:
+    def subscribed(operation: str, email: str) -> Json:
+        side = state({"protocol": "email", "endpoint": email})
+        return step(
+            operation, types.TOPIC_SUBSCRIPTION, f"live-alarms-{email}", side, side if operation == "same" else None
+        )
+
+    evening, later = (
+        {"desiredCapacity": count, "recurrence": "0 19 * * *", "timeZone": "Europe/London"} for count in (0, 3)
+    )
+    made = plan(
+        subscribed("same", "a@example.org"),
+        subscribed("delete", "b@example.org"),
+        step("update", types.SCHEDULE, "dev-evening", state(evening), state(later)),
+        step("same", types.SCHEDULE, "dev-morning", state(later), state(later)),
+    )
+    review = reviewed(made)
+    assert [(fact.name, fact.before, fact.after) for fact in review.mentioned] == [
+        ("alarm subscribers", "a@example.org, b@example.org", "a@example.org"),
+        (
+            "schedule dev-evening",
+            "0 instances at 0 19 * * * (Europe/London)",
+            "3 instances at 0 19 * * * (Europe/London)",
+        ),
+    ]
+    assert review.verdict == "calm"
+    assert "  alarm subscribers: a@example.org, b@example.org → a@example.org\n" in as_text(whole(review))
+    assert "| alarm subscribers |" in as_markdown(whole(review))
+
+
+def test_what_changes_alike_shares_a_line_and_in_full_nothing_is_left_out() -> None:
+    def endpoint(name: str, subnet: str) -> Json:
+        return step(
+            "update", types.VPC_ENDPOINT, name, state({"policy": "old " * 30}), state({"policy": "old " * 30 + subnet})
+        )
+
+    made = plan(
+        endpoint("live-logs", "new"),
+        endpoint("live-s3", "new"),
+        endpoint("live-monitoring", "another"),
+        step("create", types.SUBNET, "live-public-a", None, state({"cidrBlock": "10.20.0.0/20", "zone": "a"})),
+    )
+    review = whole(reviewed(made))
+    brief, full = as_text(review).splitlines(), as_text(review, full=True).splitlines()
+    assert (
+        "    update live-logs, live-s3 aws:ec2/vpcEndpoint:VpcEndpoint: policy: …d old old  → …d old old new" in brief
+    )
+    assert (
+        "    update live-monitoring aws:ec2/vpcEndpoint:VpcEndpoint: policy: …d old old  → …d old old another" in brief
+    )
+    assert "    create live-public-a aws:ec2/subnet:Subnet" in brief
+    assert not any("cidrBlock" in line for line in brief)
+    assert "        cidrBlock: 10.20.0.0/20" in full
+    assert f"        policy: {'old ' * 30} → {'old ' * 30}new" in full
