@@ -30,7 +30,7 @@ from ops.backend import missing
 from ops.lab.entering import InLab, place
 from ops.output.progress import progress, say
 from ops.output.report import Check, Report, as_json, show
-from ops.preflight import account
+from ops.preflight import account, github
 from ops.preflight.account import lacking, ok
 from ops.preflight.dns import name_servers
 from ops.stacks.engine import PulumiError, StackHandle, backend_url
@@ -192,6 +192,8 @@ def _checks(aws: Aws, environment: Environment, at: Place, resolver: tuple[str, 
     except (BotoCoreError, ClientError) as error:
         yield _unasked("quotas", error)
     yield _asked("range", lambda: account.check_ranges(aws, environment))
+    if not at.in_lab:
+        yield from github.checks(environment.name, github.by_gh(at.checkout))
 
 
 def _backend_url(at: Place) -> str | None:

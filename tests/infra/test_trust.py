@@ -183,3 +183,14 @@ def test_the_subject_says_environment_before_pull_request_before_ref() -> None:
     assert job.context == "ref:refs/heads/main"
     assert Job(workflow="a.yml", ref=job.ref, pull_request=True).context == "pull_request"
     assert Job(workflow="a.yml", ref=job.ref, pull_request=True, environment="dev").context == "environment:dev"
+
+
+def test_the_page_has_the_table() -> None:
+    page = (WORKFLOWS.parents[1] / "docs" / "first-deployment.md").read_text(encoding="utf-8")
+    lines = {tuple(re.findall(r"`([^`]+)`", line)[-3:]) for line in page.splitlines() if ".yml` | `refs/" in line}
+    rows = {
+        (job.workflow, job.ref, "environment:STACK" if job.environment else job.context)
+        for role in ROLES.values()
+        for job in role.jobs
+    }
+    assert lines == rows
