@@ -1,7 +1,7 @@
 """The dashboard of an environment, as CloudWatch's body: what comes in, what is healthy, how much room is left.
 
-Pure, so that a preview shows what changes in it and tests read it. Metric names and dimensions are those of the
-Elastic Load Balancing guide (CloudWatch metrics for Network Load Balancers) and of EC2 Auto Scaling.
+Pure, so that a preview shows what changes in it and tests read it. tests/infra/test_dashboard.py holds metrics,
+dimensions and statistics against AWS's own lists.
 """
 
 from collections.abc import Sequence
