@@ -47,7 +47,7 @@ class Limits(Settings):
     """The range that their VPCs are cut from."""
     network_prefix_length: Annotated[Number, Field(ge=LARGEST_PREFIX, le=SMALLEST_PREFIX)]
     stale_lock_hours: Annotated[Number, Field(ge=1, le=168)]
-    """After so many hours nobody can still be at work under a lock that was taken on another machine."""
+    """After so many hours nobody can still be at work under a lock of which nobody knows whether its holder lives."""
 
     @model_validator(mode="after")
     def _cut_from_a_range(self) -> "Limits":
@@ -71,7 +71,7 @@ class Limits(Settings):
 
     @property
     def stale_lock(self) -> timedelta:
-        """From when on a lock of another machine is what a dead run left."""
+        """From when on a lock is what a dead run left, though nobody saw it end."""
         return timedelta(hours=self.stale_lock_hours)
 
 

@@ -31,7 +31,9 @@ class LockFacts:
     """User and machine, for people."""
     taken: datetime
     dead: bool | None
-    """Whether the process that took it is gone; None where that can't be seen."""
+    """Whether the process that took it is gone; None where that can't be known (`ops.stacks.holders`)."""
+    path: str = ""
+    """In the backend."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,7 +152,7 @@ def ephemeral_of(facts: StackFacts) -> EphemeralSettings | None:
 def held(locks: Collection[LockFacts], now: datetime, stale_after: timedelta) -> LockFacts | None:
     """Return a lock whose holder may still be at work; None if all of them are what dead runs left.
 
-    Whether a process of another machine lives can't be seen: its lock counts until it is `stale_after` old.
+    Where nobody can know whether it is, as of plain Pulumi's, a lock counts until it is `stale_after` old.
     """
     alive = [lock for lock in locks if lock.dead is False or (lock.dead is None and now - lock.taken < stale_after)]
     return min(alive, key=lambda lock: lock.taken, default=None)

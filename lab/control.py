@@ -38,6 +38,8 @@ class Running:
     port: int
     pid: int
     run: str
+    number_space: str = ""
+    """What `pid` is a number of (`lab.processes`)."""
 
     @property
     def endpoint(self) -> str:
@@ -47,7 +49,16 @@ class Running:
     @classmethod
     def parse(cls, document: Mapping[str, object]) -> Running:
         """Return what `document` says. Raises KeyError or ValueError if it isn't what an emulator writes."""
-        return cls(port=int(str(document["port"])), pid=int(str(document["pid"])), run=str(document["run"]))
+        return cls(
+            port=int(str(document["port"])),
+            pid=int(str(document["pid"])),
+            run=str(document["run"]),
+            number_space=str(document.get("numberSpace", "")),
+        )
+
+    def document(self) -> Mapping[str, object]:
+        """Return what `parse` reads."""
+        return {"port": self.port, "pid": self.pid, "run": self.run, "numberSpace": self.number_space}
 
 
 def require_loopback(url: str, what: str) -> str:

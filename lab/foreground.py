@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import FrameType, TracebackType
 
@@ -20,8 +20,22 @@ SIGNALLED = 128
 _WATCHED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def run(command: Sequence[str | os.PathLike[str]], *, cwd: Path, environment: Mapping[str, str]) -> int:
+_GATE = ("/bin/sh", "-c", 'read -r _ < "/dev/fd/$1" && shift && exec "$@"', "sh")
+"""The command after a file's number begins, as the same process, when a line can be read there; else it never does."""
+
+Announce = Callable[[int], None]
+
+
+def run(
+    command: Sequence[str | os.PathLike[str]],
+    *,
+    cwd: Path,
+    environment: Mapping[str, str],
+    announce: Announce | None = None,
+) -> int:
     """Run `command` to its end and return its exit code; a signal that ended it counts as in a shell.
+
+    `announce` is told the process's number before the command begins in it.
 
     While it runs, SIGINT, SIGTERM and SIGHUP to this process are the command's to answer. Call it from the main thread;
     elsewhere signals can't be passed on. Raises OSError if the command can't be started.
@@ -32,10 +46,22 @@ def run(command: Sequence[str | os.PathLike[str]], *, cwd: Path, environment: Ma
     sys.stdout.flush()
     sys.stderr.flush()
     with _Relay({signal.SIGTERM} if by_terminal else set(_WATCHED)) as relay:
-        process = subprocess.Popen(  # noqa: S603 - what to run is the caller's decision; no shell is in between
-            list(command), cwd=cwd, env=dict(environment), process_group=None if by_terminal else 0
-        )
-        relay.attach(process)
+        go, said = os.pipe()
+        try:
+            process = subprocess.Popen(  # noqa: S603 - what to run is the caller's decision; the shell gets it in words
+                [*_GATE, str(go), *command] if announce else list(command),
+                cwd=cwd,
+                env=dict(environment),
+                process_group=None if by_terminal else 0,
+                pass_fds=(go,) if announce else (),
+            )
+            relay.attach(process)
+            if announce:
+                announce(process.pid)
+                os.write(said, b"\n")
+        finally:
+            os.close(go)
+            os.close(said)
         code = process.wait()
     return code if code >= 0 else SIGNALLED - code
 

@@ -8,7 +8,6 @@ are not there. Left out: what AWS does (emulator), which engine this is (engine)
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import json
 import os
 import shutil
@@ -26,6 +25,7 @@ from lab.control import Control, Running, require_loopback
 from lab.engine.child import termination_as_exception
 from lab.engine.setup import Engine, ensure
 from lab.errors import LabError, WrongUse
+from lab.processes import is_emulator, may_run_unseen
 from lab.project import Project
 
 REGION = "eu-west-2"
@@ -130,7 +130,7 @@ class Lab:
                 target.log.hardlink_to(self.log)
                 account = _read_json(self._account_file)
                 _write_json(target._account_file, {**account, "run": copied.run})
-                _write_json(target._ready_file, dataclasses.asdict(copied))
+                _write_json(target._ready_file, copied.document())
             except BaseException:
                 self._end(copied)
                 target._forget()
@@ -211,8 +211,10 @@ class Lab:
             **({"PULUMI_OPTION_POLICY_PACK": str(policy)} if (policy / "PulumiPolicy.yaml").exists() else {}),
         }
 
-    def pulumi(self, arguments: Sequence[str], progress: Progress) -> int:
+    def pulumi(self, arguments: Sequence[str], progress: Progress, announce: foreground.Announce | None = None) -> int:
         """Run `pulumi` with `arguments` on the copy of the project, as if typed there; return its exit code.
+
+        `announce` as in `foreground.run`.
 
         A stack named by --stack that the project has a file of, and the backend doesn't know yet, is made first where
         the command would fail without it. Raises WrongUse for a command that is to work elsewhere than on the copy, and
@@ -226,7 +228,7 @@ class Lab:
         if stack is not None and CREATES_STACKS & set(arguments):
             code = self._make_stack(stack, environment)
         if code == 0:
-            code = self._run_pulumi(arguments, environment)
+            code = self._run_pulumi(arguments, environment, announce)
         for name in self.project.changed_by_pulumi():
             progress(
                 f"note: {name} was changed in the lab's copy, which the next command takes from the project again; "
@@ -243,8 +245,11 @@ class Lab:
         """The engine of this machine. Raises EngineError if there is none and none can be set up."""
         return ensure(self._say)
 
-    def _run_pulumi(self, arguments: Sequence[str], environment: Mapping[str, str]) -> int:
-        return foreground.run([self.engine.cli, *arguments], cwd=self.project.folder, environment=environment)
+    def _run_pulumi(
+        self, arguments: Sequence[str], environment: Mapping[str, str], announce: foreground.Announce | None
+    ) -> int:
+        command: Sequence[str | os.PathLike[str]] = [self.engine.cli, *arguments]
+        return foreground.run(command, cwd=self.project.folder, environment=environment, announce=announce)
 
     def _make_stack(self, stack: str, environment: Mapping[str, str]) -> int:
         with self._exclusively():
@@ -389,29 +394,41 @@ class Lab:
     def _answering(self) -> Running | None:
         """The emulator that is written down, if it is there; LabError if it is there and doesn't answer."""
         recorded = _read_running(self._ready_file)
-        if recorded is None or not _is_emulator(recorded.pid):
+        if recorded is None:
             return None
         try:
             health = Control(recorded.endpoint).health()
         except LabError as error:
-            if not _is_emulator(recorded.pid):
+            # To start anew would throw an account away that may only be busy, or out of sight.
+            if may_run_unseen(recorded.number_space):
+                raise self._unseen(recorded) from error
+            if not is_emulator(recorded.pid):
                 return None
-            # To start anew would throw an account away that may only be busy.
             remedy = "eps-dos lab stop, then eps-dos lab start"
             raise LabError(f"process {recorded.pid}: {error.problem}", remedy) from error
+        # What answers is believed, whether or not its number means anything here.
         return recorded if health.run == recorded.run else None
 
+    def _unseen(self, recorded: Running) -> LabError:
+        return LabError(
+            f"{self.root}: the emulator (process {recorded.pid}) was started in another container of this machine, and "
+            "can't be seen from here",
+            "eps-dos lab stop there; if that container is gone, remove the folder",
+        )
+
     def _end(self, recorded: Running) -> None:
-        """End the emulator that is written down, if that process still is one."""
+        """End the emulator that is written down, if that process still is one. Raises LabError if it can't be seen."""
+        if may_run_unseen(recorded.number_space):
+            raise self._unseen(recorded)
         for number, limit_seconds in ((signal.SIGTERM, STOP_LIMIT_SECONDS), (signal.SIGKILL, STOP_LIMIT_SECONDS)):
-            if not _is_emulator(recorded.pid):
+            if not is_emulator(recorded.pid):
                 return
             with contextlib.suppress(ProcessLookupError):
                 os.kill(recorded.pid, number)
             deadline = time.monotonic() + limit_seconds
-            while _is_emulator(recorded.pid) and time.monotonic() < deadline:
+            while is_emulator(recorded.pid) and time.monotonic() < deadline:
                 time.sleep(0.05)
-        if _is_emulator(recorded.pid):
+        if is_emulator(recorded.pid):
             raise LabError(f"the emulator (process {recorded.pid}) doesn't end", f"kill -9 {recorded.pid}")
 
     @contextlib.contextmanager
@@ -483,23 +500,6 @@ def _without_outside(environment: Mapping[str, str]) -> dict[str, str]:
         for name, value in environment.items()
         if not name.startswith(("AWS_", "PULUMI_")) and not name.upper().endswith("_PROXY")
     }
-
-
-def _is_emulator(pid: int) -> bool:
-    """Tell whether the process `pid` is an emulator: after a restart of the machine, the number may be anybody's."""
-    if Path("/proc/self/cmdline").exists():
-        try:
-            # Empty for one that has ended and whose parent hasn't asked yet.
-            return b"lab.emulator" in Path(f"/proc/{pid}/cmdline").read_bytes()
-        except OSError:
-            return False
-    asked = subprocess.run(  # noqa: S603 - ps, with a number
-        ["ps", "-o", "command=", "-p", str(pid)],  # noqa: S607 - POSIX has it, wherever PATH says
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return "lab.emulator" in asked.stdout
 
 
 def _read_running(ready_file: Path) -> Running | None:

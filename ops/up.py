@@ -42,10 +42,9 @@ class UpError(ReportedError):
             # The remedy for a lock ends with it.
             text += "" if locks else "\n    fix: the same command again"
         for lock in locks:
-            dead = lock.holder_is_dead()
-            if dead is False:
+            if lock.dead is False:
                 continue
-            whether = "which is gone" if dead else "if it is gone"
+            whether = "which is gone" if lock.dead else "if it is gone"
             text += (
                 f"\n{stack} is locked since {lock.taken:%Y-%m-%d %H:%M} by {lock.username}@{lock.hostname}, process "
                 f"{lock.pid}, {whether}\n    fix: {command}, then again; a rollout that goes on is joined"
@@ -99,7 +98,7 @@ def _in_the_way(stack: str, at: Place) -> tuple[Sequence[Lock], Sequence[str]]:
     handle = StackHandle(stack, at)
     try:
         locks = handle.locks()
-        return locks, handle.mend() if all(lock.holder_is_dead() for lock in locks) else ()
+        return locks, handle.mend() if all(lock.dead for lock in locks) else ()
     except (NoSuchStackError, PulumiError):
         # Pulumi has said what is wrong, and it isn't a lock.
         return (), ()

@@ -84,6 +84,11 @@ class LabCopy:
         return self.eps_dos("lab", "pulumi", *arguments, "--non-interactive", check=check)
 
 
+STACKS = ".pulumi/stacks/eps-dos-api"
+LOCKS = ".pulumi/locks/organization/eps-dos-api"
+"""Folders of a backend."""
+
+
 def lock_of(pid: int) -> str:
     """Return what the backend has of a lock that a process of this machine takes now."""
     moment = time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime())

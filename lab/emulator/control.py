@@ -10,7 +10,7 @@
                                     GET shows those that are kept and that nobody has yet
     GET|POST       /_lab/clock      {"emulatedSeconds": S, "pace": P, "calendar": T};
                                     POST {"advanceSeconds": 30} lets time pass
-    POST           /_lab/copies     {"port": N, "pid": N, "run": ID, "startedAt": T}: a copy of this process, which
+    POST           /_lab/copies     as lab.emulator.serving.Ready has it: a copy of this process, which
                                     serves the same account, apart from this one from now on, and counts its own calls
     POST           /_lab/reset      empties the account, and all of the above but copies
 

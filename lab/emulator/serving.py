@@ -23,11 +23,12 @@ from moto.s3.models import FakeKey
 from werkzeug.serving import make_server
 
 from lab.emulator.app import Emulator, RequestHandler
+from lab.processes import number_space
 
 LOG = logging.getLogger("lab.emulator")
 
 Ready = Mapping[str, object]
-"""Where a process serves which account: {"port": N, "pid": N, "run": ID, "startedAt": T}."""
+"""Where a process serves which account: {"port": N, "pid": N, "numberSpace": S, "run": ID, "startedAt": T}."""
 
 
 def serve(app: Emulator, listener: socket.socket, on_ready: Callable[[Ready], None]) -> NoReturn:
@@ -43,7 +44,13 @@ def serve(app: Emulator, listener: socket.socket, on_ready: Callable[[Ready], No
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     app.account.copy = lambda: _copy(app, listener)
     on_ready(
-        {"port": port, "pid": os.getpid(), "run": app.account.run_id, "startedAt": app.account.started_at.isoformat()}
+        {
+            "port": port,
+            "pid": os.getpid(),
+            "numberSpace": number_space(),
+            "run": app.account.run_id,
+            "startedAt": app.account.started_at.isoformat(),
+        }
     )
     server.serve_forever()
     sys.exit(0)

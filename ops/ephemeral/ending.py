@@ -29,8 +29,8 @@ def destroy(facts: StackFacts, at: Place, stacks: Mapping[str, Mapping[str, Any]
     """Destroy a stack and whatever AWS still has of it; return what couldn't be removed. At the end it is forgotten.
 
     `at` is a work folder. `stacks` is what the stack files say: of an environment with an empty state, only what it was
-    made like tells where it is. Its locks are removed: the caller has made sure that nobody works under them. Raises
-    PulumiError if Pulumi can't destroy it, botocore's errors if AWS can't be asked.
+    made like tells where it is. The locks in `facts` are removed, and no later ones: the caller has made sure that
+    nobody works under them. Raises PulumiError if Pulumi can't destroy it, botocore's errors if AWS can't be asked.
     """
     handle = StackHandle(facts.name, at)
     for name in handle.mend():
@@ -38,7 +38,7 @@ def destroy(facts: StackFacts, at: Place, stacks: Mapping[str, Mapping[str, Any]
     write_stack_file(at, facts.name, settings_of(facts) or {}, handle.export().get("deployment"))
     if facts.locks:
         tell("removing the lock of a run that is dead")
-        handle.cancel()
+        handle.release([lock.path for lock in facts.locks])
     if facts.pending:
         handle.forget_pending()
     settings = whole_settings(facts, stacks)

@@ -25,8 +25,11 @@ from lab.project import FOLDERS as FOLDERS
 from lab.session import Lab
 from ops.output.progress import say
 from ops.stacks import fleet
-from ops.stacks.engine import NO_DOWNLOADS, NoSuchStackError, StackHandle
+from ops.stacks.engine import NO_DOWNLOADS, NoSuchStackError, StackHandle, backend_url
+from ops.stacks.holders import announced
+from ops.stacks.locks import project_name
 from ops.stacks.place import LAB_FOLDER, Place, project_folder
+from ops.stacks.store import opened
 
 InLab = Annotated[
     bool, typer.Option("--lab", envvar="EPS_DOS_LAB", help="Work in the lab: AWS on this machine.", show_envvar=True)
@@ -101,9 +104,11 @@ def run_up(stack: str, options: Sequence[str], at: Place) -> int:
         StackHandle(stack, at).check_state(program_configures=True)
     arguments = ["up", "--stack", stack, *options]
     say(f"$ pulumi {shlex.join(arguments)}")
-    if at.in_lab:
-        return here().pulumi(arguments, say)
-    return foreground.run([at.cli, *arguments], cwd=at.folder, environment={**os.environ, **NO_DOWNLOADS})
+    with announced(opened(backend_url(at)), project_name(at.folder), stack) as announce:
+        if at.in_lab:
+            return here().pulumi(arguments, say, announce)
+        environment = {**os.environ, **NO_DOWNLOADS}
+        return foreground.run([at.cli, *arguments], cwd=at.folder, environment=environment, announce=announce)
 
 
 def _check_loopback(endpoint: str) -> str:

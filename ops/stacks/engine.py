@@ -10,9 +10,10 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -20,7 +21,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from pulumi.automation import CommandError, PulumiCommand, StackNotFoundError
+from pulumi.automation import CommandError, CommandResult, PulumiCommand, StackNotFoundError
+from pulumi.automation.errors import create_command_error
 
 from infra.deciding import aws_plan
 from infra.environment import AwsPlan
@@ -32,7 +34,9 @@ from infra.values import mapping
 from infra.yamlfile import read_mapping
 from ops.output.progress import Tell
 from ops.stacks import locks as backend
+from ops.stacks.holders import announced
 from ops.stacks.place import Place
+from ops.stacks.store import opened
 
 Json: TypeAlias = Mapping[str, Any]
 """An object as Pulumi writes it; what the keys mean is documented with Pulumi's apitype package."""
@@ -41,6 +45,9 @@ POLL_SECONDS = 0.2
 
 _PROGRAM = ("--run-program",)
 """A refresh then works with the providers of today's program; without, with those of the state."""
+
+_GATE = ("/bin/sh", "-c", 'read -r _ && exec "$@"', "sh")
+"""The command after it begins, as the same process, when a line arrives; it never does if its parent is gone."""
 
 NO_DOWNLOADS = {"PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true"}
 """Plugins are installed beforehand, by version: the engine fetches none that a state asks for (Pulumi, environment
@@ -130,7 +137,7 @@ class StackHandle:
         Raises PulumiError if it is there.
         """
         named = ["--secrets-provider", secrets_provider] if secrets_provider else []
-        self._run(["stack", "init", self.name, "--no-select", *named])
+        self._run(["stack", "init", self.name, "--no-select", *named], locks=True)
 
     def preview(self, tell: Tell, *, refresh: bool = False, plan: Path | None = None) -> Outcome:
         """Return what `up` would do; with `refresh`, seen from what AWS really has.
@@ -152,7 +159,7 @@ class StackHandle:
 
     def remove(self) -> None:
         """Delete the stack with its history from the backend; it must be empty. Its file stays."""
-        self._run(["stack", "rm", "--stack", self.name, "--yes", "--preserve-config"])
+        self._run(["stack", "rm", "--stack", self.name, "--yes", "--preserve-config"], locks=True)
 
     def check_state(self, *, program_configures: bool) -> None:
         """Raise ArmedStateError if the state isn't the program's; `program_configures` as `infra.state` has it.
@@ -174,7 +181,7 @@ class StackHandle:
         with tempfile.TemporaryDirectory(prefix="eps-dos-") as folder:
             file = Path(folder) / "state.json"
             file.write_text(json.dumps({**exported, "deployment": deployment}), encoding="utf-8")
-            self._run(["stack", "import", "--stack", self.name, "--file", str(file)])
+            self._run(["stack", "import", "--stack", self.name, "--file", str(file)], locks=True)
 
     def graph(self) -> Graph:
         """Return the resources that the state has."""
@@ -194,7 +201,13 @@ class StackHandle:
 
     def locks(self) -> tuple[backend.Lock, ...]:
         """Return who is changing the stack, or was when it died. A preview takes no lock."""
-        return backend.locks(backend_url(self.place), self._project, self.name)
+        return backend.locks(self._url, self._project, self.name)
+
+    def release(self, paths: Iterable[str]) -> None:
+        """Remove the locks at these paths of the backend, which are of the dead, and no others."""
+        store = opened(self._url)
+        if store is not None:
+            backend.release(store, self._project, self.name, paths)
 
     def cancel(self) -> None:
         """Remove all locks. Whoever still holds one goes on without: make sure that nobody does."""
@@ -202,7 +215,11 @@ class StackHandle:
 
     def mend(self) -> tuple[str, ...]:
         """Remove files that a killed run left truncated; return their names. Nobody may be changing the stack."""
-        return backend.mend(backend_url(self.place), self._project, self.name)
+        return backend.mend(self._url, self._project, self.name)
+
+    @cached_property
+    def _url(self) -> str:
+        return backend_url(self.place)
 
     @cached_property
     def _project(self) -> str:
@@ -218,13 +235,14 @@ class StackHandle:
     def _operate(self, operation: str, options: list[str], tell: Tell, *, program_configures: bool = True) -> Outcome:
         self.check_state(program_configures=program_configures)
         with _event_log(tell) as log:
+            arguments = [operation, "--stack", self.name, *options, "--event-log", str(log)]
+            # Without it the engine has no --event-log.
+            environment = {"PULUMI_DEBUG_COMMANDS": "true", **_here(self.place)}
             try:
-                _pulumi().run(
-                    [operation, "--stack", self.name, *options, "--event-log", str(log)],
-                    str(self.place.folder),
-                    # Without it the engine has no --event-log.
-                    {"PULUMI_DEBUG_COMMANDS": "true", **_here(self.place)},
-                )
+                if operation == "preview":
+                    _pulumi().run(arguments, str(self.place.folder), environment)
+                else:
+                    self._run_locking(arguments, environment)
             except StackNotFoundError:
                 raise NoSuchStackError(self.name) from None
             except CommandError as error:
@@ -232,8 +250,37 @@ class StackHandle:
                 raise _failure(self.name, operation, _errors(events) or _errors_in(error), events) from error
             return Outcome(_events(log))
 
-    def _run(self, arguments: list[str]) -> str:
-        return _printed(self.place, arguments, self.name)
+    def _run(self, arguments: list[str], *, locks: bool = False) -> str:
+        if not locks:
+            return _printed(self.place, arguments, self.name)
+        with _reported(self.name, arguments):
+            return self._run_locking(arguments, _here(self.place))
+
+    def _run_locking(self, arguments: list[str], environment: Mapping[str, str]) -> str:
+        """Run what locks the stack, with its process written down first; return what it prints. Raises CommandError."""
+        with announced(opened(self._url), self._project, self.name) as announce:
+            process = subprocess.Popen(  # noqa: S603 - the engine, with a validated stack's name
+                [*_GATE, _pulumi().command, "--non-interactive", *arguments],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                cwd=self.place.folder,
+                env={**os.environ, **environment, "PULUMI_AUTOMATION_API": "true"},
+                encoding="utf-8",
+                errors="replace",
+            )
+            with process:
+                announce(process.pid)
+                try:
+                    stdout, stderr = process.communicate("\n")
+                except BaseException:
+                    # It has been told to end, too, and ends in order if somebody reads what it says about that.
+                    process.communicate()
+                    raise
+        result = CommandResult(stdout=stdout, stderr=stderr, code=process.returncode)
+        if result.code:
+            raise create_command_error(result)
+        return stdout
 
 
 def backend_url(place: Place) -> str:
@@ -248,10 +295,16 @@ def stack_names(place: Place, project: str) -> tuple[str, ...]:
 
 
 def _printed(place: Place, arguments: list[str], stack: str = "the backend") -> str:
+    with _reported(stack, arguments):
+        return str(_pulumi().run(arguments, str(place.folder), _here(place)).stdout)
+
+
+@contextmanager
+def _reported(stack: str, arguments: Sequence[str]) -> Iterator[None]:
     # The Automation API inserts options of its own into the list.
     operation = " ".join(arguments[:2])
     try:
-        return str(_pulumi().run(arguments, str(place.folder), _here(place)).stdout)
+        yield
     except StackNotFoundError:
         raise NoSuchStackError(stack) from None
     except CommandError as error:

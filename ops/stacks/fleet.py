@@ -161,7 +161,7 @@ def _read(
             # Gone, or written anew in another form: with a compression, or without.
             document = parsed(store.read(current(layout.states(store.names(layout.stacks))[name], store)))
         deployment = _deployment(document)
-        held = tuple(map(_lock_facts, backend.read_locks(store, locks)))
+        held = tuple(map(_lock_facts, backend.read_locks(store, project, name, locks)))
         facts = _facts(name, deployment, held, lambda: _tags(store, tags) if tags else {})
     except (FileNotFoundError, KeyError):
         return None
@@ -176,7 +176,7 @@ def _one_line(error: Exception) -> str:
 
 
 def _lock_facts(lock: backend.Lock) -> LockFacts:
-    return LockFacts(holder=lock.holder, taken=lock.taken, dead=lock.holder_is_dead())
+    return LockFacts(holder=lock.holder, taken=lock.taken, dead=lock.dead, path=lock.path)
 
 
 def _tags(store: Store, path: str) -> Mapping[str, Any]:

@@ -1,32 +1,24 @@
 """Who is changing a stack, or died doing so: the locks of a folder or bucket backend, and truncated files.
 
-Pulumi prints locks only when they are in the way, and never says whether their holder is still alive. The layout is
-that of Pulumi's own backends (`ops.stacks.layout`; a lock is ID.json). Left out: Pulumi Cloud, whose locks end by
-themselves.
+Pulumi prints locks only when they are in the way, and never says whether their holder is still alive, as
+`ops.stacks.holders` does. The layout is that of Pulumi's own backends (`ops.stacks.layout`; a lock is ID.json). Left
+out: Pulumi Cloud, whose locks end by themselves.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import re
-import socket
-import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from infra.yamlfile import read_mapping
 from ops.output.visible import visible
+from ops.stacks.holders import Holder, booted, is_of_this_machine, read_holders, seems_alive
 from ops.stacks.layout import Layout
 from ops.stacks.store import Folder, Store, UnreadableError, folder_of, opened, parsed
-
-CLOCK_TICK_SECONDS = 2.0
-"""A process and its lock are dated by different clocks."""
-
-ENDED = frozenset("ZXx")
-"""States of a process that has ended (proc(5)): a zombie has a number until its parent asks, which may be never."""
 
 _UNFINISHED = re.compile(r"\.(json|pulumi-tags)(\.gz|\.zst)?(\.bak)?(?P<kind>\.attrs|\.[0-9a-f]+\.tmp)")
 """What stands beside a stack's files, after the stack's name: a description, a file being written."""
@@ -44,6 +36,8 @@ class Lock:
     """Empty if the lock can't be read."""
     taken: datetime
     """With its zone."""
+    dead: bool | None = None
+    """Whether who took it has ended; None where that can't be known, as of plain Pulumi's."""
 
     @property
     def holder(self) -> str:
@@ -51,34 +45,6 @@ class Lock:
         if not self.hostname:
             return f"somebody whose lock can't be read ({visible(self.path.rpartition('/')[2])})"
         return f"{visible(self.username)} on {visible(self.hostname)}"
-
-    def holder_is_dead(self) -> bool | None:
-        """Whether the process that took it is gone; None if it is another machine's, where that can't be seen."""
-        if self.hostname != socket.gethostname():
-            return None
-        try:
-            os.kill(self.pid, 0)
-        except (ProcessLookupError, OverflowError):
-            # No process has a number larger than the system's.
-            return True
-        except PermissionError:
-            return False
-        fields = _process(self.pid)
-        return fields is not None and (fields[0] in ENDED or self._is_another(int(fields[19])))
-
-    def _is_another(self, started_ticks: int) -> bool:
-        """Whether the process of that number, started so many ticks after the boot, is younger than the lock."""
-        booted = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
-        began = booted + started_ticks / os.sysconf("SC_CLK_TCK")
-        return began > self.taken.timestamp() + CLOCK_TICK_SECONDS
-
-
-def _process(pid: int) -> list[str] | None:
-    """Return what /proc says of a process, from its state on (proc(5), stat); None where there is no /proc."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-    except OSError:
-        return None
 
 
 def project_name(folder: Path) -> str:
@@ -94,25 +60,44 @@ def locks(url: str, project: str, stack: str) -> tuple[Lock, ...]:
     store = opened(url)
     if store is None:
         return ()
-    return read_locks(store, store.names(f"{Layout.of(store, project).locks}{stack}/"))
+    return read_locks(store, project, stack, store.names(f"{Layout.of(store, project).locks}{stack}/"))
 
 
-def read_locks(store: Store, paths: Iterable[str]) -> tuple[Lock, ...]:
+def read_locks(store: Store, project: str, stack: str, paths: Iterable[str]) -> tuple[Lock, ...]:
     """Return the locks that the files at `paths` are, the oldest first: every one that stops Pulumi.
 
     One that can't be read does, too (pkg/backend/diy/lock.go, checkForLock). Raises botocore's errors.
     """
     held = []
+    # A folder has a description beside each file.
+    paths = [path for path in paths if path.endswith(".json")]
+    holders = tuple(read_holders(store, project, stack).values()) if paths else ()
     for path in paths:
-        # A folder has a description beside each file.
-        if not path.endswith(".json"):
-            continue
         try:
-            held.append(_parsed_lock(path, store))
+            lock = _parsed_lock(path, store)
         except FileNotFoundError:
             # Released meanwhile.
             continue
+        held.append(replace(lock, dead=_is_dead(lock, holders, store)))
     return tuple(sorted(held, key=lambda lock: lock.taken))
+
+
+def release(store: Store, project: str, stack: str, paths: Iterable[str]) -> None:
+    """Remove these locks and nobody else's: whoever takes another one meanwhile keeps it."""
+    for path in paths:
+        store.delete(path)
+    for path, holder in read_holders(store, project, stack).items():
+        if holder.is_dead():
+            store.delete(path)
+
+
+def _is_dead(lock: Lock, holders: Iterable[Holder], store: Store) -> bool | None:
+    for holder in holders:
+        if holder.took(lock.pid, lock.hostname, lock.taken) and (dead := holder.is_dead()) is not None:
+            return dead
+    if seems_alive(lock.pid, lock.hostname, lock.taken):
+        return False
+    return True if isinstance(store, Folder) and is_of_this_machine(store.root) and lock.taken < booted() else None
 
 
 def _parsed_lock(path: str, store: Store) -> Lock:

@@ -1,8 +1,8 @@
 """The files of a Pulumi backend that is a folder or a bucket, read directly.
 
 `pulumi` starts an engine for each stack it is asked about, which a thousand stacks can't wait for, and shows neither
-locks nor old states. The layout is that of Pulumi's own backends (pkg/backend/diy). Nothing is ever written here. Left
-out: Pulumi Cloud, which is asked through `pulumi`.
+locks nor old states. The layout is that of Pulumi's own backends (`ops.stacks.layout`); Pulumi's own files are never
+written here. Left out: Pulumi Cloud, which is asked through `pulumi`.
 """
 
 from __future__ import annotations
@@ -55,30 +55,42 @@ class Folder:
     """A backend that is a folder."""
 
     def __init__(self, root: Path) -> None:
-        self._root = root
+        self.root = root
 
     def names(self, prefix: str) -> list[str]:
         """Return the paths within the backend that begin with `prefix`, a folder, in the order of their names."""
         return sorted(
-            str(path.relative_to(self._root))
-            for folder, _, files in os.walk(self._root / prefix, onerror=_raise_unless_gone)
+            str(path.relative_to(self.root))
+            for folder, _, files in os.walk(self.root / prefix, onerror=_raise_unless_gone)
             for path in (Path(folder, file) for file in files)
             if path.is_file()
         )
 
     def modified(self, name: str) -> float:
         """Return when a file was written last, in seconds since 1970. Raises FileNotFoundError if it is gone."""
-        return (self._root / name).stat().st_mtime
+        return (self.root / name).stat().st_mtime
 
     def read(self, name: str) -> bytes:
         """Return what is in a file. Raises FileNotFoundError if it is gone, UnreadableError if it can't be had."""
         try:
-            with (self._root / name).open("rb") as file:
+            with (self.root / name).open("rb") as file:
                 return _bounded(cast(IO[bytes], file))
         except FileNotFoundError:
             raise
         except OSError as error:
             raise UnreadableError(f"can't be read: {error.strerror or error}") from None
+
+    def write(self, name: str, content: bytes) -> None:
+        """Write a file, at once or not at all. Raises OSError."""
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(f"{path.name}.{os.getpid()}.part")
+        part.write_bytes(content)
+        part.replace(path)
+
+    def delete(self, name: str) -> None:
+        """Remove a file, if it is there. Raises OSError."""
+        (self.root / name).unlink(missing_ok=True)
 
 
 class Bucket:
@@ -134,6 +146,14 @@ class Bucket:
             raise UnreadableError(f"can't be read: {code}: {error.response['Error'].get('Message', '')}") from None
         except BotoCoreError as error:
             raise UnreadableError(f"can't be read: {error}") from None
+
+    def write(self, name: str, content: bytes) -> None:
+        """Write an object. Raises botocore's errors."""
+        self._client.put_object(Bucket=self._bucket, Key=f"{self._folder}{name}", Body=content)
+
+    def delete(self, name: str) -> None:
+        """Remove an object, if it is there. Raises botocore's errors."""
+        self._client.delete_object(Bucket=self._bucket, Key=f"{self._folder}{name}")
 
 
 Store: TypeAlias = Folder | Bucket

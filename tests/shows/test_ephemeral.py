@@ -17,8 +17,9 @@ import pytest
 
 from infra.environment import LIFETIME
 from lab.control import Control
-from tests.labs import EPS_DOS, lock_of
-from tests.ops.stacks.test_fleet import LOCKS, STACKS
+from ops.stacks.holders import announced
+from ops.stacks.store import Folder
+from tests.labs import EPS_DOS, LOCKS, STACKS, lock_of
 from tests.shows.environments import Environments, kill_session, until
 
 pytestmark = pytest.mark.engine
@@ -329,7 +330,14 @@ def test_a_living_lock_keeps_it_and_a_dead_one_throttling_edits_and_broken_files
     reaped = environments.eps_dos("ephemeral", "reap", check=False)
     assert reaped.returncode == 1
     assert "refuse  old: is being changed by ci on" in reaped.stderr
-    gone = subprocess.Popen(["true"])
+    # One that eps-dos has written down, as it does before Pulumi locks anything.
+    with announced(Folder(stored), "eps-dos-api", "old") as announce:
+        gone = subprocess.Popen(["sleep", "600"])
+        announce(gone.pid)
+        (written,) = stored.glob(".pulumi/eps-dos/eps-dos-api/old/*.json")
+        beside = written.with_name("someone.json")
+        beside.write_bytes(written.read_bytes())
+    gone.kill()
     gone.wait()
     lock.write_text(lock_of(gone.pid))
     # What it was writing when it died.

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import subprocess
-from datetime import UTC, datetime, timedelta
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from ops.stacks.engine import NoBackendError, NoSuchStackError, PulumiError, Sta
 from ops.stacks.locks import locks, mend
 from ops.stacks.place import Place
 from ops.stacks.store import folder_of
+from tests.shows.environments import until
 
 pytestmark = pytest.mark.engine
 
@@ -176,50 +178,37 @@ def test_without_the_aws_provider_s_plugin_nothing_is_run(
     assert stack.up(quiet).changes == {"create": 1}
 
 
-def test_a_lock_says_who_has_it_and_whether_they_live(small_place: Place) -> None:
+def test_what_changes_a_stack_is_written_down_before_it_locks_it(
+    small_place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed at any moment, its lock is known for what it is, and only that lock is removed."""
+    monkeypatch.setenv("TAKE_SECONDS", "8")
     stack = StackHandle("dev", small_place)
     stack.create()
-    gone = subprocess.Popen(["true"])
-    gone.wait()
-    zombie = subprocess.Popen(["true"])
-    # Ended, and nobody has asked yet.
-    os.waitid(os.P_PID, zombie.pid, os.WEXITED | os.WNOWAIT)
-    folder = (
-        Path(os.environ["PULUMI_BACKEND_URL"].removeprefix("file://")) / ".pulumi/locks/organization/eps-dos-api/dev"
-    )
-    folder.mkdir(parents=True, exist_ok=True)
-    holders = {
-        # Whoever has this number now began after the lock was taken.
-        "number-used-again": (os.getpid(), socket.gethostname(), True),
-        "dead": (gone.pid, socket.gethostname(), True),
-        "zombie": (zombie.pid, socket.gethostname(), True),
-        "alive": (os.getpid(), socket.gethostname(), False),
-        "elsewhere": (os.getpid(), "another-machine", None),
-    }
-    now = datetime.now(UTC)
-    for second, (name, (pid, host, _)) in enumerate(holders.items()):
-        taken = now + timedelta(seconds=second) if second else now - timedelta(days=300)
-        content = {
-            "pid": pid,
-            "username": name,
-            "hostname": host,
-            "timestamp": f"{taken:%Y-%m-%dT%H:%M:%S}.123456789Z",
-        }
-        (folder / f"{name}.json").write_text(json.dumps(content))
-    (folder / "half-written.json").write_text('{"pid": 1')
-    found = stack.locks()
-    # Pulumi is stopped by one that it can't read, too.
-    assert [(one.username, one.holder_is_dead()) for one in found if one.hostname] == [
-        (name, dead) for name, (_, _, dead) in holders.items()
-    ]
-    assert [(one.path.rpartition("/")[2], one.holder_is_dead()) for one in found if not one.hostname] == [
-        ("half-written.json", None)
-    ]
-    (folder / "half-written.json").unlink()
-    with pytest.raises(PulumiError, match=r"up of dev failed:\nthe stack is currently locked by 5 lock\(s\)"):
+    folder = Path(os.environ["PULUMI_BACKEND_URL"].removeprefix("file://"))
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(stack.up, quiet)
+        until(lambda: bool(stack.locks()))
+        (lock,) = stack.locks()
+        assert (lock.dead, lock.hostname) == (False, socket.gethostname())
+        (written,) = (json.loads(path.read_text()) for path in folder.glob(".pulumi/eps-dos/eps-dos-api/dev/*.json"))
+        assert written["pid"] == lock.pid
+        # What it says in order is gone with it; what a killed run leaves is put there again.
+        os.kill(lock.pid, signal.SIGKILL)
+        with pytest.raises(PulumiError):
+            running.result()
+    assert list(folder.glob(".pulumi/eps-dos/eps-dos-api/dev/*.json")) == []
+    (lock,) = stack.locks()
+    assert lock.dead is None
+    (folder / ".pulumi/eps-dos/eps-dos-api/dev/a.json").write_text(json.dumps(written))
+    (lock,) = stack.locks()
+    assert lock.dead is True
+    with pytest.raises(PulumiError, match=r"up of dev failed:\nthe stack is currently locked by 1 lock\(s\)"):
         stack.up(quiet)
-    stack.cancel()
+    stack.release([lock.path])
     assert stack.locks() == ()
+    monkeypatch.delenv("TAKE_SECONDS")
+    stack.up(quiet)
 
 
 def test_a_bucket_keeps_stacks_and_locks_as_a_folder_does(small_place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -237,7 +226,7 @@ def test_a_bucket_keeps_stacks_and_locks_as_a_folder_does(small_place: Place, mo
     key = "team/.pulumi/locks/organization/eps-dos-api/dev/an-id.json"
     s3.put_object(Bucket="state", Key=key, Body=json.dumps(content).encode())
     (lock,) = stack.locks()
-    assert (lock.username, lock.holder_is_dead()) == ("a", None)
+    assert (lock.username, lock.dead) == ("a", None)
     stack.cancel()
     assert stack.locks() == ()
 

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Mapping
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,16 +23,16 @@ from infra.reaping import StackFacts, verdict
 from ops.ephemeral.listing import COLUMNS, shown
 from ops.output.progress import say
 from ops.stacks.fleet import from_store
+from ops.stacks.holders import Holder
 from ops.stacks.store import LARGEST_BYTES, Folder, Store, UnreadableError, opened
 from tests.infra.test_reaping import COMMITTED, LIMITS, NOW, said
+from tests.labs import LOCKS, STACKS
 
 if sys.version_info >= (3, 14):
     from compression import zstd
 else:
     from backports import zstd
 
-STACKS = ".pulumi/stacks/eps-dos-api"
-LOCKS = ".pulumi/locks/organization/eps-dos-api"
 TAKEN = "2026-10-25T00:30:00.123456789Z"
 """As Go writes a time."""
 TAGS = {
@@ -70,8 +71,21 @@ def dead_process() -> int:
     return done.pid
 
 
+def written(pid: int) -> bytes:
+    """Return what `eps-dos` has written of a process that is gone."""
+    mine = Holder.of(os.getpid())
+    assert mine is not None
+    return json.dumps(asdict(replace(mine, pid=pid, at=TAKEN))).encode()
+
+
+@pytest.fixture(autouse=True)
+def booted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that has run for long."""
+    monkeypatch.setattr("ops.stacks.locks.booted", lambda: datetime(2026, 1, 1, tzinfo=UTC))
+
+
 def files() -> dict[str, bytes]:
-    here = socket.gethostname()
+    here, dead = socket.gethostname(), dead_process()
     return {
         f"{STACKS}/gzipped.json.gz": gzip.compress(state(MARK, VPC)),
         f"{STACKS}/plain.json": state(MARK, VPC, pending=2),
@@ -106,7 +120,11 @@ def files() -> dict[str, bytes]:
         f"{STACKS}/living.json": state(MARK),
         f"{LOCKS}/living/1.json": lock(os.getpid(), here, datetime.now(UTC).isoformat()),
         f"{STACKS}/dead.json": state(MARK),
-        f"{LOCKS}/dead/1.json": lock(dead_process(), here),
+        f"{LOCKS}/dead/1.json": lock(dead, here),
+        ".pulumi/eps-dos/eps-dos-api/dead/1.json": written(dead),
+        # Plain Pulumi's: its number is this machine's to look for, or another's of the same name.
+        f"{STACKS}/plain-lock.json": state(MARK),
+        f"{LOCKS}/plain-lock/1.json": lock(dead, here),
         f"{STACKS}/elsewhere.json": state(MARK),
         f"{LOCKS}/elsewhere/1.json": lock(1, "another-machine"),
         f"{STACKS}/edited.json": state(MARK),
@@ -149,9 +167,10 @@ def check(found: tuple[StackFacts, ...]) -> None:
     } == {
         "living": [(f"tester on {socket.gethostname()}", False)],
         "dead": [(f"tester on {socket.gethostname()}", True)],
+        "plain-lock": [(f"tester on {socket.gethostname()}", None)],
         "edited": [
             ("tester on another-machine", None),
-            (f"tester on {socket.gethostname()}", True),
+            (f"tester on {socket.gethostname()}", None),
             ("somebody whose lock can't be read (3.json)", None),
             ("somebody whose lock can't be read (4.json)", None),
         ],
@@ -169,6 +188,7 @@ def check(found: tuple[StackFacts, ...]) -> None:
         "new": "stay",
         "permanent": "refuse",
         "plain": "refuse",
+        "plain-lock": "refuse",
         "untold": "stay",
         "zipped": "refuse",
         "zipped-tags": "stay",
