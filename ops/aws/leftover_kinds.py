@@ -6,11 +6,13 @@ role. In the order of `FINDERS` nothing is asked to go before what needs it. Lef
 and how often it is tried (`leftovers`).
 
 Things are found by their tags. By name alone only what has no tags, and what was made in one call and would have been
-tagged in the next; and then only under a name that no other environment has.
+tagged in the next; and then only under a name that no other environment has. What others have put into a VPC of the
+environment is named with its owner and the command that removes it, since the VPC can't go before.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -19,6 +21,7 @@ from typing import Any, Literal, TypeAlias
 from botocore.exceptions import ClientError
 
 from infra.access import service_role_name
+from infra.values import mapping
 from ops.aws.clients import Aws, listed, unless
 from ops.aws.compute import list_instances, read_launch_templates, read_scaling_groups
 from ops.aws.dns import read_records
@@ -44,14 +47,17 @@ class Leftover:
     kind: str
     id: str
     """An id, an ARN or a name: what AWS's API takes."""
-    by: Literal["tags", "name"]
-    """How it was recognised."""
+    by: Literal["tags", "name", "network"]
+    """How it was recognised; `network`: it is another's, and in a VPC of the environment's."""
     reason: str = ""
     """Why it is still there, in AWS's words where AWS refused."""
+    owner: str = ""
+    """Whose it is, if it isn't the environment's."""
 
     def __str__(self) -> str:
         why = f": {self.reason}" if self.reason else ""
-        return f"{self.kind} {self.id} (by its {self.by}){why}"
+        whose = f"of {self.owner}, in its network" if self.owner else f"by its {self.by}"
+        return f"{self.kind} {self.id} ({whose}){why}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +83,15 @@ def _tagged(kind: str, id_: str, end: Callable[[], object]) -> Removable:
 
 def _named(kind: str, id_: str, end: Callable[[], object]) -> Removable:
     return Removable(leftover=Leftover(kind=kind, id=id_, by="name"), end=end)
+
+
+def _of_another(kind: str, id_: str, owner: str, command: str, aws: Aws) -> Removable:
+    reason = f"isn't this environment's to remove; whoever may: {command} --region {aws.region}"
+
+    def keep() -> None:
+        raise Kept(reason)
+
+    return Removable(leftover=Leftover(kind=kind, id=id_, by="network", owner=owner, reason=reason), end=keep)
 
 
 def _ending(kind: str, id_: str, reason: str) -> Removable:
@@ -335,6 +350,90 @@ def _delete_empty(aws: Aws, name: str) -> None:
         raise
 
 
+def find_of_others(aws: Aws, subject: Subject) -> Iterator[Removable]:
+    """Yield what others have put into a VPC of the environment: it can't go while these are there."""
+    for vpc in read_vpcs(aws, subject.environment):
+        within: Any = [{"Name": "vpc-id", "Values": [vpc.id]}]
+        others = partial(_others, aws, subject, within)
+        for instance in others("describe_instances", "Reservations[].Instances[]"):
+            if instance["State"]["Name"] not in ("shutting-down", "terminated"):
+                id_ = instance["InstanceId"]
+                command = f"aws ec2 terminate-instances --instance-ids {id_}"
+                yield _of_another("instance", id_, _owner(instance), command, aws)
+        interfaces = "VpcEndpoints[].NetworkInterfaceIds[]"
+        of_endpoints = set(listed(aws.ec2, "describe_vpc_endpoints", interfaces, Filters=within))
+        for endpoint in others("describe_vpc_endpoints", "VpcEndpoints[]"):
+            id_, state = endpoint["VpcEndpointId"], endpoint["State"].lower()
+            command = f"aws ec2 delete-vpc-endpoints --vpc-endpoint-ids {id_}"
+            if state == "deleting":
+                yield _ending("endpoint", id_, "is being deleted")
+            elif state != "deleted":
+                yield _of_another("endpoint", id_, _owner(endpoint), command, aws)
+        for interface in others("describe_network_interfaces", "NetworkInterfaces[]"):
+            id_ = interface["NetworkInterfaceId"]
+            if id_ not in of_endpoints and not _goes_with_another(interface, subject):
+                yield _of_another("network interface", id_, _owner(interface), _interface_command(interface), aws)
+        for group in others("describe_security_groups", "SecurityGroups[]"):
+            id_, owner = group["GroupId"], _owner(group)
+            if owner in MANAGED.values():
+                end = partial(aws.ec2.delete_security_group, GroupId=id_)
+                yield Removable(leftover=Leftover(kind="security group", id=id_, by="network", owner=owner), end=end)
+            elif group["GroupName"] != "default":
+                command = f"aws ec2 delete-security-group --group-id {id_}"
+                yield _of_another("security group", id_, owner, command, aws)
+        for subnet in others("describe_subnets", "Subnets[]"):
+            command = f"aws ec2 delete-subnet --subnet-id {subnet['SubnetId']}"
+            yield _of_another("subnet", subnet["SubnetId"], _owner(subnet), command, aws)
+
+
+MANAGED: Mapping[str, str] = {"GuardDutyManaged": "GuardDuty"}
+"""Tags of services that put a security group into every VPC and leave it there, and their names.
+
+GuardDuty: an endpoint of its own and a group for it, `GuardDutyManagedSecurityGroup-VPC`, both tagged so; it doesn't
+delete the endpoint, and the group stays when the endpoint goes (Amazon GuardDuty User Guide, Disabling, uninstalling,
+and cleaning up resources in Runtime Monitoring). The endpoint isn't this environment's to remove, the group is.
+"""
+
+
+def _others(aws: Aws, subject: Subject, within: Any, operation: str, path: str) -> Iterator[Any]:  # noqa: ANN401 - filters
+    for item in listed(aws.ec2, operation, path, Filters=within):
+        if not is_of(tags_of(item.get("Tags") or item.get("TagSet")), subject.environment):
+            yield item
+
+
+def _owner(item: Mapping[str, Any]) -> str:
+    """Return whose something of EC2's is: a service that marks it, or who asked for it, or the account."""
+    tags = tags_of(item.get("Tags") or item.get("TagSet"))
+    service = next((service for tag, service in MANAGED.items() if tags.get(tag) == "true"), None)
+    if service is not None:
+        return service
+    account = f"account {item['OwnerId']}" if item.get("OwnerId") else "another"
+    said = [str(item[key]) for key in ("RequesterId", "ServiceName", "GroupName", "Description") if item.get(key)]
+    named = [f"{key} {tags[key]}" for key in ("Owner", "Name") if tags.get(key)]
+    return " ".join([account, *([f"({', '.join((*said, *named))})"] if said or named else [])])
+
+
+def _goes_with_another(interface: Mapping[str, Any], subject: Subject) -> bool:
+    """Whether an interface goes with an instance, or with a load balancer of the environment.
+
+    Of the latter only the description says so (Elastic Load Balancing guide, network interfaces).
+    """
+    own_balancer = str(interface.get("Description", "")).startswith(f"ELB net/{subject.environment}-lb-")
+    return own_balancer or bool(mapping(interface.get("Attachment")).get("InstanceId"))
+
+
+def _interface_command(interface: Mapping[str, Any]) -> str:
+    id_, attachment = interface["NetworkInterfaceId"], mapping(interface.get("Attachment"))
+    balancer = re.match(r"ELB (?:net|app|gwy)/([A-Za-z0-9-]+)/", str(interface.get("Description", "")))
+    if balancer:
+        arn = f"$(aws elbv2 describe-load-balancers --names {balancer[1]} --query 'LoadBalancers[0].LoadBalancerArn'"
+        return f"aws elbv2 delete-load-balancer --load-balancer-arn {arn} --output text)"
+    delete = f"aws ec2 delete-network-interface --network-interface-id {id_}"
+    if not attachment.get("AttachmentId"):
+        return delete
+    return f"aws ec2 detach-network-interface --force --attachment-id {attachment['AttachmentId']}, then {delete}"
+
+
 FINDERS: tuple[Finder, ...] = (
     _records,
     # Forced: its instances go with it, and an instance refresh doesn't hold it up (DeleteAutoScalingGroup).
@@ -369,6 +468,7 @@ FINDERS: tuple[Finder, ...] = (
     _interfaces,
     _each("Elastic IP", read_addresses, "allocation_id", lambda aws, id_: aws.ec2.release_address(AllocationId=id_)),
     _gateways,
+    find_of_others,
     _security_groups,
     _each(
         "prefix list", read_prefix_lists, "id", lambda aws, id_: aws.ec2.delete_managed_prefix_list(PrefixListId=id_)

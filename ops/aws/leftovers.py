@@ -16,11 +16,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 from infra.errors import ConfigError
 from infra.naming import PERMANENT, check_stack_name
 from ops.aws.clients import Aws
-from ops.aws.leftover_kinds import FINDERS, Finder, Kept, Leftover, Removable
+from ops.aws.leftover_kinds import FINDERS, Finder, Kept, Leftover, Removable, find_of_others
 from ops.aws.ownership import Subject
 from ops.output.progress import Tell
 
-__all__ = ["Leftover", "find", "remove"]
+__all__ = ["Leftover", "find", "of_others", "remove"]
 
 PATIENCE_SECONDS = 600
 """How long nothing may go before the rest is given up: endpoints, addresses of load balancers and instances take AWS
@@ -46,6 +46,9 @@ REFUSED = frozenset(
 )
 """Answers that waiting doesn't change: no right to it, or it is protected (common errors of each API reference)."""
 
+IN_USE = frozenset({"DependencyViolation"})
+"""Answers for what something else is in (EC2 API, error codes)."""
+
 Key = tuple[str, str]
 
 
@@ -55,6 +58,15 @@ def find(aws: Aws, subject: Subject) -> tuple[Leftover, ...]:
     What its tags say is another's isn't among them, whatever its name. Raises botocore's errors if AWS can't be asked.
     """
     return tuple(removable.leftover for removable in _look(aws, subject))
+
+
+def of_others(aws: Aws, subject: Subject) -> tuple[Leftover, ...]:
+    """Return what others have put into the environment's network, with the command that removes it as the reason.
+
+    Raises botocore's errors if AWS can't be asked.
+    """
+    seen = (removable.leftover for removable in _steadily(find_of_others, aws, subject))
+    return tuple(leftover for leftover in seen if leftover.owner and leftover.reason)
 
 
 def remove(
@@ -77,7 +89,7 @@ def remove(
         before, answers = _keys(left), _end(left, reported, tell)
         left = tuple(_look(aws, subject))
         if before <= _keys(left):
-            if waited >= PATIENCE_SECONDS or all(_is_final(answers.get(key)) for key in _keys(left)):
+            if waited >= PATIENCE_SECONDS or _nothing_will_go(left, answers):
                 break
             tell(f"waiting for what AWS still has: {_counted(left)}")
             wait(pause)
@@ -128,6 +140,15 @@ def _end(left: Collection[Removable], reported: set[Key], tell: Tell) -> dict[Ke
         except (BotoCoreError, ClientError, Kept) as error:
             answers[_key(removable)] = error
     return answers
+
+
+def _nothing_will_go(left: Collection[Removable], answers: Mapping[Key, Exception]) -> bool:
+    """Whether waiting changes nothing; what depends on something waits for as long as that is kept."""
+    kept = any(removable.leftover.owner and _is_final(answers.get(_key(removable))) for removable in left)
+    return all(
+        _is_final(answer) or (kept and isinstance(answer, ClientError) and answer.response["Error"]["Code"] in IN_USE)
+        for answer in (answers.get(key) for key in _keys(left))
+    )
 
 
 def _is_final(answer: Exception | None) -> bool:

@@ -16,7 +16,7 @@ from ops.aws import leftovers
 from ops.aws.clients import Aws
 from ops.aws.leftovers import Leftover
 from ops.aws.ownership import Subject
-from ops.output.progress import Tell
+from ops.output.progress import Tell, say
 from ops.stacks.engine import PulumiError, StackHandle
 from ops.stacks.place import Place
 from ops.stacks.workfolder import write_stack_file
@@ -48,6 +48,9 @@ def destroy(facts: StackFacts, at: Place, stacks: Mapping[str, Mapping[str, Any]
             return ()
         return leftovers.remove(Aws(aws_plan(settings), at), subject(facts.name, settings), tell)
 
+    for other in leftovers.of_others(Aws(aws_plan(settings), at), subject(facts.name, settings)) if settings else ():
+        # At once: the provider waits for minutes before it says that something depends on something.
+        say(f"{facts.name}: in the way: {other}")
     if facts.resources or facts.marks:
         try:
             handle.destroy(tell, message=MESSAGE)
@@ -56,7 +59,10 @@ def destroy(facts: StackFacts, at: Place, stacks: Mapping[str, Mapping[str, Any]
                 raise
             # What a killed run left outside the state can be in the way: a role with a policy can't be deleted.
             tell("removing what AWS has that the state doesn't know")
-            remove_left()
+            left = remove_left()
+            if any(leftover.owner for leftover in left):
+                # Once more would only take as long again.
+                return left
             handle.destroy(tell, message=MESSAGE)
     left = remove_left()
     if not left:

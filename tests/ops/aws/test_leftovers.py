@@ -19,10 +19,12 @@ from infra.naming import stack_names
 from infra.recording import record
 from ops.aws import leftovers
 from ops.aws.clients import Aws
-from ops.aws.leftovers import Leftover, find, remove
+from ops.aws.leftover_kinds import _interface_command
+from ops.aws.leftovers import Leftover, find, of_others, remove
 from tests.infra.sample import environment
 from tests.ops.aws.leftover_world import (
     KINDS,
+    REGION,
     TRUST,
     ZONE,
     Emulator,
@@ -379,6 +381,93 @@ def test_what_ends_with_an_instance_is_waited_for(aws: Aws) -> None:
     assert pauses == [1, 2, 4]
     assert removed(aws, subject(BESIDE)) == ()
     assert account(aws) == before
+
+
+GUARDED: list[Any] = [{"Key": "GuardDutyManaged", "Value": "true"}]
+THEIRS: list[Any] = [{"Key": "Owner", "Value": "another team"}]
+
+
+def guard(world: World) -> tuple[str, str]:
+    """Do to a VPC what GuardDuty does to every VPC; return (endpoint, security group)."""
+    ec2, vpc = world.aws.ec2, world.ids["vpc"]
+    group = ec2.create_security_group(
+        VpcId=vpc, GroupName=f"GuardDutyManagedSecurityGroup-{vpc}", Description="Associated with VPC",
+        TagSpecifications=[{"ResourceType": "security-group", "Tags": GUARDED}],
+    )["GroupId"]  # fmt: skip
+    endpoint = ec2.create_vpc_endpoint(
+        VpcId=vpc, ServiceName=f"com.amazonaws.{REGION}.guardduty-data", VpcEndpointType="Interface",
+        SubnetIds=world.ids["subnets"], SecurityGroupIds=[group],
+        TagSpecifications=[{"ResourceType": "vpc-endpoint", "Tags": GUARDED}],
+    )["VpcEndpoint"]["VpcEndpointId"]  # fmt: skip
+    return str(endpoint), group
+
+
+def test_what_a_service_puts_into_every_vpc_is_named_and_its_group_goes_with_its_endpoint(aws: Aws) -> None:
+    world = World(aws, NAME, network=60).make(["subnets", "routes"])
+    endpoint, _ = guard(world)
+    command = f"aws ec2 delete-vpc-endpoints --vpc-endpoint-ids {endpoint} --region {REGION}"
+    (seen,) = of_others(aws, subject(NAME))
+    why = f"isn't this environment's to remove; whoever may: {command}"
+    assert str(seen) == f"endpoint {endpoint} (of GuardDuty, in its network): {why}"
+    left = removed(aws, wait=never)
+    # What nothing of another's is in has gone.
+    assert {one.kind for one in left} == {"endpoint", "security group", "subnet", "VPC"}
+    assert seen in left
+    aws.ec2.delete_vpc_endpoints(VpcEndpointIds=[endpoint])
+    assert removed(aws) == ()
+    assert find(aws, subject(NAME)) == ()
+
+
+def test_what_others_put_into_its_vpc_is_named_with_its_owner_and_stays(aws: Aws) -> None:
+    ec2 = aws.ec2
+    world = World(aws, NAME, network=60).make(["subnets", "security groups"])
+    vpc, (subnet, _) = world.ids["vpc"], world.ids["subnets"]
+    tagged: Any = {"TagSpecifications": [{"ResourceType": "security-group", "Tags": THEIRS}]}
+    group = ec2.create_security_group(VpcId=vpc, GroupName="debugging", Description="a port", **tagged)["GroupId"]
+    interface = ec2.create_network_interface(SubnetId=subnet, Description="a scanner")["NetworkInterface"]
+    own_subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.60.9.0/24")["Subnet"]["SubnetId"]
+    elsewhere = World(aws, BESIDE, network=50).make(["subnets"])
+    guard(elsewhere)
+    named = {(one.kind, one.id): str(one) for one in of_others(aws, subject(NAME))}
+    assert set(named) == {
+        ("security group", group), ("network interface", interface["NetworkInterfaceId"]), ("subnet", own_subnet),
+    }  # fmt: skip
+    said = named["security group", group]
+    assert "(debugging, a port, Owner another team), in its network): isn't this environment's to remove" in said
+    assert said.endswith(f"aws ec2 delete-security-group --group-id {group} --region {REGION}")
+    left = {(one.kind, one.id) for one in removed(aws, wait=never)}
+    assert left == {*named, ("subnet", subnet), ("VPC", vpc)}
+    assert {one["GroupId"] for one in ec2.describe_security_groups(GroupIds=[group])["SecurityGroups"]} == {group}
+
+
+def test_what_goes_with_something_of_the_environment_s_own_is_nobody_else_s(aws: Aws) -> None:
+    World(aws, NAME, network=60).make(KINDS)
+    assert of_others(aws, subject(NAME)) == ()
+
+
+@pytest.mark.parametrize(
+    ("interface", "command"),
+    [
+        ({"NetworkInterfaceId": "eni-1"}, "aws ec2 delete-network-interface --network-interface-id eni-1"),
+        (
+            {"NetworkInterfaceId": "eni-1", "Attachment": {"AttachmentId": "eni-attach-1"}},
+            "aws ec2 detach-network-interface --force --attachment-id eni-attach-1, then aws ec2 "
+            "delete-network-interface --network-interface-id eni-1",
+        ),
+        (
+            {"NetworkInterfaceId": "eni-1", "Description": "ELB app/theirs/0123456789abcdef"},
+            "aws elbv2 delete-load-balancer --load-balancer-arn $(aws elbv2 describe-load-balancers --names theirs "
+            "--query 'LoadBalancers[0].LoadBalancerArn' --output text)",
+        ),
+        # Whoever names a thing gets no command of their own into ours.
+        (
+            {"NetworkInterfaceId": "eni-1", "Description": "ELB app/$(reboot)/0"},
+            "aws ec2 delete-network-interface --network-interface-id eni-1",
+        ),
+    ],
+)
+def test_the_command_that_removes_an_interface(interface: dict[str, Any], command: str) -> None:
+    assert _interface_command(interface) == command
 
 
 @pytest.mark.parametrize("number", [1, 9, 23])

@@ -55,7 +55,7 @@ def ended(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
         folder=tmp_path, checkout=tmp_path, cli=tmp_path, version="", in_lab=False, check_endpoint=lambda one: one
     )
 
-    def end(handle: Handle, left: Sequence[Leftover] = ()) -> tuple[Leftover, ...]:
+    def end(handle: Handle, left: Sequence[Leftover] = (), others: Sequence[Leftover] = ()) -> tuple[Leftover, ...]:
         def remove(*_: object) -> tuple[Leftover, ...]:
             handle.asked.append("leftovers")
             return tuple(left)
@@ -63,6 +63,7 @@ def ended(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
         monkeypatch.setattr(ending, "StackHandle", lambda *_: handle)
         monkeypatch.setattr(ending, "write_stack_file", lambda *_: None)
         monkeypatch.setattr(leftovers, "remove", remove)
+        monkeypatch.setattr(leftovers, "of_others", lambda *_: tuple(others))
         return destroy(stack(marks=({**said(), **WHERE},)), at, {}, lambda _: None)
 
     return end
@@ -82,6 +83,21 @@ def test_what_is_left_keeps_the_stack_known(ended: Any) -> None:
     handle = Handle()
     assert ended(handle, [ROLE]) == (ROLE,)
     assert handle.asked == ["destroy", "leftovers"]
+
+
+def test_what_is_others_is_named_before_anything_takes_long_and_tried_once(
+    ended: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    theirs = Leftover(kind="endpoint", id="vpce-1", by="network", owner="GuardDuty", reason="whoever may: aws ec2 ...")
+    handle = Handle([failed(REFUSED)])
+    assert ended(handle, [theirs], [theirs]) == (theirs,)
+    assert handle.asked == ["destroy", "leftovers"]
+    said = capsys.readouterr().err
+    assert said == "pr-7: in the way: endpoint vpce-1 (of GuardDuty, in its network): whoever may: aws ec2 ...\n"
+    # Gone meanwhile.
+    handle = Handle([failed(REFUSED)])
+    assert ended(handle, [], [theirs]) == ()
+    assert handle.asked == ["destroy", "leftovers", "destroy", "leftovers", "forget"]
 
 
 def test_what_no_state_knows_goes_first_where_aws_refuses_for_it(ended: Any) -> None:
