@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import base64
 import binascii
-import math
 import re
-from collections import Counter
-from collections.abc import Collection, Mapping
-from functools import lru_cache
-from itertools import pairwise
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from infra.graph import SECRET, Value
+from ops.output.detection import Span, holds_secret, is_harmless, spans
+from ops.output.escapes import readings
+from ops.output.names import names_public, names_secret
 
 HIDDEN = "[secret]"
 """What stands in a text for what looked like one; the same as Pulumi writes for what was marked."""
@@ -30,172 +29,86 @@ LONGEST_SCANNED = 65_536
 SHORTEST_KNOWN = 8
 """A known secret that is shorter could stand in other texts by chance."""
 
-# Formats that their makers document, so that scanners can find them; then what is named a secret where it stands.
-_FORMATS = re.compile(
-    "|".join(
-        (
-            # Private keys in PEM, whole or cut off, also with escaped ends of lines (RFC 7468).
-            r"-----BEGIN[A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----[\s\S]*?"
-            r"(?:-----END[A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----|\Z)",
-            r"PuTTY-User-Key-File-[\s\S]*",
-            r"AGE-SECRET-KEY-1[0-9A-Za-z]+",
-            # AWS: access key ids (IAM guide, unique identifiers) and session tokens.
-            r"(?<![A-Za-z0-9])(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}(?![A-Za-z0-9])",
-            r"(?:FwoG|IQoJ|FQoG)[A-Za-z0-9/+=]{60,}",
-            r"gh[pousr]_[A-Za-z0-9]{16,}",
-            r"github_pat_[A-Za-z0-9_]{16,}",
-            r"glpat-[A-Za-z0-9_-]{16,}",
-            r"xox[a-z]-[A-Za-z0-9-]{10,}",
-            r"hooks\.slack\.com/services/[A-Za-z0-9/]+",
-            r"(?<![A-Za-z0-9])pul-[0-9a-f]{16,}",
-            r"AIza[0-9A-Za-z_-]{30,}",
-            r"ya29\.[0-9A-Za-z_-]{16,}",
-            r"(?<![A-Za-z0-9])[srp]k_(?:live|test)_[0-9A-Za-z]{10,}",
-            r"(?<![A-Za-z0-9])sk-[A-Za-z0-9_-]{20,}",
-            r"npm_[A-Za-z0-9]{20,}",
-            r"pypi-[A-Za-z0-9_-]{20,}",
-            r"(?<![A-Za-z0-9])SG\.[\w-]{16,100}\.[\w-]{16,}",
-            r"(?<![A-Za-z0-9])hv[sb]\.[A-Za-z0-9_-]{20,}",
-            # JSON Web Tokens (RFC 7519): a header that begins with {" and a second part.
-            r"eyJ[A-Za-z0-9_-]{6,4000}\.[A-Za-z0-9_-]{4,}(?:\.[A-Za-z0-9_-]*)?",
-            r"(?:[Bb]earer|[Bb]asic)\s+[A-Za-z0-9._~+/-]{12,}=*",
-        )
-    )
-)
-_MARKERS = (
-    "PRIVATE KEY", "PuTTY", "AGE-", "AKIA", "ASIA", "ABIA", "ACCA", "FwoG", "IQoJ", "FQoG", "ghp_", "gho_", "ghu_",
-    "ghs_", "ghr_", "github_pat_", "glpat-", "xox", "hooks.slack", "pul-", "AIza", "ya29.", "k_live_", "k_test_",
-    "sk-", "npm_", "pypi-", "SG.", "hvs.", "hvb.", "eyJ", "earer", "asic",
-)  # fmt: skip
-"""One of these is in every text that has one of the formats: looking for them first is much faster."""
+_VARIABLES = re.compile(r"SECRET|TOKEN|PASSW|PASSPHRASE|CREDENTIAL|PRIVATE_KEY|API_?KEY|ACCESS_?KEY", re.IGNORECASE)
+_ORDINARY = re.compile(r"[\d.:]+|[a-z]+(?:-[a-z0-9]+)*|[~.]?/[^\s=]*|https?://[^\s@?]*")
+"""A number, a word or a region, a path, an address: what variables such as SECRETS_REGION and TOKEN_URL hold."""
 
-# https://user:password@host
-_CREDENTIALS_IN_URL = re.compile(r"(://[^\s/:@]{0,80}:)([^\s/@]+)(?=@)")
-
-_WORDS_FOR_SECRETS = (
-    r"pass(?:word|wd|phrase)|pwd|secret(?:[_ -]?(?:access[_ -]?)?key|[_ -]?string)?|[a-z_-]{0,30}token|api[_ -]?key"
-    r"|access[_ -]?key(?:[_ -]?id)?|private[_ -]?key|credentials?|connection[_ -]?string"
-)
-_ASSIGNED = re.compile(
-    # But for `secret:` in an ARN, after the account's number (Secrets Manager guide, ARNs of secrets).
-    rf"""(?i)((?<![a-z0-9])(?<![0-9]{{12}}:)(?:[a-z0-9]+[_-]){{0,4}}(?:{_WORDS_FOR_SECRETS})["']?\s{{0,3}}[:=]\s{{0,3}})"""
-    r"""("[^"\n]*+"?|'[^'\n]*+'?|[^\s"',;&}\])]+)"""
-)
-_SECRET_NAMES = (
-    "password", "passwd", "passphrase", "secret", "secretkey", "secretaccesskey", "secretstring", "secretvalue",
-    "token", "privatekey", "apikey", "accesskey", "accesskeyid", "credential", "credentials", "authorization",
-    "connectionstring", "secrets", "passwords", "apikeys",
-)  # fmt: skip
-_NOT_LETTERS = re.compile(r"[^a-z]")
-# Names of things, not their contents: ARNs, references, switches.
-_HARMLESS = re.compile(
-    r"(?i)arn:[\w:/*.@+=,-]*|\$\{?[\w.]+\}?|\{\{[^}]*\}\}|true|false|null|none|required|optional|enabled|disabled"
-    r"|\[secret\]|\[known after up\]|\*+"
-)
-
-_RUN = re.compile(r"[A-Za-z0-9+/_=-]{32,}")
-RANDOM_BITS = 4.2
-"""Bits per character (Shannon) from which on a run counts as random; 32 random characters have about 4.6."""
-RANDOM_TURNS = 0.35
-"""Changes between small letters, capitals, digits and others, per character: random ones have 0.6, names in camelCase
-and paths less than 0.3."""
-_HEXADECIMAL = re.compile(r"[0-9a-fA-F]{32,}")
 _BASE64 = re.compile(r"[A-Za-z0-9+/\s]{16,}+={0,2}")
+
+
+def secrets_of(environment: Mapping[str, str]) -> list[str]:
+    """Return the values of a process's variables that are secrets by their names, and not ordinary by their looks."""
+    return [
+        value
+        for name, value in environment.items()
+        if not is_harmless(value)
+        and (names_secret(name) or (_VARIABLES.search(name) is not None and not _ORDINARY.fullmatch(value)))
+    ]
 
 
 class Redactor:
     """Hides secrets; `known` are those that this process itself holds, wherever they should turn up."""
 
     def __init__(self, known: Collection[str] = ()) -> None:
-        longest_first = sorted({one for one in known if len(one) >= SHORTEST_KNOWN}, key=len, reverse=True)
+        longest_first = sorted({secret for secret in known if len(secret) >= SHORTEST_KNOWN}, key=len, reverse=True)
         self._known = re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
 
-    def text(self, text: str) -> str:
-        """Return `text` with whatever looks like a secret replaced by `HIDDEN`; of a very long one, the beginning.
+    def text(self, text: str, name: str = "") -> str:
+        """Return `text`, of what is called `name`, with whatever looks like a secret replaced by `HIDDEN`.
 
-        What is cut in two there is too far from the beginning to be shown.
+        Of a very long one, the beginning: what is cut in two there is too far from the beginning to be shown. A text in
+        base64 with a secret in it is decoded: what else changes in a boot script is for the reviewer to see.
         """
         text = text[:LONGEST_SCANNED]
+        if len(text) < SHORTEST_SCANNED:
+            return text
+        if _BASE64.fullmatch(text.strip()) and (decoded := _from_base64(text)) and decoded.isascii():
+            safe = self.text(decoded)
+            return text if safe == decoded else safe
+        return _without((*spans(text, names_public(name)), *self._known_in(text)), text)
+
+    def _known_in(self, text: str) -> Iterator[Span]:
         if self._known is not None:
-            text = self._known.sub(HIDDEN, text)
-        return _scanned(text) if len(text) >= SHORTEST_SCANNED else text
+            for reading in readings(text):
+                yield from (reading.written(*match.span()) for match in self._known.finditer(reading.text))
 
     def value(self, value: Value, name: str = "") -> Value:
         """Return `value`, the property called `name`, with secrets in it replaced: by the mark, or inside of texts.
 
-        Keys of mappings are texts too. What a secret-sounding name holds is hidden, unless it names something
-        (an ARN) or is a switch. A text longer than `LONGEST_SCANNED` stays as it is: nothing of it may be shown.
+        Keys of mappings are texts too. What a secret-sounding name holds is hidden, however deep, unless it names
+        something (an ARN) or is a switch; so is the `value` beside a `name` or `key` that sounds so. A text longer than
+        `LONGEST_SCANNED` stays as it is: nothing of it may be shown.
         """
+        return self.value_within(value, name, secret=names_secret(name))
+
+    def value_within(self, value: Value, name: str, *, secret: bool) -> Value:
+        """Return `value`, called `name`, with secrets in it replaced; `secret`: it lies in what is called one."""
         if isinstance(value, Mapping):
-            return {self.text(str(key)): self.value(item, str(key)) for key, item in value.items()}
+            return {
+                self.text(str(key)): self.value_within(
+                    item, str(key), secret=holds_secret(str(key), value, within=secret)
+                )
+                for key, item in value.items()
+            }
         if isinstance(value, list | tuple):
-            return [self.value(item, name) for item in value]
+            return [self.value_within(item, name, secret=secret) for item in value]
         if isinstance(value, str):
-            if value == HIDDEN:
+            if value == HIDDEN or (secret and not is_harmless(value)):
                 return SECRET
-            if value and _named_secret(name) and not _HARMLESS.fullmatch(value):
-                return SECRET
-            return value if len(value) > LONGEST_SCANNED else self.text(value)
-        if isinstance(value, int | float) and not isinstance(value, bool) and _named_secret(name):
+            return value if len(value) > LONGEST_SCANNED else self.text(value, name)
+        if secret and isinstance(value, int | float) and not isinstance(value, bool):
             return SECRET
         return value
 
 
-@lru_cache(maxsize=65_536)
-def _named_secret(name: str) -> bool:
-    letters = _NOT_LETTERS.sub("", name.lower())
-    return letters.endswith(_SECRET_NAMES)
-
-
-def _scan(text: str) -> str:
-    if any(marker in text for marker in _MARKERS):
-        text = _FORMATS.sub(HIDDEN, text)
-    if "://" in text:
-        text = _CREDENTIALS_IN_URL.sub(rf"\1{HIDDEN}", text)
-    if "=" in text or ":" in text:
-        text = _ASSIGNED.sub(_without_value, text)
-    if _BASE64.fullmatch(text.strip()) and (decoded := _from_base64(text)) and decoded.isascii():
-        # Without the secret: what else changes in a boot script is for the reviewer to see.
-        safe = _scan(decoded)
-        return text if safe == decoded else safe
-    text = _RUN.sub(_unless_random, text)
-    return text
-
-
-_scanned = lru_cache(maxsize=65_536)(_scan)
-
-
-def _without_value(match: re.Match[str]) -> str:
-    value = match[2].strip("\"'")
-    # What was hidden before ends in a bracket, which no value here does.
-    hidden = f"{value}]" == HIDDEN
-    return match[0] if not value or hidden or _HARMLESS.fullmatch(value) else f"{match[1]}{HIDDEN}"
-
-
-def _unless_random(match: re.Match[str]) -> str:
-    return HIDDEN if _is_random(match[0]) else match[0]
-
-
-def _is_random(run: str) -> bool:
-    if _HEXADECIMAL.fullmatch(run):
-        # A digest or an id as likely as a key; a key is told by the name that it stands under.
-        return False
-    kinds = [_kind(character) for character in run]
-    if not {"a", "A", "0"} <= set(kinds):
-        return False
-    # Not at signs: words with hyphens and slashes between them turn there, too.
-    turns = sum(one != other for one, other in pairwise(kinds) if "-" not in (one, other)) / len(run)
-    counts = Counter(run)
-    bits = -sum(count / len(run) * math.log2(count / len(run)) for count in counts.values())
-    return turns >= RANDOM_TURNS and bits >= RANDOM_BITS
-
-
-def _kind(character: str) -> str:
-    if character.islower():
-        return "a"
-    if character.isupper():
-        return "A"
-    return "0" if character.isdigit() else "-"
+def _without(secrets: Iterable[Span], text: str) -> str:
+    """Return `text` with `HIDDEN` where `secrets` stand, which may overlap."""
+    parts, position, hidden_to = list[str](), 0, -1
+    for start, end in sorted(secrets):
+        if start > hidden_to:
+            parts += (text[position:start], HIDDEN)
+        position = hidden_to = max(end, hidden_to)
+    return "".join((*parts, text[position:]))
 
 
 def _from_base64(text: str) -> str | None:

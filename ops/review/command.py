@@ -30,7 +30,7 @@ from infra.suppliers import Supplier, SupplierList, admitted
 from infra.yamlfile import read_mapping
 from ops.lab.entering import InLab, place
 from ops.output.progress import progress, say
-from ops.output.redaction import Redactor
+from ops.output.redaction import Redactor, secrets_of
 from ops.review.acknowledgements import gate, read_acknowledgements
 from ops.review.alarms import alarm_warnings
 from ops.review.base import Renamed, base_in_lab
@@ -52,8 +52,6 @@ MOST_AT_ONCE = 4
 
 CODE = Path(__file__).resolve().parents[2]
 """The checkout that this code is from: in a pull request's review the base's, which isn't the folder it works in."""
-
-_SECRET_VARIABLES = ("SECRET", "TOKEN", "PASSWORD", "PASSPHRASE", "CREDENTIAL", "PRIVATE_KEY")
 
 
 class Format(StrEnum):
@@ -111,7 +109,7 @@ def review(
     """
     checkout = project_folder(Path.cwd())
     now = datetime.now(UTC)
-    redactor = Redactor(_secrets_in(os.environ))
+    redactor = Redactor(secrets_of(os.environ))
     # Mistakes are reported before anything is started.
     acknowledgements = read_acknowledgements(checkout, now.date())
     if made_elsewhere is not None:
@@ -235,10 +233,6 @@ def _reviewed(stack: str, preview: _Preview, context: Context, tell: Callable[[s
     if path is not None and path.exists() and (why_not := keep(path, context.redactor)):
         say(f"{stack}: {why_not}")
     return review_stack(plan, replace(context, warnings=tuple(alarm_warnings(plan, preview.at))))
-
-
-def _secrets_in(environment: Mapping[str, str]) -> list[str]:
-    return [value for name, value in environment.items() if any(word in name.upper() for word in _SECRET_VARIABLES)]
 
 
 _SUFFIXES = {".json": Format.JSON, ".md": Format.MARKDOWN, ".txt": Format.TEXT}

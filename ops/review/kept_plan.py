@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from infra.graph import SECRET, SECRET_KEY, SECRET_MARK, UNKNOWN, Value
+from ops.output.detection import holds_secret
 from ops.output.redaction import Redactor
 from ops.review.values import readable
 
@@ -18,25 +19,31 @@ PULUMIS_OWN = frozenset({"seed", "magic", "time", "version"})
 """Random or encoded by Pulumi: a name's seed, a digest of the plan."""
 
 
-def suspicious(value: Value, redactor: Redactor, where: str = "", name: str = "") -> Iterator[str]:
+def suspicious(
+    value: Value, redactor: Redactor, where: str = "", name: str = "", secret: bool = False
+) -> Iterator[str]:
     """Yield where in a plan, as parsed from Pulumi's file, something looks like a secret and isn't encrypted.
 
-    `where` is the path to `value`, `name` the property that it is of.
+    `where` is the path to `value`, `name` the property that it is of, `secret` whether it lies in what is called one.
     """
     if isinstance(value, Mapping):
         if value.get(SECRET_KEY) == SECRET_MARK:
             return
         for key, item in value.items():
             if key not in PULUMIS_OWN:
-                yield from suspicious(item, redactor, f"{where}.{key}" if where else str(key), str(key))
+                place = f"{where}.{key}" if where else str(key)
+                if redactor.text(str(key)) != key:
+                    yield redactor.text(place)
+                within = holds_secret(str(key), value, within=secret)
+                yield from suspicious(item, redactor, place, str(key), within)
     elif isinstance(value, list | tuple):
         for index, item in enumerate(value):
-            yield from suspicious(item, redactor, f"{where}[{index}]", name)
+            yield from suspicious(item, redactor, f"{where}[{index}]", name, secret)
     elif isinstance(value, str) and not isinstance(document := readable(value), str):
         # A policy, or user data: what stands in there counts, not how it is encoded.
         if document not in (SECRET, UNKNOWN):
-            yield from suspicious(document, redactor, where, name)
-    elif redactor.value(value, name) != value:
+            yield from suspicious(document, redactor, where, name, secret)
+    elif redactor.value_within(value, name, secret=secret) != value:
         yield redactor.text(where)
 
 

@@ -11,7 +11,8 @@ import pytest
 
 from infra.graph import SECRET
 from infra.recording import record
-from ops.output.redaction import HIDDEN, LONGEST_SCANNED, Redactor
+from ops.output.redaction import HIDDEN, LONGEST_SCANNED, Redactor, secrets_of
+from ops.output.shown import shown
 from ops.review.values import readable
 from tests.infra.sample import environment
 from tests.ops.review.plans import SECRET_FORMS
@@ -99,9 +100,46 @@ def test_a_secret_in_base64_is_hidden_and_what_stands_beside_it_is_shown() -> No
     assert Redactor().text(encoded) == f"user=app password={HIDDEN}"
 
 
+def test_what_lies_in_or_beside_what_is_called_a_secret_is_hidden() -> None:
+    assert Redactor().value({"secrets": {"live": {"a": ["hunter2", 4711]}, "region": "eu-west-2"}}) == {
+        "secrets": {"live": {"a": [SECRET, SECRET]}, "region": "eu-west-2"}
+    }
+    environment = [{"name": "dbPassword", "value": "hunter2"}, {"name": "SECRETS_REGION", "value": "eu-west-2"}]
+    assert Redactor().value(environment) == [{"name": "dbPassword", "value": SECRET}, environment[1]]
+
+
+def test_a_key_of_a_mapping_is_a_text_like_others() -> None:
+    assert Redactor().value({f"ghp_{CORE}{CORE}": 1, "region": 2}) == {HIDDEN: 1, "region": 2}
+
+
+@pytest.mark.parametrize("name", ["codeSha256", "versionId", "etag", "nextToken", "publicKeyFingerprint"])
+def test_what_is_random_and_for_everybody_is_shown(name: str) -> None:
+    digest = "YFgDgEKG3ugvF1+pX64gV6tu9qNuIYNUdgJm8nCxsm4="
+    assert (Redactor().value(digest, name), Redactor().value(digest, "text")) == (digest, HIDDEN)
+
+
+def test_a_hidden_part_of_a_long_text_leaves_its_length_and_digest_to_tell_it_by() -> None:
+    """Two long texts that differ in their secret alone are shown alike; which is which is not for a reader to learn."""
+    first, second = (shown(f"{'word ' * 60}password={secret}", Redactor()).text for secret in ("hunter2", "hunter3"))
+    assert first == second
+    assert "SHA-256" in first
+
+
+def test_secrets_of_a_process_are_its_variables_that_hold_some() -> None:
+    environment = {
+        "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI", "PULUMI_CONFIG_PASSPHRASE": "tiger tiger",
+        "SECRET_KEY_BASE": "aB3$x9", "TOKEN_GITHUB": "ghp_1", "DB_PASS": "x",
+        "SECRETS_REGION": "eu-west-2", "SECRETS_PROVIDER": "awskms", "TOKEN_URL": "https://sts.example.org/x",
+        "PULUMI_CONFIG_PASSPHRASE_FILE": "/run/passphrase", "TOKEN_TTL": "3600", "SECRET_ARN": "arn:aws:x:y:z:a",
+        "PATH": "/usr/bin", "EMPTY_TOKEN": "",
+    }  # fmt: skip
+    assert secrets_of(environment) == ["wJalrXUtnFEMI", "tiger tiger", "aB3$x9", "ghp_1", "x"]
+
+
 def test_what_the_process_itself_holds_is_hidden_whatever_it_looks_like() -> None:
     redactor = Redactor(["correct horse battery", "short"])
     assert redactor.text("it says: correct horse battery!") == f"it says: {HIDDEN}!"
+    assert redactor.text("it says: correct%20horse\\u0020battery!") == f"it says: {HIDDEN}!"
     assert redactor.text("a short one") == "a short one"
 
 

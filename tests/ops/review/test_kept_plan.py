@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ops.output.redaction import Redactor
+from ops.output.redaction import Redactor, secrets_of
 from ops.review.kept_plan import keep
 from tests.ops.review.plans import MARKED_SECRET, SECRET_FORMS
 
@@ -30,6 +31,28 @@ def test_a_plan_without_secrets_is_kept_for_its_owner_alone(tmp_path: Path) -> N
     }
     assert kept(tmp_path, inputs) == ("", True)
     assert (tmp_path / "live.plan.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_plan_is_kept_whatever_region_a_variable_called_secrets_has(tmp_path: Path) -> None:
+    environment = {"SECRETS_REGION": "eu-west-2", "environment": [{"name": "SECRETS_REGION", "value": "eu-west-2"}]}
+    assert secrets_of({"SECRETS_REGION": "eu-west-2"}) == []
+    assert kept(tmp_path, environment) == ("", True)
+
+
+@pytest.mark.parametrize(
+    "inputs",
+    [
+        {"environment": [{"name": "dbPassword", "value": "hunter2"}]},
+        {"secrets": {"live": {"a": "hunter2"}}},
+        {"tags": {"ghp_Zq7Rk2Vb9Xw4Nt6Yp1Lm": "x"}},
+        {"userData": base64.b64encode(b"#!/bin/sh\nmysql --password hunter2 -e 'select 1'\n").decode()},
+    ],
+    ids=str,
+)
+def test_a_plan_with_a_secret_that_its_place_tells_is_not_kept(tmp_path: Path, inputs: dict[str, Any]) -> None:
+    said, there = kept(tmp_path, inputs)
+    assert (there, "hunter2" in said, "Zq7Rk2Vb9" in said) == (False, False, False)
+    assert f"goal.inputDiff.adds.{next(iter(inputs))}" in said
 
 
 def test_what_pulumi_encrypts_may_stay(tmp_path: Path) -> None:

@@ -62,6 +62,24 @@ def test_user_data_is_told_line_by_line_not_in_base64() -> None:
     assert told(user_data("1.4.0"), user_data("1.5.0")) == [("p.write_files[].content.release", "1.4.0", "1.5.0")]
 
 
+def test_of_user_data_with_a_token_only_the_token_is_hidden() -> None:
+    def script(token: str, release: str) -> str:
+        lines = [
+            "#!/bin/sh",
+            "set -eu",
+            f"export AGENT_TOKEN={token}",
+            f"run-service --release {release} --port 443",
+            "",
+        ]
+        return base64.b64encode("\n".join(lines).encode()).decode()
+
+    ((path, before, after),) = told(script("hunter2", "1.4.0"), script("hunter3", "1.5.0"))
+    assert (path, before) == (
+        "p", "#!/bin/sh\\nset -eu\\nexport AGENT_TOKEN=[secret]\\nrun-service --release 1.4.0 --port 443\\n"
+    )  # fmt: skip
+    assert after == before.replace("1.4.0", "1.5.0")
+
+
 def test_long_texts_are_told_from_a_little_before_their_first_difference() -> None:
     before, after = "a" * 5_000 + "X" + "b" * 5_000, "a" * 5_000 + "Y" + "b" * 5_000
     ((_, old, new),) = told(before, after)
