@@ -20,6 +20,16 @@ CALLS_REMEMBERED = 10_000
 
 
 @dataclass(frozen=True)
+class Asked:
+    """What a call asked for, and of what: enough to say which rights it took."""
+
+    parameters: Mapping[str, Any]
+    """As boto3's client takes them."""
+    tags: Mapping[str, Mapping[str, str]]
+    """Of each thing that the parameters name, by that name (an id, an ARN), as they were before the call."""
+
+
+@dataclass(frozen=True)
 class Call:
     """One call that was answered."""
 
@@ -27,6 +37,7 @@ class Call:
     emulated_seconds: float
     operation: Operation
     status: int
+    asked: Asked = field(default_factory=lambda: Asked({}, {}))
 
     def as_json(self) -> dict[str, Any]:
         """Return what `GET /_lab/calls/log` shows of it."""
@@ -36,6 +47,8 @@ class Call:
             "service": self.operation.service,
             "action": self.operation.action,
             "status": self.status,
+            "parameters": self.asked.parameters,
+            "tags": self.asked.tags,
         }
 
 
@@ -46,10 +59,10 @@ class Calls:
     counts: Counter[str] = field(default_factory=Counter)
     log: deque[Call] = field(default_factory=lambda: deque(maxlen=CALLS_REMEMBERED))
 
-    def record(self, operation: Operation, status: int) -> None:
+    def record(self, operation: Operation, status: int, asked: Asked) -> None:
         """Remember that `operation` was answered with the HTTP status `status`."""
         self.counts[str(operation)] += 1
-        self.log.append(Call(datetime.now(UTC), clock.now(), operation, status))
+        self.log.append(Call(datetime.now(UTC), clock.now(), operation, status, asked))
 
     def clear(self) -> None:
         """Forget them all."""

@@ -22,8 +22,9 @@ from moto.backends import SERVICE_NAMES
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 
 from lab.emulator import clock, control, door, extensions, faults
-from lab.emulator.account import Account
-from lab.emulator.operations import Answer, Operation, error_answer, operation_of
+from lab.emulator.account import Account, Asked
+from lab.emulator.operations import Answer, Operation, error_answer, operation_of, parameters_of
+from lab.emulator.tagged import tags_of
 
 LOG = logging.getLogger("lab.emulator")
 _PHRASES = {status.value: status.phrase for status in HTTPStatus}
@@ -66,8 +67,10 @@ class Emulator:
         else:
             with self.account.lock:
                 operation = operation_of(environ, body)
+                parameters = parameters_of(operation, environ, body)
+                asked = Asked(parameters, tags_of(parameters))
                 answer = self._answer(operation, environ)
-                self.account.calls.record(operation, answer.status)
+                self.account.calls.record(operation, answer.status, asked)
         phrase = _PHRASES.get(answer.status, "Unknown")
         headers = {name.lower(): value for name, value in answer.headers.items()}
         is_head = environ.get("REQUEST_METHOD") == "HEAD"

@@ -2,7 +2,8 @@
 
     GET            /_lab/health     {"status": "ok", "run": ID, "startedAt": T, "requests": N, "emulatedSeconds": S}
     GET            /_lab/calls      {"ec2.RunInstances": 3, ...}
-    GET            /_lab/calls/log  the last 10,000 in order: [{"at", "emulatedSeconds", "service", "action", "status"}]
+    GET            /_lab/calls/log  the last 10,000 in order: [{"at", "emulatedSeconds", "service", "action", "status",
+                                    "parameters", "tags": {ID, ARN or NAME: {KEY: VALUE}}}]
     GET|PUT|DELETE /_lab/faults     {"unhealthyImages": [...], "throttle": {"service", "action", "times"} | null,
                                     "loads": {SCALING GROUP: INSTANCES}, "darkZones": [...]}
     GET|PUT|DELETE /_lab/quotas     {"L-0263D0A3": 5, ...}; PUT changes those it names
@@ -57,7 +58,7 @@ def refusal(reason: str) -> Answer:
 
 
 def _json(status: HTTPStatus, document: object) -> Answer:
-    return Answer(status, {"Content-Type": "application/json"}, json.dumps(document).encode())
+    return Answer(status, {"Content-Type": "application/json"}, json.dumps(document, default=str).encode())
 
 
 def _health(account: Account, _: object) -> object:

@@ -6,7 +6,9 @@ emulator itself answers or counts: moto finds the same out later, deep inside, a
 
 from __future__ import annotations
 
+import io
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs
@@ -14,7 +16,9 @@ from uuid import uuid4
 from xml.sax.saxutils import escape
 
 from botocore.exceptions import UnknownServiceError
-from moto.core.request import Request
+from botocore.model import OperationNotFoundError
+from moto.core.parse import PROTOCOL_PARSERS, RequestParserError
+from moto.core.request import Request, determine_request_protocol
 from moto.core.routing import get_service_router
 from moto.core.utils import get_service_model
 from werkzeug.exceptions import HTTPException
@@ -70,6 +74,33 @@ def operation_of(environ: dict[str, Any], body: bytes) -> Operation:
     except (HTTPException, NotImplementedError, UnknownServiceError):
         return Operation(service, UNKNOWN)
     return Operation(service, str(model.name))
+
+
+def parameters_of(operation: Operation, environ: Mapping[str, Any], body: bytes) -> Mapping[str, Any]:
+    """Return what a request for `operation` says, under the names that boto3's client takes; nothing of an unknown one.
+
+    Left out: contents (of objects, of documents to be kept), which may be large.
+    """
+    request = Request({**environ, "wsgi.input": io.BytesIO(body)})
+    try:
+        model = get_service_model(operation.service)
+        described = model.operation_model(operation.action)
+        protocol = determine_request_protocol(model, request.content_type)
+        in_path = get_service_router(operation.service).match(request)[1] if protocol.startswith("rest") else {}
+        parsed = PROTOCOL_PARSERS[protocol](described).parse(
+            {
+                "method": request.method,
+                "values": request.values,
+                "headers": request.headers,
+                "body": body,
+                "url_path": request.path,
+                "url_params": in_path,
+            }
+        )
+    # What moto can't read it refuses, a moment later and in AWS's words.
+    except (HTTPException, NotImplementedError, OperationNotFoundError, RequestParserError, UnknownServiceError):
+        return {}
+    return {name: value for name, value in parsed.items() if not isinstance(value, bytes)}
 
 
 def _service_of(environ: dict[str, Any]) -> str:

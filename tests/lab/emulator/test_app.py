@@ -103,6 +103,34 @@ def test_calls_are_counted_by_service_and_action_and_logged_in_order(emulator: R
     )
 
 
+def test_a_call_is_logged_with_what_it_asked_for_and_the_tags_of_what_it_names(emulator: RunningEmulator) -> None:
+    ec2, s3, route53 = emulator.client("ec2"), emulator.client("s3"), emulator.client("route53")
+    tags = [{"Key": "Environment", "Value": "dev"}]
+    specified = [{"ResourceType": "vpc", "Tags": tags}]
+    vpc = ec2.create_vpc(CidrBlock="10.1.0.0/16", TagSpecifications=specified)["Vpc"]["VpcId"]
+    table = ec2.create_route_table(
+        VpcId=vpc, TagSpecifications=[{"ResourceType": "route-table", "Tags": [{"Key": "Project", "Value": "x"}]}]
+    )["RouteTable"]["RouteTableId"]
+    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.1.0.0/24")["Subnet"]["SubnetId"]
+    association = ec2.associate_route_table(RouteTableId=table, SubnetId=subnet)["AssociationId"]
+    ec2.disassociate_route_table(AssociationId=association)
+    ec2.delete_tags(Resources=[vpc])
+    s3.create_bucket(Bucket="dataset", CreateBucketConfiguration={"LocationConstraint": "eu-west-2"})
+    s3.put_object(Bucket="dataset", Key="a/b", Body=b"not kept")
+    route53.list_hosted_zones_by_name(DNSName="eps.digital.nhs.uk")
+    log = [(call.operation.action, call.asked) for call in emulator.app.account.calls.log]
+    by_action = dict(log)
+    assert by_action["CreateVpc"].parameters["TagSpecifications"] == specified
+    assert by_action["CreateVpc"].tags == {}
+    assert by_action["CreateSubnet"].tags == {vpc: {"Environment": "dev"}}
+    assert by_action["DisassociateRouteTable"].tags == {association: {"Project": "x"}}
+    assert by_action["DeleteTags"].tags == {vpc: {"Environment": "dev"}}
+    assert (by_action["PutObject"].parameters["Bucket"], by_action["PutObject"].parameters["Key"]) == ("dataset", "a/b")
+    assert "Body" not in by_action["PutObject"].parameters
+    assert by_action["ListHostedZonesByName"].parameters == {"DNSName": "eps.digital.nhs.uk"}
+    assert control(emulator, "GET", "calls/log")[1][0]["parameters"]["CidrBlock"] == "10.1.0.0/16"
+
+
 def test_requests_are_answered_one_at_a_time(emulator: RunningEmulator, monkeypatch: pytest.MonkeyPatch) -> None:
     inside, most = [0], [0]
     meanwhile = threading.Event()
