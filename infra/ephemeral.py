@@ -9,11 +9,12 @@ import hashlib
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
 from pydantic import Field, model_validator
 
@@ -33,7 +34,12 @@ STALE_LOCK = timedelta(hours=6)
 YEARS = range(2000, 3000)
 """Years of a plausible time. At both ends of the calendar, adding to a time or changing its zone fails."""
 
+LONDON = ZoneInfo("Europe/London")
+"""Where those who test are."""
+WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+
 _UNITS = {"d": timedelta(days=1), "h": timedelta(hours=1), "m": timedelta(minutes=1), "s": timedelta(seconds=1)}
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _DURATION = re.compile(r"(?:(\d{1,6})d)?(?:(\d{1,6})h)?(?:(\d{1,6})m)?(?:(\d{1,6})s)?", re.ASCII)
 
 
@@ -98,6 +104,8 @@ class Wish:
     clients: tuple[str, ...] = ()
     live_data: str | None = None
     """Why it reads Live's data; None: it doesn't."""
+    asked_in: int | None = None
+    """The number of the issue or pull request that asked for it."""
 
 
 def limits_of(folder: Path) -> Limits:
@@ -146,6 +154,32 @@ def moment(text: str, option: str) -> datetime:
     if read is None or read.tzinfo is None or read.year not in YEARS:
         raise _wrong(option, f"is {_shown(text)}; allowed: a time with its zone, such as 2026-12-01T18:00Z", "")
     return read.astimezone(UTC).replace(microsecond=0)
+
+
+def until(text: str, now: datetime, option: str) -> datetime:
+    """Return until when something lives: a time with its zone, or the end of a day in London.
+
+    A day is a date (`2026-12-04`) or a weekday, the next of its name (`friday`, `Fri`; on a Friday that day). It lives
+    until midnight there, also where clocks change. Raises ConfigError.
+    """
+    day = _day(text.strip().lower(), now.astimezone(LONDON).date())
+    if day is not None and day.year in YEARS:
+        return datetime.combine(day + timedelta(days=1), time(), LONDON).astimezone(UTC)
+    try:
+        return moment(text, option)
+    except ConfigError:
+        allowed = "a day, such as 2026-12-04 or friday, or a time with its zone, such as 2026-12-01T18:00Z"
+        raise _wrong(option, f"is {_shown(text)}; allowed: {allowed}", "") from None
+
+
+def _day(word: str, today: date) -> date | None:
+    weekdays = [number for number, name in enumerate(WEEKDAYS) if len(word) >= 3 and name.startswith(word)]
+    if weekdays:
+        return today + timedelta(days=(weekdays[0] - today.weekday()) % 7)
+    try:
+        return date.fromisoformat(word) if _DATE.fullmatch(word) else None
+    except ValueError:
+        return None
 
 
 def lifetime(
@@ -233,6 +267,8 @@ def configuration(wish: Wish, stacks: Mapping[str, Mapping[str, Any]], network: 
         made["liveData"] = wish.live_data
     else:
         made["datasetBucket"] = bucket
+    if wish.asked_in is not None:
+        made["askedIn"] = wish.asked_in
     if wish.scale is not None:
         own["scale"] = str(wish.scale)
     if wish.release is not None:

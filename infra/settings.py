@@ -302,6 +302,8 @@ class EphemeralSettings(Settings):
     """A mirror's own bucket of test data."""
     live_data: Reason | None = None
     """Why a mirror reads Live's data."""
+    asked_in: Annotated[Number, Field(ge=1, le=10**9)] | None = None
+    """The number of the issue or pull request in which it was asked for, where its owner is warned of its end."""
 
     @model_validator(mode="after")
     def _in_order(self) -> "EphemeralSettings":
@@ -477,8 +479,8 @@ class StackSettings(Settings):
         EphemeralSettings | None,
         Facts(mirror="a mirror may be made for one test, and says until when", inherited=False, test="own"),
     ] = None
-    """`createdAt`, `expiresAt`, `startsAt`, `owner`, `like`, `imageId`, `clients`, `datasetBucket`, `liveData` ([what
-    they are](ephemeral.md)): an environment made for one test; never in a permanent stack."""
+    """`createdAt`, `expiresAt`, `startsAt`, `owner`, `like`, `imageId`, `clients`, `datasetBucket`, `liveData`,
+    `askedIn` ([what they are](ephemeral.md)): an environment made for one test; never in a permanent stack."""
 
 
 KEYS: Mapping[str, str] = {field.alias or name: name for name, field in StackSettings.model_fields.items()}

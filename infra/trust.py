@@ -84,6 +84,8 @@ ROLES: Final[Mapping[str, Role]] = {
             Job(workflow="ephemeral.yml", ref=PULL_REQUEST, pull_request=True),
             # A merge closes the pull request, and the event's ref is then the branch's.
             Job(workflow="ephemeral.yml", ref=MAIN, pull_request=True),
+            # GitHub's form.
+            Job(workflow="ephemeral.yml", ref=MAIN),
             Job(workflow="reap.yml", ref=MAIN),
         ),
         session_seconds=14400,

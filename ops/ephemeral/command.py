@@ -61,7 +61,12 @@ def create(
         ),
     ],
     ttl: Annotated[str | None, typer.Option(help="How long it lives: 90m, 72h, 1d12h. [default: 72h]")] = None,
-    until: Annotated[str | None, typer.Option(help="Until when it lives: 2026-12-01T18:00Z.", metavar="TIME")] = None,
+    until: Annotated[
+        str | None,
+        typer.Option(
+            help="Until when it lives: friday or 2026-12-04 (its end, in London), 2026-12-01T18:00Z.", metavar="TIME"
+        ),
+    ] = None,
     starts: Annotated[
         str | None, typer.Option("--from", help="From when its instances run; made now all the same.", metavar="TIME")
     ] = None,
@@ -78,6 +83,12 @@ def create(
     ] = None,
     live_data: Annotated[bool, typer.Option("--live-data", help="One like a mirror reads Live's data.")] = False,
     reason: Annotated[str | None, typer.Option(help="Why it has to be Live's data.")] = None,
+    asked_in: Annotated[
+        int | None,
+        typer.Option(
+            help="The issue or pull request that asked for it, where its owner is warned.", min=1, metavar="NUMBER"
+        ),
+    ] = None,
     in_lab: InLab = False,
     for_programs: ForPrograms = False,
 ) -> None:
@@ -92,7 +103,7 @@ def create(
         fix = '--live-data --reason "why"'
         raise ConfigError.of("--live-data", "needs --reason, and --reason needs it", fix)
     starts_at = None if starts is None else ephemeral.moment(starts, "--from")
-    ends_at = None if until is None else ephemeral.moment(until, "--until")
+    ends_at = None if until is None else ephemeral.until(until, datetime.now(UTC), "--until")
     life = None if ttl is None else ephemeral.duration(ttl, "--ttl")
     configurations = making.stack_configurations(folder, committed)
     wish = Wish(
@@ -105,6 +116,7 @@ def create(
         image_id=image,
         clients=tuple(clients or ()),
         live_data=reason,
+        asked_in=asked_in,
     )
     data = None if dataset is None else making.Data.of(dataset, configurations)
     # Before anything is started; the time that counts is AWS's.

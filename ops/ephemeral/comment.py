@@ -1,4 +1,4 @@
-"""The comment on a pull request about its environment: `python -m ops.ephemeral.comment`, for the workflow.
+"""The comment about an environment where it was asked for: `python -m ops.ephemeral.comment`, for the workflow.
 
 Made from what `create --json` and `list --json` printed, which is from AWS and from states, so it is shown as text and
 means nothing. Left out: GitHub's API, which the workflow has.
@@ -19,10 +19,15 @@ from ops.output.redaction import Redactor
 from ops.output.report import MARKS
 from ops.output.shown import shown
 
-MARKER = "<!-- eps-dos-ephemeral -->"
-"""How the comment begins, by which it is found."""
+
+def marker(name: str) -> str:
+    """Return how the comment on the environment `name` begins, by which it is found: an issue may ask for several."""
+    return f"<!-- eps-dos-ephemeral {name} -->"
+
 
 RENEW = "To have a new one, take the label off, wait until this says that it is gone, and set it again."
+LABELLED = "It goes when the label is taken off or this is closed. A push doesn't change it."
+RENEW_BY_FORM = "To have a new one, start the workflow `ephemeral` again once it is gone."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +41,13 @@ class Seen:
     """What `create` printed; None if this run made nothing, or not all of it."""
     listed: Mapping[str, Any] | None
     """Its row of `list`; None if there is no such environment."""
+    by_form: bool = False
+    """Whether it was asked for by the workflow's form, not by a label."""
+
+    @property
+    def renewal(self) -> str:
+        """How to have another."""
+        return RENEW_BY_FORM if self.by_form else RENEW
 
     @property
     def checks(self) -> Sequence[Mapping[str, Any]]:
@@ -69,16 +81,16 @@ def compose(seen: Seen, addresses: Sequence[str], run: str) -> str:
     name = code(seen.name)
     if seen.listed is None:
         if seen.wanted:
-            return _page(f"❌ {name} [could not be made]({run})", ["Nothing of it is there.", "", RENEW])
-        return _page(f"⚪ {name} [is gone]({run})", ["Set the label `ephemeral` to have a new one."])
+            return _page(seen, f"❌ {name} [could not be made]({run})", ["Nothing of it is there.", "", seen.renewal])
+        return _page(seen, f"⚪ {name} [is gone]({run})", ["Set the label `ephemeral` to have a new one."])
     until = code(words(seen.listed.get("expiresAt") or "unknown"))
     if not seen.wanted:
         lines = [f"It could not be destroyed, or not all of it; `reap` goes on with it after {until}."]
-        return _page(f"❌ {name} [is still there]({run})", lines)
+        return _page(seen, f"❌ {name} [is still there]({run})", lines)
     if seen.made is None:
         state = text(seen.listed.get("state"))
-        lines = [f"This run made nothing new. In the backend it is: {state}, until {until}.", "", RENEW]
-        return _page(f"⚠️ {name} [was there, or is not complete]({run})", lines)
+        lines = [f"This run made nothing new. In the backend it is: {state}, until {until}.", "", seen.renewal]
+        return _page(seen, f"⚠️ {name} [was there, or is not complete]({run})", lines)
     lines = [
         f"- name: {code(words(seen.dns_name or 'unknown'))}",
         f"- addresses now: {', '.join(map(code, addresses)) or 'its name is not known to DNS yet'}; AWS may "
@@ -89,10 +101,10 @@ def compose(seen: Seen, addresses: Sequence[str], run: str) -> str:
         "|---|---|---|",
         *map(row, seen.checks),
         "",
-        f"It goes when the label is taken off or this is closed. A push doesn't change it. {RENEW}",
+        f"{'Its owner is warned a day and an hour before.' if seen.by_form else LABELLED} {seen.renewal}",
     ]
     mark, what = ("❌", "is there, and not as promised") if seen.failed else ("✅", "is there")
-    return _page(f"{mark} {name} [{what}]({run})", lines)
+    return _page(seen, f"{mark} {name} [{what}]({run})", lines)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -101,6 +113,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("name")
     parser.add_argument("--listed", type=Path, required=True, help="what `list --json` printed")
     parser.add_argument("--made", type=Path, help="what `create --json` printed; none: it was to be destroyed")
+    parser.add_argument("--by-form", action="store_true", help="it was asked for by the workflow's form")
     parser.add_argument("--run", required=True, help="address of the workflow's run")
     given = parser.parse_args(arguments)
     made = given.made.read_text(encoding="utf-8").strip() if given.made else ""
@@ -110,6 +123,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         wanted=given.made is not None,
         made=json.loads(made) if made else None,
         listed=next((row for row in rows if row["name"] == given.name), None),
+        by_form=given.by_form,
     )
     print(compose(seen, _addresses(seen.dns_name) if seen.dns_name else (), given.run), end="")  # noqa: T201 - its answer
 
@@ -122,8 +136,8 @@ def _addresses(name: str) -> tuple[str, ...]:
         return ()
 
 
-def _page(title: str, lines: Sequence[str]) -> str:
-    return "\n".join([MARKER, f"## {title}", "", *lines, ""])
+def _page(seen: Seen, title: str, lines: Sequence[str]) -> str:
+    return "\n".join([marker(seen.name), f"## {title}", "", *lines, ""])
 
 
 if __name__ == "__main__":

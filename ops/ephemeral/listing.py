@@ -67,6 +67,7 @@ def _row(facts: StackFacts, judgement: Verdict, now: datetime) -> dict[str, Any]
         "name": facts.name,
         "owner": terms.owner if terms else None,
         "like": terms.like if terms else None,
+        "askedIn": terms.asked_in if terms else None,
         "createdAt": stamp(terms.created_at) if terms else None,
         "startsAt": stamp(terms.starts_at) if terms and terms.starts_at else None,
         "expiresAt": stamp(expires_at) if expires_at else None,

@@ -21,7 +21,7 @@ from infra.deciding import aws_plan
 from infra.environment import AwsPlan
 from infra.ephemeral import Limits
 from infra.naming import PERMANENT, stack_names
-from infra.reaping import StackFacts, Verdict, cannot_be_judged, objection, settings_of, verdict
+from infra.reaping import StackFacts, Verdict, cannot_be_judged, ephemeral_of, objection, settings_of, verdict
 from infra.times import in_words, stamp
 from ops.aws.clients import Aws
 from ops.ephemeral.ending import destroy
@@ -83,14 +83,13 @@ def reap(
     unjudged = [judgement.name for judgement in verdicts if cannot_be_judged(facts[judgement.name], judgement)]
     still_there = unjudged if dry_run else [name for name in late if name not in gone]
     if for_programs:
-        typer.echo(json.dumps([_row(judgement, gone) for judgement in verdicts], indent=2))
-    else:
-        did = (
-            f"{len(condemned)} would go, {len(unjudged)} can't be judged"
-            if dry_run
-            else f"{len(gone)} gone, {len(still_there)} still there"
-        )
-        typer.echo(f"{did}; {sum(judgement.decision == 'stay' for judgement in verdicts)} stay")
+        typer.echo(json.dumps([_row(judgement, facts[judgement.name], gone) for judgement in verdicts], indent=2))
+    did = (
+        f"{len(condemned)} would go, {len(unjudged)} can't be judged"
+        if dry_run
+        else f"{len(gone)} gone, {len(still_there)} still there"
+    )
+    (say if for_programs else typer.echo)(f"{did}; {sum(judgement.decision == 'stay' for judgement in verdicts)} stay")
     raise typer.Exit(1 if still_there else 0)
 
 
@@ -163,9 +162,12 @@ def ended(names: Iterable[str], folder: Path, at: Place, parallel: int) -> tuple
         return tuple(pool.map(end, names))
 
 
-def _row(judgement: Verdict, gone: Collection[str]) -> dict[str, Any]:
+def _row(judgement: Verdict, facts: StackFacts, gone: Collection[str]) -> dict[str, Any]:
+    terms = ephemeral_of(facts)
     return {
         "name": judgement.name,
+        "owner": terms.owner if terms else None,
+        "askedIn": terms.asked_in if terms else None,
         "decision": judgement.decision,
         "reason": judgement.reason,
         "expiresAt": stamp(judgement.expires_at) if judgement.expires_at else None,

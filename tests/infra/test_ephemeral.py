@@ -27,12 +27,14 @@ from infra.ephemeral import (
     lifetime,
     limits_of,
     moment,
+    until,
     with_lifetime,
 )
 from infra.errors import ConfigError
 from infra.naming import PERMANENT
 from infra.recording import record
 from infra.rules import violations
+from infra.times import stamp
 from infra.yamlfile import read_mapping
 from tests.infra.stackfiles import CHECKOUT, NAMES, project
 
@@ -313,3 +315,33 @@ def test_limits_that_cannot_be_meant_are_named(changes: Mapping[str, Any], said:
 def test_limits_without_a_file_are_no_limits(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=LIMITS):
         limits_of(tmp_path)
+
+
+SUNDAY = datetime(2026, 11, 29, 23, 30, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("text", "now", "ends"),
+    [
+        ("2026-12-04", SUNDAY, "2026-12-05T00:00:00Z"),
+        ("friday", SUNDAY, "2026-12-05T00:00:00Z"),
+        (" Fri ", SUNDAY, "2026-12-05T00:00:00Z"),
+        # On the day itself its own end; in London it may be another day than in UTC.
+        ("sunday", SUNDAY, "2026-11-30T00:00:00Z"),
+        ("monday", datetime(2026, 7, 5, 23, 30, tzinfo=UTC), "2026-07-06T23:00:00Z"),
+        # The days on which clocks change have 23 and 25 hours.
+        ("2026-03-29", datetime(2026, 3, 28, 12, tzinfo=UTC), "2026-03-29T23:00:00Z"),
+        ("2026-10-25", datetime(2026, 10, 24, 12, tzinfo=UTC), "2026-10-26T00:00:00Z"),
+        ("2026-12-01T18:00Z", SUNDAY, "2026-12-01T18:00:00Z"),
+    ],
+)
+def test_a_day_lasts_until_its_end_in_london(text: str, now: datetime, ends: str) -> None:
+    assert stamp(until(text, now, "--until")) == ends
+
+
+@pytest.mark.parametrize(
+    "text", ["", "fr", "fridays", "freitag", "2026-02-30", "0001-01-01", "2026-12-4", "18:00", "٢٠٢٦-12-04"]
+)
+def test_what_is_no_day_is_refused_with_what_is_allowed(text: str) -> None:
+    with pytest.raises(ConfigError, match="allowed: a day, such as 2026-12-04 or friday, or a time with its zone"):
+        until(text, SUNDAY, "--until")

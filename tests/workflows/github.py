@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """A stand-in for `gh api`, as GitHub's command of that name: it keeps issues and comments in a file, and applies --jq.
 
-`$GH_STATE` is a JSON file: `issues`, `comments` and `pulls` are lists of what GitHub's REST API would return, `calls`
-is filled with `METHOD path`. `fails` is a call whose first page is printed and whose second can't be had. An option or
-an address that isn't here is an error: a workflow that needs one has a test to write.
+`$GH_STATE` is a JSON file: `issues`, `comments` and `pulls` are lists of what GitHub's REST API would return, `runs`
+are workflows with when they succeeded, `stopped` those that GitHub starts no more, and `calls` is filled with
+`METHOD path`. `fails` is a call whose first page is printed and whose second can't be had. An option or an address that
+isn't here is an error: a workflow that needs one has a test to write.
 """
 
 from __future__ import annotations
@@ -31,6 +32,11 @@ def answer(state: dict[str, Any], method: str, path: str, fields: dict[str, str]
                 if (pull["state"], pull["head"]["ref"], pull["head"]["user"]["login"])
                 == (fields["state"], branch, owner)
             ]
+        case ["GET", "actions", "workflows", file]:
+            return {"path": file, "state": state["stopped"].get(file, "active")}
+        case ["GET", "actions", "workflows", file, "runs"]:
+            runs = [{"updated_at": at} for name, at in state["runs"] if name == file and fields["status"] == "success"]
+            return {"workflow_runs": runs[: int(fields["per_page"])]}
         case ["GET", "issues"]:
             wanted = (fields["state"], fields["labels"])
             return [issue for issue in issues if (issue["state"], issue["labels"][0]["name"]) == wanted]

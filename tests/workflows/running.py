@@ -137,7 +137,7 @@ class GitHub:
     """Of all runs: `preview.yml/gate`, those of a reusable workflow below the job that calls it."""
 
     def __post_init__(self) -> None:
-        self.set(issues=[], comments=[], pulls=[], calls=[], fails="")
+        self.set(issues=[], comments=[], pulls=[], calls=[], runs=[], stopped={}, fails="")
         gh = self.folder / "bin" / "gh"
         gh.parent.mkdir(parents=True, exist_ok=True)
         gh.write_text(f'#!/bin/sh\nexec {sys.executable} -S -E {Path(__file__).with_name("github.py")} "$@"\n')

@@ -33,7 +33,9 @@ def github(tmp_path: Path) -> GitHub:
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "make").write_text("#!/bin/sh\n")
     (tmp_path / "bin" / "make").chmod(0o755)
-    return GitHub(tmp_path, checkout={".venv/bin/eps-dos": EPS_DOS}, variables={"DRIFT_ROLE_ARN": "arn"})
+    made = GitHub(tmp_path, checkout={".venv/bin/eps-dos": EPS_DOS}, variables={"DRIFT_ROLE_ARN": "arn"})
+    made.set(runs=[["reap.yml", "2026-11-29T11:23:00Z"]])
+    return made
 
 
 def night(github: GitHub, decided: Yaml, code: int = 0) -> list[str]:
@@ -57,7 +59,7 @@ def test_every_permanent_stack_is_looked_at_and_the_report_is_made_also_of_what_
     jobs = workflow(NAME)["jobs"]
     assert sorted(jobs["look"]["strategy"]["matrix"]["stack"]) == sorted(PERMANENT)
     assert jobs["look"]["strategy"]["fail-fast"] == "false"
-    assert jobs["report"]["permissions"] == {"contents": "read", "issues": "write"}
+    assert jobs["report"]["permissions"] == {"actions": "read", "contents": "read", "issues": "write"}
     assert jobs["report"]["env"]["MARKER"] == MARKER
     assert set(workflow(NAME)["on"]) == {"schedule", "workflow_dispatch"}
 
@@ -79,7 +81,10 @@ def test_what_came_to_no_end_leaves_no_answer_and_is_reported(
     ]
     there = {file.name for file in (github.folder / "artifacts" / "found-nft").iterdir()}
     assert there == {"nft.verify.json", "nft.drift.json", *(["nft.mirror.json"] if kept else [])}
-    assert github.jobs[f"{NAME}/report"].result == "success"
+    report = github.jobs[f"{NAME}/report"]
+    assert report.result == "success"
+    last = "`reap` last succeeded: 2026-11-29T11:23:00Z. `drift` last succeeded: never."
+    assert report.summary == f"\n{last}\nthe text\n"
 
 
 def test_without_a_role_nothing_is_looked_at_and_nothing_reported(github: GitHub) -> None:

@@ -63,7 +63,7 @@ def test_a_name_like_an_option_is_none(
         ((*CREATE, "--ttl", "0h"), "--ttl is '0h'"),
         ((*CREATE, "--ttl", "-1h"), "--ttl is '-1h'"),
         ((*CREATE, "--ttl", "15d"), "expiry would be"),
-        ((*CREATE, "--until", "2026-12-01T18:00"), "--until is '2026-12-01T18:00'; allowed: a time with its zone"),
+        ((*CREATE, "--until", "2026-12-01T18:00"), "--until is '2026-12-01T18:00'; allowed: a day, such as"),
         ((*CREATE, "--until", "2020-01-01T00:00Z"), "--until leaves nothing"),
         ((*CREATE, "--until", "9999-12-31T23:00-05:00"), "--until is '9999-12-31T23:00-05:00'"),
         ((*CREATE, "--until", "2999-01-01T00:00Z", "--ttl", "1h"), "--until is given beside --ttl"),

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from ops.ephemeral.comment import MARKER, Seen, compose, main
+from ops.ephemeral.comment import Seen, compose, main, marker
 from ops.output.report import Check, Report, as_json
 
+MARKER = marker("pr-7")
 RUN = "https://github.example/run/1"
 ROW = {"name": "pr-7", "state": "up", "expiresAt": "2026-11-25T09:00:00Z"}
 NAME = Check(name="name", verdict="ok", evidence="alias of pr-7-lb", value="dos-pr-7.eps.digital.nhs.uk")
@@ -97,3 +98,12 @@ def test_it_is_made_from_what_the_commands_printed(
     (tmp_path / "listed").write_text("[]")
     main(["pr-7", "--listed", str(tmp_path / "listed"), "--run", RUN])
     assert "is gone" in capsys.readouterr().out
+
+
+def test_one_that_a_form_asked_for_says_how_that_goes_on() -> None:
+    seen = Seen(name="soak", wanted=True, made=made(NAME), listed={**ROW, "name": "soak"}, by_form=True)
+    text = compose(seen, (), RUN)
+    assert text.startswith("<!-- eps-dos-ephemeral soak -->\n")
+    assert "Its owner is warned a day and an hour before. To have a new one, start the workflow" in text
+    assert "label" not in text
+    assert "label" in comment(NAME)
