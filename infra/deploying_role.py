@@ -201,6 +201,7 @@ READING = (
     "logs:ListTagsForResource",
     "route53:Get*",
     "route53:List*",
+    "route53:TestDNSAnswer",
     "s3:GetAccelerateConfiguration",
     "s3:GetBucket*",
     "s3:GetEncryptionConfiguration",

@@ -345,6 +345,23 @@ def _seconds(resource: Resource, name: str, default: float) -> float:
     return float(value) if isinstance(value, int | float | str) else default
 
 
+def _may_leave_a_zone(graph: Graph) -> Iterator[Finding]:
+    shifting = [
+        balancer
+        for balancer in graph.of_type(types.LOAD_BALANCER)
+        if balancer.inputs.get("enableZonalShift") is True
+        and balancer.inputs.get("enableCrossZoneLoadBalancing") is True
+    ]
+    for targets in graph.of_type(types.TARGET_GROUP) if shifting else ():
+        states = objects(targets.inputs.get("targetHealthStates"))
+        if not states or any(state.get("enableUnhealthyConnectionTermination") is not False for state in states):
+            yield (
+                targets,
+                f"ends connections to unhealthy targets, beside which AWS takes no zonal shift of {shifting[0].name}; "
+                "set enableUnhealthyConnectionTermination to false",
+            )
+
+
 RULES: tuple[Rule, ...] = (
     Rule(
         name="tagged",
@@ -450,6 +467,12 @@ RULES: tuple[Rule, ...] = (
         description="An alarm about unhealthy targets is longer than an instance may take to start.",
         source="EC2 Auto Scaling guide: health check grace period; an instance refresh fails at its alarms",
         findings=_a_slow_start_rings_nothing,
+    ),
+    Rule(
+        name="may-leave-a-zone",
+        description="Beside cross-zone balancing, zonal shift needs targets whose connections aren't ended.",
+        source="Network Load Balancers guide: Enable zonal shift for your Network Load Balancer, prerequisites",
+        findings=_may_leave_a_zone,
     ),
 )
 

@@ -112,6 +112,10 @@ class Control:
         """Let instances in a zone fail, and in no other. Raises LabError."""
         self._add_fault("darkZones", [zone])
 
+    def fail_node(self, zone: str) -> None:
+        """Let load balancers' nodes in a zone fail, and in no other. Raises LabError."""
+        self._add_fault("failedNodes", [zone])
+
     def advance(self, seconds: float) -> str:
         """Let emulated seconds pass at once, and return the account's date and time then. Raises LabError."""
         # The emulator does all that was scheduled meanwhile before it answers.

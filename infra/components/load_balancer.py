@@ -46,6 +46,7 @@ class LoadBalancer(pulumi.ComponentResource):
             )
             for zone in sorted(args.subnet_ids)
         ]
+        targets = _targets(self, name, args)
         balancer = aws.lb.LoadBalancer(
             f"{name}-lb",
             load_balancer_type="network",
@@ -54,34 +55,12 @@ class LoadBalancer(pulumi.ComponentResource):
             subnet_mappings=mappings,
             security_groups=[args.security_group_id],
             enable_cross_zone_load_balancing=True,
+            # So that whoever sees a zone ail can take traffic out of it at once, before AWS does.
+            enable_zonal_shift=True,
             enable_deletion_protection=args.plan.deletion_protected,
             tags={**args.tags, "Name": f"{name}-lb"},
-            opts=pulumi.ResourceOptions(parent=self, protect=args.plan.deletion_protected),
-        )
-        check = args.plan.health_check
-        targets = aws.lb.TargetGroup(
-            # Named by Pulumi: a target group in use can't be replaced in place, only beside itself.
-            f"{name}-tg",
-            vpc_id=args.vpc_id,
-            protocol="TCP",
-            port=PORT,
-            target_type="instance",
-            # As a string, because that is what the provider's schema has.
-            preserve_client_ip="true",
-            deregistration_delay=args.plan.deregistration_delay_seconds,
-            connection_termination=False,
-            health_check=aws.lb.TargetGroupHealthCheckArgs(
-                enabled=True,
-                protocol=check.protocol,
-                port="traffic-port",
-                path=check.path,
-                interval=check.interval_seconds,
-                timeout=check.timeout_seconds,
-                healthy_threshold=check.healthy_threshold,
-                unhealthy_threshold=check.unhealthy_threshold,
-            ),
-            tags={**args.tags, "Name": f"{name}-tg"},
-            opts=pulumi.ResourceOptions(parent=self),
+            # AWS takes zonal shift, beside cross-zone, only with targets that don't terminate connections.
+            opts=pulumi.ResourceOptions(parent=self, protect=args.plan.deletion_protected, depends_on=[targets]),
         )
         self.listener = aws.lb.Listener(
             f"{name}-listener",
@@ -98,3 +77,34 @@ class LoadBalancer(pulumi.ComponentResource):
         self.target_group_arn = targets.arn
         self.target_group_arn_suffix = targets.arn_suffix
         self.register_outputs({"dnsName": self.dns_name})
+
+
+def _targets(parent: LoadBalancer, name: str, args: LoadBalancerArgs) -> aws.lb.TargetGroup:
+    check = args.plan.health_check
+    return aws.lb.TargetGroup(
+        # Named by Pulumi: a target group in use can't be replaced in place, only beside itself.
+        f"{name}-tg",
+        vpc_id=args.vpc_id,
+        protocol="TCP",
+        port=PORT,
+        target_type="instance",
+        # As a string, because that is what the provider's schema has.
+        preserve_client_ip="true",
+        deregistration_delay=args.plan.deregistration_delay_seconds,
+        connection_termination=False,
+        # Connections to a target that turned unhealthy are its own to end: zonal shift, with cross-zone on, needs that
+        # (User Guide for Network Load Balancers, "Enable zonal shift").
+        target_health_states=[aws.lb.TargetGroupTargetHealthStateArgs(enable_unhealthy_connection_termination=False)],
+        health_check=aws.lb.TargetGroupHealthCheckArgs(
+            enabled=True,
+            protocol=check.protocol,
+            port="traffic-port",
+            path=check.path,
+            interval=check.interval_seconds,
+            timeout=check.timeout_seconds,
+            healthy_threshold=check.healthy_threshold,
+            unhealthy_threshold=check.unhealthy_threshold,
+        ),
+        tags={**args.tags, "Name": f"{name}-tg"},
+        opts=pulumi.ResourceOptions(parent=parent),
+    )

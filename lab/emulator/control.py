@@ -5,7 +5,8 @@
     GET            /_lab/calls/log  the last 10,000 in order: [{"at", "emulatedSeconds", "service", "action", "status",
                                     "parameters", "tags": {ID, ARN or NAME: {KEY: VALUE}}}]
     GET|PUT|DELETE /_lab/faults     {"unhealthyImages": [...], "throttle": {"service", "action", "times"} | null,
-                                    "loads": {SCALING GROUP: INSTANCES}, "darkZones": [...]}
+                                    "loads": {SCALING GROUP: INSTANCES}, "darkZones": [...],
+                                    "failedNodes": [...]}
     GET|PUT|DELETE /_lab/quotas     {"L-0263D0A3": 5, ...}; PUT changes those it names
     GET|PUT        /_lab/addresses  {"kept": {NAME: ADDRESS}, "allocated": [{"allocationId", "region", "address"}]};
                                     GET shows those that are kept and that nobody has yet

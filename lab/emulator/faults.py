@@ -33,6 +33,7 @@ class Faults:
     loads: Mapping[str, float] = field(default_factory=dict)
     """By Auto Scaling group, the instances that what is asked of it would keep busy, each at 100 % CPU."""
     dark_zones: frozenset[str] = field(default_factory=frozenset)  # instances there fail, and none can be started
+    failed_nodes: frozenset[str] = field(default_factory=frozenset)  # zones whose node of each load balancer fails
 
     def as_json(self) -> dict[str, Any]:
         """Return what `PUT /_lab/faults` takes."""
@@ -42,6 +43,7 @@ class Faults:
             "throttle": throttle and {"service": throttle.service, "action": throttle.action, "times": throttle.times},
             "loads": dict(self.loads),
             "darkZones": sorted(self.dark_zones),
+            "failedNodes": sorted(self.failed_nodes),
         }
 
 
@@ -84,6 +86,7 @@ def parse(document: object) -> Faults:
         throttle=_parse_throttle(document.get("throttle")),
         loads=_parse_loads(document.get("loads") or {}),
         dark_zones=_parse_names(document, "darkZones", "zones"),
+        failed_nodes=_parse_names(document, "failedNodes", "zones"),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ops.aws.clients import Aws
@@ -17,6 +18,16 @@ class Record:
     alias_target: str | None
     zone_id: str = ""
     """Of its hosted zone, as the API takes it."""
+
+
+def read_answers(aws: Aws, records: Sequence[Record]) -> tuple[str, ...]:
+    """Return the addresses that Route 53 answers with, now, for the name of these records."""
+    addresses: set[str] = set()
+    for record in records:
+        if record.type == "A":
+            answer = aws.route53.test_dns_answer(HostedZoneId=record.zone_id, RecordName=record.name, RecordType="A")
+            addresses.update(answer["RecordData"])
+    return tuple(sorted(addresses))
 
 
 def read_records(aws: Aws, subject: Subject) -> tuple[Record, ...]:

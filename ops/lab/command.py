@@ -172,13 +172,21 @@ def load(
 @fault.command()
 def zone(
     name: Annotated[str, typer.Argument(help="An availability zone, such as eu-west-2a.", metavar="ZONE")],
+    node: Annotated[
+        bool, typer.Option("--node", help="Not the instances: the load balancers' node there, with its address.")
+    ] = False,
 ) -> None:
     """Let the instances in ZONE fail from now on, and none start there.
 
     Example: eps-dos lab fault zone eu-west-2a
     """
     place(in_lab=True)
-    here().control().darken(name)
+    control = here().control()
+    if node:
+        control.fail_node(name)
+        say(f"load balancers' nodes in {name} fail, and no name leads to them, until: eps-dos lab fault clear")
+        return
+    control.darken(name)
     say(f"{name} is dark: instances there fail, until: eps-dos lab fault clear")
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ssl
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -22,6 +23,7 @@ from infra.graph import Graph
 from infra.naming import check_stack_name
 from infra.recording import record
 from ops.aws.clients import Aws
+from ops.aws.dns import read_answers
 from ops.aws.inventory import Inventory, read
 from ops.aws.ownership import Subject
 from ops.lab.entering import InLab, environment_of, place
@@ -89,13 +91,20 @@ def verify(
 
 
 def inside(
-    promised: Promised, owner: Environment, planned: Graph, inventory: Inventory, account_id: str, partition: str
+    promised: Promised,
+    owner: Environment,
+    planned: Graph,
+    inventory: Inventory,
+    answers: Sequence[str],
+    account_id: str,
+    partition: str,
 ) -> tuple[Check, ...]:
     """Return every check of what AWS has, `found`. `owner` owns the dataset; `planned` is the program, recorded."""
     environment = promised.environment
     broken = violations(as_graph(inventory, owns_dataset=environment.dataset.owned))
     return (
         *promises.report(promised, inventory).checks,
+        promises.check_answers(promised, answers),
         check_instances(inventory),
         check_dataset_policy(owner.dataset, inventory, account_id, partition),
         check_service_role(environment, inventory, partition),
@@ -140,10 +149,11 @@ def _inside(environment: Environment, owner: Environment, at: Place) -> tuple[Ch
         promised = Promised(environment=environment, outputs=StackHandle(environment.name, at).outputs())
         tell("the account")
         inventory = read(aws, Subject.of(environment))
+        answers = read_answers(aws, inventory.records)
         caller = aws.sts.get_caller_identity()
         tell("the program")
         planned = record(environment)
-    return inside(promised, owner, planned, inventory, caller["Account"], caller["Arn"].split(":")[1])
+    return inside(promised, owner, planned, inventory, answers, caller["Account"], caller["Arn"].split(":")[1])
 
 
 def _outside(environment: Environment, at: Place, context: ssl.SSLContext) -> tuple[Check, ...]:

@@ -75,6 +75,33 @@ def check_name(promised: Promised, inventory: Inventory) -> Check:
     return Check.of("name", dns.name, "", f"alias of {balancer.dns_name}")
 
 
+def check_answers(promised: Promised, answers: Sequence[str]) -> Check:
+    """The name is answered with the address of every attached zone.
+
+    A zone's address leaves the answers while its node fails, or traffic is shifted away from the zone; clients then go
+    to the others (User Guide for Network Load Balancers, load balancer zonal health, zonal shift).
+    """
+    environment = promised.environment
+    outputs = promised.outputs.get("virtualIps")
+    by_zone: Mapping[str, str] = outputs if isinstance(outputs, Mapping) else {}
+    zones = sorted(environment.network.zones)
+    value = f"{environment.dns.name} leads to {', '.join(zones)}"
+    if not environment.virtual_ips:
+        few = f"answered with {len(answers)} addresses, for {len(zones)} zones" if len(answers) < len(zones) else ""
+        return Check.of("answers", value, few, f"{len(answers)} addresses")
+    lost = {zone: by_zone[zone] for zone in zones if zone in by_zone and by_zone[zone] not in answers}
+    wrong = [
+        f"{address} ({zone}) is not answered: who connects anew is led to the other zones"
+        for zone, address in lost.items()
+    ]
+    wrong += [
+        f"{address} is answered, and is none of the virtual IPs"
+        for address in answers
+        if address not in by_zone.values()
+    ]
+    return Check.of("answers", value, wrong, f"{', '.join(answers)}")
+
+
 def check_virtual_ips(promised: Promised, inventory: Inventory) -> Check:
     """The load balancer has, in each attached zone, the address that was promised, and it is an Elastic IP.
 

@@ -26,6 +26,7 @@ from infra.types import (
     ROLE_POLICY,
     SCALING_GROUP,
     SECURITY_GROUP,
+    TARGET_GROUP,
 )
 from tests.infra.sample import environment
 
@@ -110,6 +111,9 @@ ONE_FAULT: list[tuple[str, str, str, dict[str, Any], str]] = [
     ("slow-starts-ring-nothing", METRIC_ALARM, "live-unhealthy-hosts", {"datapointsToAlarm": 3}, "rings after 180 s"),
     ("slow-starts-ring-nothing", SCALING_GROUP, "live-service", {"healthCheckGracePeriod": 600},
      "rings after 360 s, and instances may take 600 s"),
+    ("may-leave-a-zone", TARGET_GROUP, "live-tg", {"targetHealthStates": None}, "takes no zonal shift of live-lb"),
+    ("may-leave-a-zone", TARGET_GROUP, "live-tg",
+     {"targetHealthStates": [{"enableUnhealthyConnectionTermination": True}]}, "ends connections to unhealthy targets"),
 ]  # fmt: skip
 
 

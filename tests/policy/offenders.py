@@ -232,8 +232,16 @@ if STACK == "live":
     pulumi.export("settings", {"eps-dos-api:virtualIps": published})
     attached = allocations["bad.published-addresses.attached"]
     mappings = [aws.lb.LoadBalancerSubnetMappingArgs(subnet_id=public.id, allocation_id=attached)]
+    # may-leave-a-zone
+    for name, ends in (("good", False), ("bad.may-leave-a-zone.targets", True)):
+        state = aws.lb.TargetGroupTargetHealthStateArgs(enable_unhealthy_connection_termination=ends)
+        aws.lb.TargetGroup(
+            name, name=f"targets-{str(ends).lower()}", port=443, protocol="TCP", vpc_id=vpc.id,
+            target_health_states=[state], tags=TAGS, opts=opts,
+        )  # fmt: skip
     for name, kept in (("good", True), ("bad.protected.balancer", False)):
         aws.lb.LoadBalancer(
             name, name=f"balancer-{str(kept).lower()}", load_balancer_type="network", subnet_mappings=mappings,
-            enable_deletion_protection=kept, tags=TAGS, opts=protected if kept else opts,
+            enable_cross_zone_load_balancing=True, enable_zonal_shift=kept, enable_deletion_protection=kept, tags=TAGS,
+            opts=protected if kept else opts,
         )  # fmt: skip

@@ -12,7 +12,7 @@ whether rules apply to PrivateLink (always).
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from moto.ec2.exceptions import InvalidSubnetIdError
@@ -252,6 +252,13 @@ class LoadBalancers(ELBv2Backend):
         )
         return balancer.availability_zones
 
+    def modify_load_balancer_attributes(self, arn: str, attrs: dict[str, str]) -> Any:
+        """ModifyLoadBalancerAttributes: zonal shift beside cross-zone only where the targets bear it."""
+        balancer = self._load_balancer(arn)
+        behind = [group for group in self.target_groups.values() if arn in group.load_balancer_arns]
+        check_zonal_shift({**balancer.attrs, **attrs}, [group.attributes for group in behind])
+        return super().modify_load_balancer_attributes(arn, attrs)
+
     def set_security_groups(self, arn: str, sec_groups: list[str]) -> None:
         """SetSecurityGroups: changes those of a network load balancer that was made with some; never all or none."""
         balancer = self._load_balancer(arn)
@@ -434,6 +441,7 @@ class LoadBalancers(ELBv2Backend):
                         f"The target group protocol '{group.protocol}' isn't compatible with the listener protocol "
                         f"'{protocol}'",
                     )
+                check_zonal_shift(balancer.attrs, [group.attributes])
                 others = [used_by for used_by in group.load_balancer_arns if used_by != balancer.arn]
                 if others:
                     raise ELBClientError(
@@ -454,6 +462,19 @@ class LoadBalancers(ELBv2Backend):
                     for action in rule.actions
                 )
             ]
+
+
+def check_zonal_shift(balancer: Mapping[str, str], targets: Iterable[Mapping[str, Any]]) -> None:
+    """Refuse zonal shift beside cross-zone balancing with targets that end connections ("Enable zonal shift")."""
+    if balancer["zonal_shift.config.enabled"] != "true" or balancer["load_balancing.cross_zone.enabled"] != "true":
+        return
+    for attributes in targets:
+        ends = attributes.get("target_health_state.unhealthy.connection_termination.enabled") == "true"
+        if ends or attributes.get("load_balancing.cross_zone.enabled") == "false":
+            raise InvalidConfigurationRequest(
+                "Zonal shift can't be enabled on a load balancer with cross-zone load balancing while a target group "
+                "of it ends connections to unhealthy targets or is without cross-zone load balancing"
+            )
 
 
 def _check_name(name: str) -> None:

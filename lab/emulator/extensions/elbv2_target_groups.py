@@ -26,6 +26,7 @@ from moto.elbv2.models import ELBv2Backend, FakeHealthStatus, FakeTargetGroup, e
 from moto.elbv2.responses import ELBV2Response
 
 from lab.emulator import clock, faults
+from lab.emulator.extensions.elbv2_load_balancers import check_zonal_shift
 from lab.emulator.extensions.hooks import adds_to, each, extends
 
 INITIAL_SECONDS = 30.0
@@ -146,6 +147,8 @@ class TargetGroups(ELBv2Backend):
                 and value not in ("true", "false")
             ):
                 raise ValidationError(f"Target group attribute '{key}' value '{value}' must be 'true' or 'false'")
+        for arn in group.load_balancer_arns:
+            check_zonal_shift(self.load_balancers[arn].attrs, [{**group.attributes, **attributes}])
         delay = attributes.get("deregistration_delay.timeout_seconds")
         if delay is not None and not (delay.isdigit() and int(delay) <= LONGEST_DEREGISTRATION_SECONDS):
             raise ValidationError(
@@ -198,6 +201,16 @@ class TargetGroups(ELBv2Backend):
         draining = [target_id for arn, target_id in self.draining_until if arn == target_group_arn]
         asked = targets or [{"Id": target_id} for target_id in [*group.targets, *draining]]
         return [self._health(group, target) for target in asked]
+
+    def healthy_zones(self, balancer_arn: str) -> set[str]:
+        """Return the zones in which a load balancer has healthy targets."""
+        return {
+            str(self._instance(target_id).placement.zone)
+            for group in self.target_groups.values()
+            if balancer_arn in group.load_balancer_arns
+            for target_id in group.targets
+            if self._verdict(group, target_id) == HEALTHY
+        }
 
     def advance(self, now: float) -> None:
         """Move on to `now`: checks start for what came into use, and ended instances drain and go."""

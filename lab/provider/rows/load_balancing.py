@@ -346,6 +346,27 @@ def _target_group_rules(inputs: Mapping[str, Any]) -> list[tuple[str, str]]:
     return found + (_name_rules("name", inputs["name"]) if inputs.get("name") else [])
 
 
+_ENDS_CONNECTIONS = "target_health_state.unhealthy.connection_termination.enabled"
+_DRAINING_SECONDS = "target_health_state.unhealthy.draining_interval_seconds"
+_HEALTH_STATE = nested(
+    enableUnhealthyConnectionTermination=Part(_ENDS_CONNECTIONS, form=FlagText()),
+    unhealthyDrainingInterval=Part(_DRAINING_SECONDS, form=NumberText(), default=0),
+)
+
+
+def _set_health_state(work: Work) -> None:
+    for state in work.inputs.get("targetHealthStates") or []:
+        attributes = _HEALTH_STATE.send(state)
+        if attributes[_ENDS_CONNECTIONS] == "true":
+            # There is nothing to drain.
+            attributes.pop(_DRAINING_SECONDS, None)
+        work.call(
+            "modify_target_group_attributes",
+            TargetGroupArn=work.id,
+            Attributes=[{"Key": key, "Value": value} for key, value in attributes.items()],
+        )
+
+
 def _described_target_group(_work: Work, description: dict[str, Any]) -> dict[str, Any]:
     # What CloudWatch's dimension TargetGroup takes.
     return {**description, "Suffix": str(description["TargetGroupArn"]).split(":")[-1]}
@@ -368,6 +389,16 @@ TARGET_GROUP = Resource(  # target_group.go
         "targetType": Property(default="instance", replaces=True, allowed=("instance", "ip", "lambda", "alb")),
         "ipAddressType": Property(replaces=True, computed=True),
         "healthCheck": Property(sends=SPREAD, reads="@", form=_HEALTH_CHECK, computed=True),
+        "targetHealthStates": Property(
+            sends=NOT_SENT,
+            reads="[{"
+            + ", ".join(
+                f"\"{key}\": Attributes[?Key=='{key}'].Value | [0]" for key in (_ENDS_CONNECTIONS, _DRAINING_SECONDS)
+            )
+            + "}]",
+            form=ListOf(_HEALTH_STATE),
+            computed=True,
+        ),
         **{name: _attribute(key, form, **facts) for name, (key, form, facts) in _TARGET_ATTRIBUTES.items()},
     },
     create=(Call(operation="create_target_group", id="TargetGroups[0].TargetGroupArn"),),
@@ -388,6 +419,7 @@ TARGET_GROUP = Resource(  # target_group.go
             ),
             after_create=True,
         ),
+        Update(on=("targetHealthStates",), do=_set_health_state, after_create=True),
     ),
     reads=(
         Look(
@@ -424,7 +456,6 @@ TARGET_GROUP = Resource(  # target_group.go
     unimplemented=(
         "lambdaMultiValueHeadersEnabled", "loadBalancingAlgorithmType", "loadBalancingAnomalyMitigation",
         "protocolVersion", "slowStart", "stickiness", "targetControlPort", "targetFailovers", "targetGroupHealth",
-        "targetHealthStates",
     ),
 )  # fmt: skip
 

@@ -120,6 +120,28 @@ class Service:
         described = self.elbv2.describe_target_health(TargetGroupArn=self.target_group_arn)
         return [one["TargetHealth"]["State"] for one in described["TargetHealthDescriptions"]]
 
+    def lookup(self) -> list[str]:
+        """Return the zones whose address of the load balancer a name is answered with."""
+        (balancer,) = self.elbv2.describe_load_balancers(Names=["service"])["LoadBalancers"]
+        route53 = self.emulator.client("route53")
+        zones = route53.list_hosted_zones()["HostedZones"] or [
+            route53.create_hosted_zone(Name="example.org", CallerReference="test")["HostedZone"]
+        ]
+        alias = {
+            "HostedZoneId": balancer["CanonicalHostedZoneId"], "DNSName": balancer["DNSName"],
+            "EvaluateTargetHealth": True,
+        }  # fmt: skip
+        record = {"Name": "service.example.org", "Type": "A", "AliasTarget": alias}
+        changes = {"Changes": [{"Action": "UPSERT", "ResourceRecordSet": record}]}
+        route53.change_resource_record_sets(HostedZoneId=zones[0]["Id"], ChangeBatch=changes)
+        answer = route53.test_dns_answer(HostedZoneId=zones[0]["Id"], RecordName="Service.example.org", RecordType="A")
+        assert (answer["ResponseCode"], answer["RecordName"]) == ("NOERROR", "service.example.org.")
+        interfaces = self.ec2.describe_network_interfaces(
+            Filters=[{"Name": "interface-type", "Values": ["network_load_balancer"]}]
+        )["NetworkInterfaces"]
+        zone_of = {one["Association"]["PublicIp"]: one["AvailabilityZone"] for one in interfaces}
+        return [zone_of[address] for address in answer["RecordData"]]
+
     def activities(self) -> list[dict[str, Any]]:
         return list(self.autoscaling.describe_scaling_activities(AutoScalingGroupName="service")["Activities"])
 

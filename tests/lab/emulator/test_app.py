@@ -188,12 +188,19 @@ def test_faults_are_put_shown_and_deleted(emulator: RunningEmulator) -> None:
         "throttle": {"service": "ec2", "action": "RunInstances", "times": 3},
         "loads": {"service": 4.5},
         "darkZones": ["eu-west-2b"],
+        "failedNodes": ["eu-west-2c"],
     }
     assert control(emulator, "PUT", "faults", wanted) == (200, wanted)
     assert control(emulator, "GET", "faults") == (200, wanted)
     assert faults.is_unhealthy("ami-1", "eu-west-2a")
     assert faults.is_unhealthy("ami-2", "eu-west-2b")
-    none: dict[str, object] = {"unhealthyImages": [], "throttle": None, "loads": {}, "darkZones": []}
+    none: dict[str, object] = {
+        "unhealthyImages": [],
+        "throttle": None,
+        "loads": {},
+        "darkZones": [],
+        "failedNodes": [],
+    }
     assert control(emulator, "DELETE", "faults") == (200, none)
 
 
@@ -214,7 +221,7 @@ def test_calls_quotas_clock_and_reset_can_be_reached(emulator: RunningEmulator) 
     [
         ("GET", "nothing", None, 404, "there are /_lab/health"),
         ("DELETE", "health", None, 405, "allowed: GET"),
-        ("PUT", "faults", {"unhealthy": []}, 400, "the keys darkZones, loads, throttle, unhealthyImages"),
+        ("PUT", "faults", {"unhealthy": []}, 400, "the keys darkZones, failedNodes, loads, throttle, unhealthyImages"),
         ("PUT", "faults", {"unhealthyImages": "ami-1"}, 400, "a list of image ids"),
         ("PUT", "faults", {"loads": {"service": -1}}, 400, '{"service": 4.5}'),
         ("PUT", "faults", {"loads": {"service": float("inf")}}, 400, '{"service": 4.5}'),

@@ -277,3 +277,38 @@ def test_a_resource_takes_fifty_tags(lab: Lab) -> None:
         lab.elbv2.add_tags(ResourceArns=[arn], Tags=[{"Key": "one-more", "Value": "x"}])
     described = lab.elbv2.describe_tags(ResourceArns=[arn])["TagDescriptions"][0]["Tags"]
     assert len(described) == 50
+
+
+def test_zonal_shift_beside_cross_zone_needs_targets_whose_connections_are_not_ended(lab: Lab) -> None:
+    """User Guide for Network Load Balancers, "Enable zonal shift", prerequisites."""
+    balancer, group = lab.balancer()["LoadBalancerArn"], lab.target_group()
+
+    def let_the_balancer(**attributes: str) -> None:
+        lab.elbv2.modify_load_balancer_attributes(
+            LoadBalancerArn=balancer,
+            Attributes=[{"Key": key.replace("__", "."), "Value": value} for key, value in attributes.items()],
+        )
+
+    def let_targets(ends_connections: str) -> None:
+        key = "target_health_state.unhealthy.connection_termination.enabled"
+        lab.elbv2.modify_target_group_attributes(
+            TargetGroupArn=group, Attributes=[{"Key": key, "Value": ends_connections}]
+        )
+
+    def refused() -> Any:
+        return pytest.raises(ClientError, match=r"\(InvalidConfigurationRequest\).*[Zz]onal shift")
+
+    shift_on = {"zonal_shift__config__enabled": "true", "load_balancing__cross_zone__enabled": "true"}
+    listener = lab.listener(balancer, group)
+    with refused():
+        let_the_balancer(**shift_on)
+    lab.elbv2.delete_listener(ListenerArn=listener)
+    let_the_balancer(**shift_on)
+    with refused():
+        lab.listener(balancer, group)
+    let_targets("false")
+    lab.listener(balancer, group)
+    with refused():
+        let_targets("true")
+    let_the_balancer(load_balancing__cross_zone__enabled="false")
+    let_targets("true")

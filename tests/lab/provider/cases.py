@@ -203,10 +203,14 @@ CASES = [
         "aws:lb/targetGroup:TargetGroup", "targets",
         {
             "vpcId": "${vpc.id}", "protocol": "TCP", "port": 443, "tags": TAGS, "preserveClientIp": "true",
+            "targetHealthStates": [{"enableUnhealthyConnectionTermination": False}],
             "healthCheck": {"protocol": "HTTPS", "path": "/a", "interval": 10, "timeout": 6, "healthyThreshold": 2},
         },
         update={
             "deregistrationDelay": 60, "tags": OTHER_TAGS,
+            "targetHealthStates": [
+                {"enableUnhealthyConnectionTermination": False, "unhealthyDrainingInterval": 30}
+            ],
             "healthCheck": {"protocol": "HTTPS", "path": "/b", "interval": 30, "timeout": 6, "healthyThreshold": 3},
         },
     ),

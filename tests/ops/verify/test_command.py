@@ -124,7 +124,8 @@ def as_aws_gives_it(document: Any) -> Any:
 
 
 def checked(found: Inventory, planned: Graph) -> dict[str, Check]:
-    checks = inside(sample.promised(), ENVIRONMENT, planned, found, ACCOUNT, PARTITION)
+    answers = tuple(sample.ADDRESSES.values())
+    checks = inside(sample.promised(), ENVIRONMENT, planned, found, answers, ACCOUNT, PARTITION)
     return {one.name: one for one in checks}
 
 

@@ -12,7 +12,7 @@ from infra.environment import AddressPlan, Capacity
 from ops.aws.inventory import Inventory
 from ops.aws.network import Entry, SecurityGroup
 from ops.aws.routing import InternetGateway, Route
-from ops.verify.promises import Promised, report
+from ops.verify.promises import Promised, check_answers, report
 from tests.infra.sample import environment, mirror
 from tests.ops import sample
 
@@ -385,3 +385,24 @@ def with_two(desired: int) -> Inventory:
 def test_a_zone_for_which_the_group_has_no_instance_isnt_waited_for() -> None:
     assert failed(sample.promised(), with_two(desired=2)) == {}
     assert failed(sample.promised(), with_two(desired=3)) == {"targets": "eu-west-2c has none"}
+
+
+@pytest.mark.parametrize(
+    ("answers", "said"),
+    [
+        (("192.0.2.11", "192.0.2.12", "192.0.2.13"), ""),
+        (("192.0.2.11", "192.0.2.13"),
+         "192.0.2.12 (eu-west-2b) is not answered: who connects anew is led to the other zones"),
+        (("192.0.2.11", "192.0.2.12", "192.0.2.13", "192.0.2.99"),
+         "192.0.2.99 is answered, and is none of the virtual IPs"),
+    ],
+)  # fmt: skip
+def test_a_zone_whose_address_is_not_answered_is_named(answers: tuple[str, ...], said: str) -> None:
+    check = check_answers(sample.promised(), answers)
+    assert (check.verdict, check.evidence) == (("failed", said) if said else ("ok", ", ".join(answers)))
+
+
+@pytest.mark.parametrize(("count", "verdict"), [(3, "ok"), (2, "failed"), (0, "failed")])
+def test_an_environment_with_awss_addresses_is_answered_with_as_many_as_zones(count: int, verdict: str) -> None:
+    ephemeral = Promised(environment=environment("pr-7", virtual_ips={}), outputs={})
+    assert check_answers(ephemeral, ("192.0.2.1", "192.0.2.2", "192.0.2.3")[:count]).verdict == verdict
