@@ -27,7 +27,7 @@ from infra.times import stamp
 
 
 def create(environment: Environment) -> Mapping[str, pulumi.Input[object]]:
-    """Create everything of `environment` and return the stack's outputs, by name (docs/outputs.md)."""
+    """Create everything of `environment` and return the stack's outputs, by name (docs/configuration.md)."""
     name = environment.name
     tags = dict(environment.tags)
     lifetime = Lifetime(name, LifetimeArgs(settings=environment.settings)) if environment.lifetime else None

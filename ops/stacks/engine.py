@@ -188,7 +188,7 @@ class StackHandle:
         return Graph.from_export(self.export())
 
     def outputs(self) -> Json:
-        """Return the stack's outputs (docs/outputs.md), secret ones as `[secret]`; empty before the first `up`."""
+        """Return the stack's outputs (docs/configuration.md), secret ones as `[secret]`; empty before an `up`."""
         return _json_object(self._run(["stack", "output", "--json", "--stack", self.name]))
 
     def tags(self) -> Mapping[str, str]:

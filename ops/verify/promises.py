@@ -33,7 +33,7 @@ class Promised:
 
     environment: Environment
     outputs: Mapping[str, Any]
-    """docs/outputs.md; empty if the stack was never brought up."""
+    """docs/configuration.md; empty if the stack was never brought up."""
 
 
 def report(promised: Promised, inventory: Inventory) -> Report:

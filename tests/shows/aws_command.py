@@ -19,6 +19,8 @@ from botocore import xform_name
 from botocore.model import Shape
 
 GLOBAL = ("query", "output", "region")
+NAMES = {"s3api": "s3"}
+"""boto3's name of a service, where the AWS CLI has another."""
 
 
 def main(arguments: list[str]) -> None:
@@ -28,7 +30,7 @@ def main(arguments: list[str]) -> None:
     given = {name.removeprefix("--"): value for name, value in options.items()}
     # boto3 looks at AWS_DEFAULT_REGION alone.
     region = given.get("region", os.environ.get("AWS_REGION"))
-    client: Any = boto3.client(service, region_name=region)  # type: ignore[call-overload]  # any service
+    client: Any = boto3.client(NAMES.get(service, service), region_name=region)  # type: ignore[call-overload]  # any service
     method = operation.replace("-", "_")
     shape = client.meta.service_model.operation_model(client.meta.method_to_api_mapping[method]).input_shape
     members: dict[str, Shape] = {xform_name(name, "-"): member for name, member in shape.members.items()}
@@ -36,9 +38,18 @@ def main(arguments: list[str]) -> None:
     parameters = {names[key]: _value(text, members[key]) for key, text in given.items() if key not in GLOBAL}
     answer = getattr(client, method)(**parameters)
     answer.pop("ResponseMetadata", None)
-    found = jmespath.search(given["query"], answer) if "query" in given else answer
-    text = str(found) if given.get("output") == "text" else json.dumps(found, indent=4, default=str)
+    # Times are text in the AWS CLI, and compared as such.
+    shown = json.loads(json.dumps(answer, default=lambda value: value.isoformat()))
+    found = jmespath.search(given["query"], shown) if "query" in given else shown
+    text = _as_text(found) if given.get("output") == "text" else json.dumps(found, indent=4)
     sys.stdout.write(f"{text}\n")
+
+
+def _as_text(found: object) -> str:
+    """Return a list of lists as a line each, tabs between."""
+    if not isinstance(found, list):
+        return str(found)
+    return "\n".join("\t".join(map(str, row)) if isinstance(row, list) else str(row) for row in found)
 
 
 def _value(text: str, shape: Shape) -> object:

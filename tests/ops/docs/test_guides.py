@@ -22,7 +22,7 @@ from ops import cli
 CHECKOUT = Path(__file__).parents[3]
 GUIDES = [CHECKOUT / "README.md", CHECKOUT / "CONTRIBUTING.md", *sorted((CHECKOUT / "docs").glob("*.md"))]
 MOST_GUIDES = 10
-NO_GUIDES = {"deploy_overview.md", "configuration.md", "outputs.md"}
+NO_GUIDES = {"deploy_overview.md", "configuration.md"}
 """The page that is published, and references."""
 
 STANDS_FOR = {"STACK": "nft", "NAME": "pr-7", "VERSION": "1.5.0", "RELEASE": "1.5.0", "ZONE": "eu-west-2a", "N": "8080",
