@@ -15,6 +15,9 @@ from ops.mirror.actual import GONE, text_of
 Verdict = Literal["same", "scaled as configured", "differs and may", "DRIFT"]
 
 
+LONGEST_THAT_MAY = 60
+"""Characters of a value that may differ, unless everything is asked for."""
+
 STATE_SIDES = ("deployed", "actual")
 """What the two sides are called where AWS is held against a state; `mirror` has Live and the mirror."""
 
@@ -108,8 +111,8 @@ def as_text(
 ) -> str:
     """Return the differences grouped by what they come to, each once with the levels it was seen at.
 
-    What may not differ is first, and whole; of what may, `most_lines` are shown (None: all), and how many more there
-    are.
+    What may not differ is first, and whole; of what may, `most_lines` are shown, with long values cut short, and how
+    many more there are (None: all, and whole).
     """
     checked = [result for result in results if isinstance(result, Comparison)]
     lines = [_heading(result, live, mirror_name) for result in results]
@@ -118,7 +121,8 @@ def as_text(
     groups: dict[str, dict[str, _Seen]] = {}
     for result in checked:
         for difference, note in result.noted:
-            line = _line(difference, live, mirror_name)
+            longest = None if most_lines is None or difference.allowed is None else LONGEST_THAT_MAY
+            line = _line(difference, live, mirror_name, longest)
             seen = groups.setdefault(_group(difference), {}).setdefault(line, _Seen([], []))
             seen.levels.extend({result.level.value} - {*seen.levels})
             seen.notes.extend({note} - {"", *seen.notes})
@@ -131,7 +135,8 @@ def as_text(
     lines += may[:shown]
     if len(may) > shown:
         lines.append(f"  ... {len(may) - shown} more lines of what may differ: --all")
-    lines.append(f"  {len(drift)} differ and may not" if drift else "  everything else is the same")
+    differ = "differs" if len(drift) == 1 else "differ"
+    lines.append(f"  {len(drift)} {differ} and may not" if drift else "  everything else is the same")
     return "\n".join(lines)
 
 
@@ -163,7 +168,7 @@ def _grouped(heading: str, lines: Mapping[str, _Seen], everywhere: Sequence[str]
         yield f"    {line}{''.join(f' ({note})' for note in notes)}{at}"
 
 
-def _line(difference: Difference, live: str, mirror_name: str) -> str:
+def _line(difference: Difference, live: str, mirror_name: str, longest: int | None) -> str:
     kind, name = difference.type.rsplit(":", 1)[-1], difference.key.partition("::")[2].removeprefix("<stack>-")
     if GONE in (difference.left, difference.right):
         return f"{kind} {name}: is gone from AWS"
@@ -173,5 +178,9 @@ def _line(difference: Difference, live: str, mirror_name: str) -> str:
     if isinstance(difference.left, list) and isinstance(difference.right, list):
         # A rollout waits for some sixty resources, and two environments for nearly the same.
         sides = only_in_one(difference.left, difference.right)
-    left, right = (text_of(value, difference.path) for value in sides)
+    left, right = (_shortened(text_of(value, difference.path), longest) for value in sides)
     return f"{kind} {name} {difference.path}: {left} → {right}"
+
+
+def _shortened(text: str, longest: int | None) -> str:
+    return text if longest is None or len(text) <= longest else f"{text[:longest]}…"

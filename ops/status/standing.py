@@ -60,7 +60,7 @@ def _next(environments: Mapping[str, Environment | ConfigError], in_lab: Sequenc
     if wrong:
         return ["Next: mend what is wrong.", str(wrong[0])]
     lab = (
-        f"eps-dos status --lab      where {', '.join(in_lab)} stand on this machine"
+        f"eps-dos status --lab      what is in the lab: {', '.join(in_lab)}"
         if in_lab
         else "eps-dos up nft --lab      Live and NFT on this machine, without AWS"
     )

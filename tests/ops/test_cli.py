@@ -115,7 +115,7 @@ def test_alone_it_goes_on_with_what_has_no_addresses_yet_and_with_what_the_lab_h
     assert cli.run([]) == 0
     *_, following, lab = capsys.readouterr().out.splitlines()
     assert following.startswith("Next: eps-dos preflight nft ")
-    assert lab.split() == ["eps-dos", "status", "--lab", "where", "dev", "stand", "on", "this", "machine"]
+    assert lab.split() == ["eps-dos", "status", "--lab", "what", "is", "in", "the", "lab:", "dev"]
 
 
 def test_alone_it_says_what_is_wrong_with_a_file_or_that_there_is_none(

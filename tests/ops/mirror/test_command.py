@@ -8,7 +8,7 @@ import pytest
 
 from infra.deciding import load_environment
 from infra.environment import Environment
-from infra.graph import ABSENT, Difference, Graph, Resource
+from infra.graph import ABSENT, Allowed, Difference, Graph, Resource
 from infra.mirroring import differences
 from infra.recording import record
 from ops.cli import run
@@ -105,7 +105,7 @@ def test_drift_stands_first_and_in_json() -> None:
         "state: live → nft, 78 resources compared",
         "  DRIFT",
         "    Group service maxSize: 12 → 7",
-        "  1 differ and may not",
+        "  1 differs and may not",
     ]
     (told,) = json.loads(as_json(compared))[0]["differences"]
     assert (told["property"], told["live"], told["mirror"], told["verdict"]) == ("maxSize", "12", "7", "DRIFT")
@@ -127,7 +127,7 @@ def test_what_is_seen_at_several_levels_is_said_once() -> None:
         "  scaled as configured",
         "    Group service minSize: 6 → 3",
         "    Group service maxSize: 12 → 6 [declared]",
-        "  1 differ and may not",
+        "  1 differs and may not",
     ]
 
 
@@ -145,7 +145,7 @@ def test_what_may_differ_is_cut_short_and_what_may_not_is_not(
     short = capsys.readouterr().out.splitlines()
     assert run(["mirror", "nft", "--level", "declared", "--all"]) == 0
     whole = capsys.readouterr().out.splitlines()
-    assert short[:61] == whole[:61]
+    assert short[:20] == whole[:20]
     assert short[61:] == [
         f"  ... {len(whole) - 62} more lines of what may differ: --all",
         "  everything else is the same",
@@ -153,6 +153,18 @@ def test_what_may_differ_is_cut_short_and_what_may_not_is_not(
     (nft,) = drifted("port", 444, "aws:lb/listener:Listener", "nft-listener")
     many = Comparison(level=Level.state, resources=1, differences=(nft,) * 3)
     assert "Listener listener port" in as_text([many], "live", "nft", 0)
+
+
+def test_a_long_value_that_may_differ_is_cut_short_unless_everything_is_asked_for() -> None:
+    long = "x" * 61
+    key = "aws:ec2/vpc:Vpc::<stack>-vpc"
+    may = Difference(key=key, path="a", left="y", right=long, allowed=Allowed(type="aws:*", path="a", reason="why"))
+    may_not = Difference(key=key, path="b", left="y", right=long)
+    compared = [Comparison(level=Level.state, resources=2, differences=(may, may_not))]
+    short = as_text(compared, "live", "nft", 60)
+    assert f"Vpc vpc a: y → {'x' * 60}…\n" in short
+    assert f"Vpc vpc b: y → {long}\n" in short
+    assert f"Vpc vpc a: y → {long}\n" in as_text(compared, "live", "nft")
 
 
 def test_of_two_lists_only_what_one_of_them_has_is_shown() -> None:
