@@ -252,7 +252,13 @@ def test_a_mirror_is_scaled_and_reads_lives_data_only_for_a_reason(tmp_path: Pat
 def test_the_rest_of_a_wish_is_in_its_configuration() -> None:
     waiting = replace(LIFE, starts_at=NOW + HOUR)
     config = configuration(
-        wish(lifetime=waiting, release="1.4.0", image_id="ami-0123456789abcdef0", clients=("192.0.2.0/28",)),
+        wish(
+            lifetime=waiting,
+            release="1.4.0",
+            image_id="ami-0123456789abcdef0",
+            clients=("192.0.2.0/28",),
+            asked_in=12,
+        ),
         STACKS,
         IPv4Network("10.192.16.0/20"),
     )
@@ -265,6 +271,7 @@ def test_the_rest_of_a_wish_is_in_its_configuration() -> None:
         "like": "int",
         "imageId": "ami-0123456789abcdef0",
         "clients": ["192.0.2.0/28"],
+        "askedIn": 12,
     }
     longer = with_lifetime(config, replace(LIFE, expires_at=NOW + 100 * HOUR))
     now_said, was_said = longer.pop("eps-dos-api:ephemeral"), config.pop("eps-dos-api:ephemeral")

@@ -299,11 +299,11 @@ def test_the_form_works_on_main_alone_as_the_role_trusts_it(github: GitHub) -> N
 
 
 def test_what_people_write_stays_one_word_and_no_option(github: GitHub) -> None:
-    form(github, until="$(touch bad)", release="--lab", clients="--live-data *")
+    form(github, until="$(touch bad)", release="--lab --live-data", clients="--live-data *")
     given = created(github)
     assert (given["until"], given["release"], given["in_lab"], given["live_data"]) == (
         "$(touch bad)",
-        "--lab",
+        "--lab --live-data",
         False,
         False,
     )

@@ -16,6 +16,7 @@ from infra.reaping import StackFacts
 from ops import cli
 from ops.aws.clients import Aws
 from ops.ephemeral import reap
+from ops.ephemeral.notices import notices
 from ops.stacks.place import Place
 from tests.infra.stackfiles import CHECKOUT, project
 from tests.infra.test_reaping import COMMITTED, HOUR, LIMITS, said, stack
@@ -132,3 +133,31 @@ def test_a_fleet_that_can_be_judged_exits_with_0(
     fleet_of([expiring("pr-2", -HOUR), stack("int", unreadable="is no JSON", marks=())], at, monkeypatch)
     for command in (["list"], ["reap", "--dry-run"]):
         assert cli.run(["ephemeral", *command]) == 0
+
+
+def test_what_list_and_reap_print_for_programs_is_what_owners_hear_of(
+    at: Place, aws: dict[str, int], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = datetime.now(UTC)
+
+    def asked(name: str, left: timedelta) -> StackFacts:
+        mark = said(now - 80 * HOUR, now + left, askedIn=12)
+        return stack(name, marks=(mark,), environments=frozenset({name}))
+
+    facts = [asked("pr-1", -HOUR), asked("soak", 5 * HOUR), expiring("pr-3", -HOUR), expiring("pr-4", HOUR)]
+    fleet_of(facts, at, monkeypatch)
+
+    def end(names: list[str], *_: object) -> tuple[reap.Ending, ...]:
+        return tuple(reap.Ending(name=name, gone=True, reason="expired") for name in names)
+
+    monkeypatch.setattr(reap, "ended", end)
+    assert cli.run(["ephemeral", "list", "--json"]) == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert cli.run(["ephemeral", "reap", "--json"]) == 0
+    printed = capsys.readouterr()
+    assert printed.err.splitlines()[-1] == "3 gone, 0 still there; 1 stay"
+    told = notices(listed, json.loads(printed.out), now, "https://github.example/run/1")
+    assert [(notice.number, notice.mark.split()[2], notice.mark.split()[-2]) for notice in told] == [
+        (12, "pr-1", "gone"),
+        (12, "soak", "day"),
+    ]
