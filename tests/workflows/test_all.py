@@ -65,7 +65,7 @@ def test_a_job_with_credentials_writes_nothing_on_github_and_is_set_up_before_it
         used = [step.get("uses", "").partition("@")[0] for step in job.get("steps", ())]
         if CREDENTIALS in used:
             assert job["permissions"] == {"contents": "read", "id-token": "write"}, job_name
-            setup = used.index("./.github/actions/setup")
+            (setup,) = [at for at, action_ in enumerate(used) if action_.endswith("/.github/actions/setup")]
             assert setup < used.index(CREDENTIALS)
             verified = job["steps"][setup].get("with", {}).get("credentials", "true")
             assert verified in ("true", "${{ vars.PREVIEW_ROLE_ARN != '' }}")

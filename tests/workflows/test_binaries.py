@@ -63,7 +63,7 @@ class Machine:
         )
 
     def install(self) -> subprocess.CompletedProcess[str]:
-        return self.run("install", "cache", "pulumi")
+        return self.run("install", "cache", "pulumi", "binaries.txt")
 
     def asked(self) -> list[str]:
         file = self.folder / "asked"
@@ -136,7 +136,7 @@ def test_one_command_fills_what_is_empty_and_leaves_the_rest(machine: Machine) -
 def test_wrong_use_says_how_it_is_used(machine: Machine) -> None:
     done = machine.run("instal")
     assert done.returncode == 2
-    assert "binaries install CACHE FOLDER" in done.stderr
+    assert "binaries install CACHE FOLDER LIST" in done.stderr
 
 
 def test_the_versions_are_those_of_the_requirements() -> None:

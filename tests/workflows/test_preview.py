@@ -278,6 +278,7 @@ def test_of_what_a_fork_sends_only_figures_and_texts_are_read() -> None:
 
 
 def test_the_code_that_judges_is_the_bases_and_set_up_before_credentials() -> None:
+    """So are the actions: a ruleset that requires main's preview.yml would else run the change's own steps in it."""
     for job in ("preview", "fork"):
         listed = [step for name, step in steps("preview.yml") if name == job]
         (base,) = [step["with"] for step in listed if step.get("with", {}).get("path") == "base"]
@@ -285,5 +286,7 @@ def test_the_code_that_judges_is_the_bases_and_set_up_before_credentials() -> No
         (made,) = [at for at, step in enumerate(listed) if step.get("run") == "make -C base setup"]
         used = [step.get("uses", "").partition("@")[0] for step in listed]
         assert "aws-actions/configure-aws-credentials" not in used[:made]
+        own = [name for name in used if name.startswith("./")]
+        assert own == ["./base/.github/actions/setup", "./base/.github/actions/review"]
     (review,) = action("review")["runs"]["steps"]
     assert '"$PWD/base/policy" base/.venv/bin/eps-dos review' in review["run"]
