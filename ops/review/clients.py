@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from infra.graph import Graph, Resource, Value
 from infra.reach import NOBODY, Ranges, change, reach
-from infra.types import PREFIX_LIST
+from infra.types import PREFIX_LIST, RECORD
 from infra.values import objects
 from ops.review.plan import Change, Plan, State
 
@@ -42,7 +42,7 @@ def cuts(plan: Plan) -> Iterator[Cut]:
         return
     after = change(reached, reach(_graph(plan, _after)))
     middle = change(reached, reach(_graph(plan, _meanwhile)))
-    causes = [change_ for change_ in plan.changes if change_.operation != "same" and change_.old]
+    causes = [change_ for change_ in plan.changes if change_.operation != "same"]
 
     def by_cause(side: Callable[[Change], Resource | None], lost: Ranges, address: str = "") -> Iterator[Cut]:
         left = lost
@@ -70,6 +70,9 @@ def _before(change_: Change) -> Resource | None:
 
 def _after(change_: Change) -> Resource | None:
     if change_.new is None or change_.operation in {"delete", "forget"}:
+        return None
+    if change_.type == RECORD and change_.old and change_.before("name") != change_.after("name"):
+        # Clients follow the name that they have.
         return None
     # What stays keeps its ids, which the engine's plan doesn't repeat.
     kept = _outputs(change_.old) if change_.old and change_.operation != "replace" else {}

@@ -42,12 +42,23 @@ BUCKET_SETTINGS = frozenset(
 """What protects the dataset; without any of them it is unprotected."""
 
 Action = Literal[
-    "cut", "delete", "replace", "unprotect", "redirect", "outage", "judge", "shrink", "certificate", "unknown", "widen"
+    "cut",
+    "delete",
+    "replace",
+    "unprotect",
+    "redirect",
+    "outage",
+    "reroute",
+    "judge",
+    "shrink",
+    "certificate",
+    "unknown",
+    "widen",
 ]
 """What happens, as an acknowledgement names it, the worst first.
 
-`cut`: clients no longer reach the service; `judge`: the balancer judges the health of instances otherwise; `shrink`:
-Live has less capacity; `certificate`: another is served.
+`cut`: clients no longer reach the service; `reroute`: packets take another way; `judge`: the balancer judges the health
+of instances otherwise; `shrink`: Live has less capacity; `certificate`: another is served.
 """
 
 ACTIONS: tuple[Action, ...] = get_args(Action)
@@ -104,6 +115,7 @@ def dangers(plan: Plan, declared: Declared) -> tuple[Danger, ...]:
     result = [danger for change in plan.changes for danger in _of(change, situation)]
     result += [danger for change in plan.drift for danger in _gone(change, situation)]
     result = _with_the_cut_off(result, situation)
+    result += _rerouted(situation, {danger.urn for danger in result})
     result += _certificate(situation)
     if plan.failed:
         result += _taken_out(situation, {address for danger in result for address in danger.addresses})
@@ -263,6 +275,22 @@ def _with_the_cut_off(dangers_: Sequence[Danger], situation: _Situation) -> list
             result.append(situation.of_stack("cut", message))
     return result
 
+
+def _rerouted(situation: _Situation, judged: Set[str]) -> Iterator[Danger]:
+    for change in situation.plan.changes if not situation.is_new else ():
+        sides = [
+            {name: value for name, value in state.inputs.items() if name not in TAGS} if state else None
+            for state in (change.old, change.new)
+        ]
+        if change.type in ROUTING and change.urn not in judged and change.operation != "same" and sides[0] != sides[1]:
+            message = "lets packets take another way, though no known client is cut off"
+            yield Danger(action="reroute", urn=change.urn, what=f"{_noun(change)} {change.name}", message=message)
+
+
+ROUTING = frozenset(
+    {types.ROUTE, types.ROUTE_TABLE, types.INTERNET_GATEWAY, types.INTERNET_GATEWAY_ATTACHMENT, types.NETWORK_ACL}
+)
+TAGS = frozenset({"tags", "tagsAll"})
 
 CUTTING: Set[Action] = {"cut", "delete", "replace", "redirect", "outage"}
 """What takes the service away by itself."""

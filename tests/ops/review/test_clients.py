@@ -29,7 +29,7 @@ def deployed() -> Graph:
     return record(environment("live", clients=ClientsPlan(entries=entries, max_entries=50)))
 
 
-def edited(type_: str, name: str, **inputs: Any) -> Graph:
+def edited(type_: str, name: str, /, **inputs: Any) -> Graph:
     resource = deployed().one(type_, name)
     changed = replace(resource, inputs={**resource.inputs, **inputs})
     return Graph("live", {**deployed().resources, resource.urn: changed})
@@ -61,6 +61,8 @@ def plan(after: Graph, *replaced_first: str) -> Plan:
             else:
                 operation = "delete" if new is None else "same" if new == resource else "update"
                 yield operation, urn, state(resource), planned
+        for urn in after.resources.keys() - deployed().resources.keys():
+            yield "create", urn, None, {**state(after.resources[urn]), "id": ""}
 
     events = [
         {"resourcePreEvent": {"metadata": {"op": operation, "urn": urn, "old": old, "new": new}}}
@@ -135,6 +137,37 @@ def test_an_address_that_nobody_gets_through_by_any_more_is_named() -> None:
     after = without(types.ROUTE_TABLE_ASSOCIATION, "live-public-eu-west-2b")
     message = f"cuts off {EVERYBODY} by 0.0.0.0/live-vip-eu-west-2b"
     assert cut(plan(after)) == [("RouteTableAssociation live-public-eu-west-2b", message)]
+
+
+def test_whoever_has_the_former_name_is_cut_off() -> None:
+    (danger,) = of(plan(edited(types.RECORD, "live-record", name="dos-new.eps.digital.nhs.uk")))
+    assert danger.message == f"cuts off {EVERYBODY}"
+
+
+def test_a_network_acl_that_denies_a_part_of_a_range_cuts_off_that_part() -> None:
+    public = [one.outputs["id"] for one in deployed().of_type(types.SUBNET) if "public" in one.name]
+    everything = {"protocol": "-1", "cidrBlock": "0.0.0.0/0", "action": "allow", "fromPort": 0, "toPort": 0}
+    denied = {**everything, "ruleNo": 90, "cidrBlock": "192.0.2.0/30", "action": "deny"}
+    rules = {"ingress": [denied, {**everything, "ruleNo": 100}], "egress": [{**everything, "ruleNo": 100}]}
+    acl = Resource(
+        urn=f"urn:pulumi:live::eps-dos-api::{types.NETWORK_ACL}::live-acl",
+        type=types.NETWORK_ACL,
+        inputs={"subnetIds": public, **rules},
+        outputs={},
+    )
+    made = plan(Graph("live", {**deployed().resources, acl.urn: acl}))
+    assert cut(made) == [("NetworkAcl live-acl", "cuts off Example Prescribing 192.0.2.0/30")]
+
+
+@pytest.mark.parametrize(
+    ("inputs", "dangerous"), [({"tags": {"Owner": "somebody"}}, False), ({"vpcId": "vpc-2"}, True)]
+)
+def test_a_route_table_that_changes_and_cuts_nobody_off_is_looked_at(
+    inputs: Mapping[str, Any], dangerous: bool
+) -> None:
+    made = of(plan(edited(types.ROUTE_TABLE, "live-private", **inputs)))
+    message = "lets packets take another way, though no known client is cut off"
+    assert [(danger.action, danger.message) for danger in made] == ([("reroute", message)] if dangerous else [])
 
 
 def test_what_takes_the_service_away_and_whom_it_cuts_off_is_one_danger() -> None:
