@@ -30,7 +30,7 @@ from infra.errors import WRONG_USE, ConfigError, Problem, ReportedError
 from infra.graph import Graph
 from infra.naming import check_stack_name, stack_file
 from infra.state import check_state
-from infra.values import mapping
+from infra.values import mapping, sequence
 from infra.yamlfile import read_mapping
 from ops.output.progress import Tell
 from ops.stacks import locks as backend
@@ -161,13 +161,15 @@ class StackHandle:
         """Delete the stack with its history from the backend; it must be empty. Its file stays."""
         self._run(["stack", "rm", "--stack", self.name, "--yes", "--preserve-config"], locks=True)
 
-    def check_state(self, *, program_configures: bool) -> None:
-        """Raise ArmedStateError if the state isn't the program's; `program_configures` as `infra.state` has it.
+    def check_state(self, *, program_configures: bool) -> Json:
+        """Return the state, as `export` does. Raise ArmedStateError if it isn't the program's (`infra.state`).
 
         Raises ConfigError if the AWS provider's plugin isn't installed.
         """
         _check_plugin(version("pulumi-aws"))
-        check_state(self.name, self.export(), self._aws, version("pulumi-aws"), program_configures=program_configures)
+        state = self.export()
+        check_state(self.name, state, self._aws, version("pulumi-aws"), program_configures=program_configures)
+        return state
 
     def export(self) -> Json:
         """Return the state, secrets encrypted, as `pulumi stack export` prints it."""
@@ -233,7 +235,7 @@ class StackHandle:
         return aws_plan(config) if "aws:region" in config else None
 
     def _operate(self, operation: str, options: list[str], tell: Tell, *, program_configures: bool = True) -> Outcome:
-        self.check_state(program_configures=program_configures)
+        state = self.check_state(program_configures=program_configures)
         with _event_log(tell) as log:
             arguments = [operation, "--stack", self.name, *options, "--event-log", str(log)]
             # Without it the engine has no --event-log.
@@ -246,9 +248,9 @@ class StackHandle:
             except StackNotFoundError:
                 raise NoSuchStackError(self.name) from None
             except CommandError as error:
-                events = _events(log)
+                events = with_options_of(state, _events(log))
                 raise _failure(self.name, operation, _errors(events) or _errors_in(error), events) from error
-            return Outcome(_events(log))
+            return Outcome(with_options_of(state, _events(log)))
 
     def _run(self, arguments: list[str], *, locks: bool = False) -> str:
         if not locks:
@@ -397,6 +399,33 @@ def _follow(log: Path, tell: Tell, over: threading.Event) -> None:
                 step = (event.get("resourcePreEvent") or {}).get("metadata")
                 if step:
                     tell(f"{done} resources, now {step.get('op', '')} {str(step.get('urn', '')).split('::')[-1]}")
+
+
+OPTIONS = ("protect", "retainOnDelete")
+
+
+def with_options_of(state: Json, events: Sequence[Json]) -> tuple[Json, ...]:
+    """Return a log in which each resource had the engine's options that `state` has of it.
+
+    A refresh that runs the program takes its options over before anything is planned, so that the steps of a plan that
+    lifts a protection say that there was none (seen from 3.274.1).
+    """
+    resources = sequence(mapping(state.get("deployment")).get("resources"))
+    kept = {
+        (resource.get("urn"), resource.get("id")): {name: resource[name] for name in OPTIONS if name in resource}
+        for resource in map(mapping, resources)
+    }
+
+    def told(event: Json) -> Json:
+        for kind in ("resourcePreEvent", "resOutputsEvent"):
+            metadata = mapping(mapping(event.get(kind)).get("metadata"))
+            old = mapping(metadata.get("old"))
+            if (options := kept.get((old.get("urn"), old.get("id")))) is not None:
+                others = {name: value for name, value in old.items() if name not in OPTIONS}
+                return {**event, kind: {**event[kind], "metadata": {**metadata, "old": {**others, **options}}}}
+        return event
+
+    return tuple(map(told, events))
 
 
 def _events(log: Path) -> tuple[Json, ...]:

@@ -10,13 +10,14 @@ import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import boto3
 import pytest
 
 from infra.errors import ConfigError
 from infra.state import ArmedStateError
-from ops.stacks.engine import NoBackendError, NoSuchStackError, PulumiError, StackHandle, backend_url
+from ops.stacks.engine import NoBackendError, NoSuchStackError, PulumiError, StackHandle, backend_url, with_options_of
 from ops.stacks.locks import locks, mend
 from ops.stacks.place import Place
 from ops.stacks.store import folder_of
@@ -86,6 +87,20 @@ def test_without_a_backend_it_says_so_in_a_sentence_and_the_next_command(
         assert "\n" not in sentence
         assert fix.startswith(("pulumi login", "aws sso login"))
         assert caught.value.exit_code == 2
+
+
+def test_a_plan_says_what_options_a_resource_had_before_the_refresh_took_the_programs() -> None:
+    def step(**old: object) -> dict[str, Any]:
+        return {"resourcePreEvent": {"metadata": {"op": "same", "old": {"urn": "urn:a", "id": "1", **old}, "new": {}}}}
+
+    state = {"deployment": {"resources": [{"urn": "urn:a", "id": "1", "protect": True, "inputs": {"x": 1}}]}}
+    others: list[dict[str, Any]] = [
+        {"summaryEvent": {}},
+        {"resourcePreEvent": {"metadata": {"op": "create", "old": None, "new": {}}}},
+    ]
+    events = with_options_of(state, [step(retainOnDelete=True, delete=True), step(id="2"), *others])
+    assert events == (step(protect=True, delete=True), step(id="2"), *others)
+    assert with_options_of({"deployment": None}, others) == tuple(others)
 
 
 def test_progress_is_told_while_it_runs(small_place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
