@@ -119,6 +119,12 @@ SCENARIOS: Mapping[str, Scenario] = {
     "scale": Scenario(stack="nft", edit=_set("nft", scale=1)),
     "release": Scenario(stack="live", edit=_set("live", release="1.5.0")),
     "supplier-added": Scenario(stack="live", edit=_add_supplier),
+    "supplier-removed": Scenario(
+        stack="live", edit=_replace_in("suppliers.yaml", ("environments: [live, int]", "environments: [int]"))
+    ),
+    "tag": Scenario(
+        stack="live", edit=_replace_in("Pulumi.live.yaml", ("CostCentre: to be decided", 'CostCentre: "4711"'))
+    ),
     "zone-reserved": Scenario(stack="dev", edit=_set("dev", reservedZones=["eu-west-2c"])),
     "zone-attached": Scenario(stack="int", edit=_set("int", zones=["eu-west-2a", "eu-west-2b", "eu-west-2c"],
                                                      reservedZones=None)),

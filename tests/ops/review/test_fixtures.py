@@ -6,12 +6,14 @@ import base64
 import json
 import re
 from dataclasses import replace
+from math import ceil
 
 import pytest
 
 from ops.review.content import MAXIMUM, MINIMUM
 from ops.review.markdown import as_markdown
 from ops.review.model import StackReview, headline, lost_addresses
+from ops.review.text import as_text
 from tests.ops.review.plans import plan, reviewed, state, step
 from tests.ops.review.recording import FIXTURES, SCENARIOS, Recorded
 from tests.ops.review.test_markdown import problems
@@ -20,6 +22,8 @@ VERDICTS = {
     "scale": "nothing dangerous: 3 updated",
     "release": "nothing dangerous: 2 updated, replaces 6 instances",
     "supplier-added": "1 dangerous change is not acknowledged",
+    "supplier-removed": "1 dangerous change is not acknowledged (clients cut off)",
+    "tag": "nothing dangerous: 48 updated, replaces 6 instances",
     "zone-reserved": "nothing dangerous: 1 created",
     "zone-attached": "nothing dangerous: 5 created, 7 updated",
     "subnet-mapping-edited": "3 dangerous changes are not acknowledged (an outage)",
@@ -79,7 +83,24 @@ def test_a_release_is_told_as_a_release() -> None:
 
 def test_the_picture_is_there_only_if_something_in_it_changes() -> None:
     pictured = {name for name in SCENARIOS if Recorded.read(name).stack_review().picture}
-    assert pictured == SCENARIOS.keys() - {"nothing", "failing", "supplier-added", "zone-removed-from-live"}
+    of_no_box = {"nothing", "failing", "supplier-added", "supplier-removed", "zone-removed-from-live"}
+    assert pictured == SCENARIOS.keys() - of_no_box
+
+
+def test_a_supplier_that_is_cut_off_stands_on_top_with_its_range() -> None:
+    below_the_verdict = as_text(Recorded.read("supplier-removed").review()).splitlines()[3]
+    message = "cuts off Sample Dispensing 203.0.113.0/27"
+    assert below_the_verdict == f"  ! ManagedPrefixList live-clients {message} (cut)"
+
+
+ROWS, COLUMNS = 30, 120
+"""Half a screen."""
+
+
+@pytest.mark.parametrize("name", ["scale", "zone-reserved", "zone-attached", "release", "tag"])
+def test_what_happens_every_week_is_read_on_half_a_screen(name: str) -> None:
+    lines = as_text(Recorded.read(name).review()).splitlines()
+    assert sum(max(1, ceil(len(line) / COLUMNS)) for line in lines) <= ROWS
 
 
 def test_the_same_change_has_the_same_fingerprint_though_names_are_made_up_anew() -> None:
