@@ -280,12 +280,14 @@ def overlaps(stack: str, sources: Sources) -> Iterator[Problem]:
         )
 
 
-def duplicate_versions(catalogue: Catalogue) -> Iterator[Problem]:
-    """Yield a problem for each version that the catalogue has twice."""
-    count = Counter(release.version for release in catalogue.releases)
-    for version, times in count.items():
+def repetitions(catalogue: Catalogue) -> Iterator[Problem]:
+    """Yield a problem for each version, and each image's name, that the catalogue has twice."""
+    versions = (release.version for release in catalogue.releases)
+    # A name is one build's: under it, what runs and what is new could not be told apart.
+    images = (f"the image {name}" for release in catalogue.releases for name in (release.image, *release.former_images))
+    for repeated, times in Counter((*versions, *images)).items():
         if times > 1:
-            yield Problem(where=f"{RELEASES}: releases", message=f"has {version} twice", fix=f"edit {RELEASES}")
+            yield Problem(where=f"{RELEASES}: releases", message=f"has {repeated} twice", fix=f"edit {RELEASES}")
 
 
 def bucket_name(settings: StackSettings) -> str:

@@ -21,10 +21,10 @@ from infra.checking import (
     INTERFACE_ENDPOINTS,
     Checked,
     bucket_name,
-    duplicate_versions,
     overlaps,
     owns_bucket,
     problems_between,
+    repetitions,
 )
 from infra.environment import (
     AddressPlan,
@@ -174,7 +174,7 @@ def decide(stack: str, sources: Sources) -> Environment:
         mirrored=mirrored,
         suppliers=tuple(supplier.name for supplier in connecting),
     )
-    collected.problems += [*problems_between(checked), *duplicate_versions(catalogue)]
+    collected.problems += [*problems_between(checked), *repetitions(catalogue)]
     release = collected.of(_release, stack, settings, sources, catalogue)
     clients = collected.of(_clients, stack, settings, listed, sources.stacks.keys())
     if collected.problems or release is None or clients is None:

@@ -181,6 +181,7 @@ def _release(live: Environment, mirror: Environment) -> Iterable[Allowed]:
         recorded = lives.image_name in str(left) and str(left).replace(lives.image_name, own.image_name) == right
         return recorded or (left != right and all(IMAGE_ID.fullmatch(str(image)) for image in (left, right)))
 
+    yield from _own(types.ROLLOUT, "image", reason, lives.image_id or lives.image_name, own.image_id or own.image_name)
     yield Allowed(type=types.ROLLOUT, path="imageId", reason=reason, holds=images, must=True)
     yield Allowed(type=types.LAUNCH_TEMPLATE, path="imageId", reason=reason, holds=images, must=True)
 

@@ -154,7 +154,7 @@ def create(environment: Environment) -> Mapping[str, pulumi.Input[object]]:
         RolloutArgs(
             plan=environment.rollout,
             release=environment.service.release,
-            image_id=service.image_id,
+            image=service.image,
             auto_scaling_group=service.group_name,
             launch_template_id=service.launch_template_id,
             launch_template_version=service.launch_template_version,

@@ -132,8 +132,10 @@ class Observed:
 
     runs: Sequence[Run]
     images: Mapping[str, str]
-    """The id of a release's image by the image's name; missing: there is no such image."""
+    """The id of a release's image by the image's name; missing: nothing can be launched from it, or there is none."""
     now: datetime
+    unlaunchable: Mapping[str, str] = field(default_factory=dict)
+    """Why nothing can be launched from an image, by its name, or by its id if something ran from it."""
     ringing: Mapping[str, str] = field(default_factory=dict)
     """State by name of the alarms beside which AWS would start no rollout to the stack that is asked about."""
 
@@ -199,6 +201,21 @@ def moved(before: Pipeline, after: Pipeline) -> dict[str, tuple[str | None, str 
     return {name: pair for name, pair in versions.items() if pair[0] != pair[1]}
 
 
+def used(runs_of_all: Iterable[Run]) -> dict[str, tuple[str, ...]]:
+    """Return which stacks run each image, or would go back to it, as clauses by its id: the last two runs of each."""
+    by_stack: dict[str, list[Run]] = {}
+    for run in runs_of_all:
+        by_stack.setdefault(run.stack, []).append(run)
+    clauses: dict[str, tuple[str, ...]] = {}
+    for stack, its in by_stack.items():
+        current, before = its[-1], its[-2] if len(its) > 1 else None
+        verb = "runs it" if current.until is None else "ran it last"
+        clauses[current.image_id] = (*clauses.get(current.image_id, ()), f"{stack} {verb}")
+        if before is not None and before.image_id != current.image_id:
+            clauses[before.image_id] = (*clauses.get(before.image_id, ()), f"{stack} could go back to it")
+    return clauses
+
+
 def gates(pipeline: Pipeline, stack: str, observed: Observed, before: str | None = None) -> tuple[Gate, ...]:
     """Return every gate between `stack` and the release that `pipeline` has it run.
 
@@ -215,12 +232,16 @@ def _gates(pipeline: Pipeline, stage: Stage, observed: Observed, before: str | N
         yield _lives_or_next(pipeline, stage)
     if release is None:
         return
-    yield _image_exists(release, observed)
+    yield _image_exists(stage, release, observed, promoting=before is not None)
     # In a file that follows Live, going back with Live is no decision; promoting to an earlier one is.
     if not follows(stage) or (before is not None and stage.wanted in {LIVE, NEXT}):
         yield _no_downgrade(pipeline, stage, release.version, before)
     if stage.stack == LIVE:
         yield _evidence(pipeline, stage, release, observed)
+    if stage.deployed is not None:
+        yield _used_can_be_launched(stage, observed)
+    if any(entry.former_images for entry in pipeline.releases):
+        yield _former_images(pipeline, observed)
     if stage.deployed is not None:
         yield _no_alarm_rings(stage, release.version, observed.ringing, promoting=before is not None)
 
@@ -271,12 +292,46 @@ def _lives_or_next(pipeline: Pipeline, stage: Stage) -> Gate:
     return _closed(name, evidence, f"eps-dos release promote {newest} --to {stage.stack}")
 
 
-def _image_exists(release: Release, observed: Observed) -> Gate:
+def _image_exists(stage: Stage, release: Release, observed: Observed, *, promoting: bool) -> Gate:
+    """Return the gate of the release's image, which is closed to promotions and first deployments only.
+
+    Another deployment brings everything else: a supplier that is to be cut off doesn't wait for an image.
+    """
     name, image_id = "image exists", observed.images.get(release.image)
     if image_id:
         return _open(name, f"{release.image} is {image_id}")
-    evidence = f"AWS has no image {release.image} that this environment may use"
-    return _closed(name, evidence, f"build it, share it with the account, or correct {FILE}: image")
+    evidence = observed.unlaunchable.get(release.image, f"AWS has no image {release.image} to launch")
+    if promoting or stage.deployed is None:
+        return _closed(name, evidence, f"build it, share it with the account, or correct {FILE}: image")
+    kept = (
+        "instances stay as they are" if stage.deployed == release.version else f"all is deployed but {release.version}"
+    )
+    return _open(name, f"{evidence}: {kept}")
+
+
+def _used_can_be_launched(stage: Stage, observed: Observed) -> Gate:
+    """Return what is the case with the images that the stack runs and would go back to; never closed.
+
+    The way out is another release, and it goes through this very gate.
+    """
+    name = "what runs can be launched"
+    its = used(run for run in observed.runs if run.stack == stage.stack)
+    broken = [
+        f"{', '.join(clauses)}: {observed.unlaunchable[image_id]}"
+        for image_id, clauses in its.items()
+        if image_id in observed.unlaunchable
+    ]
+    return _open(name, "; ".join(broken) or f"{', '.join(its) or 'nothing runs'}")
+
+
+def _former_images(pipeline: Pipeline, observed: Observed) -> Gate:
+    """Return which former names may leave the catalogue, and then AWS; never closed."""
+    clauses = used(observed.runs)
+    said = []
+    for image in (name for release in pipeline.releases for name in release.former_images):
+        by = clauses.get(observed.images.get(image, ""), ())
+        said.append(f"{image} stays: {', '.join(by)}" if by else f"{image} may go")
+    return _open("former images", "; ".join(said))
 
 
 def _no_downgrade(pipeline: Pipeline, stage: Stage, version: str, before: str | None) -> Gate:
@@ -296,7 +351,8 @@ def _evidence(pipeline: Pipeline, stage: Stage, release: Release, observed: Obse
     name, version = "ran in Live's mirror", release.version
     lives_runs = [run for run in observed.runs if run.stack == LIVE]
     image_id = observed.images.get(release.image)
-    if version == stage.deployed and image_id in {run.image_id for run in lives_runs if run.until is None}:
+    # Without an image nothing is rolled out, and what runs stays.
+    if version == stage.deployed and image_id in {None, *(run.image_id for run in lives_runs if run.until is None)}:
         return _open(name, f"Live runs {version} already")
     recorded = _exemption(stage, version)
     if recorded and Override.EVIDENCE in recorded.overrides:

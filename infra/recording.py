@@ -84,6 +84,7 @@ class _Cloud(mocks.Mocks):
             "aws:index/getCallerIdentity:getCallerIdentity": {"accountId": ACCOUNT_ID},
             "aws:index/getPartition:getPartition": {"partition": "aws"},
             "aws:ec2/getAmi:getAmi": {"rootDeviceName": "/dev/xvda"},
+            "aws:ec2/getAmiIds:getAmiIds": {"ids": ["ami-0"]},
             "aws:route53/getZone:getZone": {"zoneId": f"Z-{args.args.get('name')}"},
             "aws:ec2/getElasticIp:getElasticIp": {"publicIp": "0.0.0.0"},  # noqa: S104 - nothing is bound to it
         }

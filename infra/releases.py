@@ -14,6 +14,10 @@ FOLLOWING_LIVE = frozenset({LIVE, NEXT})
 """What a stack names in place of a version, to have Live's or the one after it."""
 
 
+ImageName = Annotated[str, Field(pattern=r"^[\w()\[\]\s./\-'@]{3,128}$")]
+"""Unique in an account and region, so a name is one build's (EC2 API, RegisterImage)."""
+
+
 class Release(BaseModel):
     """One entry of the catalogue."""
 
@@ -22,8 +26,10 @@ class Release(BaseModel):
     version: Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+$")]
     """Quoted in YAML: 1.10 would be the number 1.1."""
     date: date
-    image: Annotated[str, Field(pattern=r"^[\w()\[\]\s./\-'@]{3,128}$")]
-    """Name of the machine image (EC2 API, RegisterImage)."""
+    image: ImageName
+    """The build that instances are launched from."""
+    former_images: Annotated[tuple[ImageName, ...], Field(alias="formerImages")] = ()
+    """Builds of this version from before; each stays until no environment runs it, or could go back to it."""
     notes: str = ""
 
 

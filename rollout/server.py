@@ -27,6 +27,8 @@ from rollout.refresh import Rollout, RolloutFailedError, roll_out, template_vers
 
 GROUP = "autoScalingGroup"
 TEMPLATE = ("launchTemplateId", "launchTemplateVersion")
+MISSING = "imageMissing"
+"""Why the release's image can't be launched; a reason not to roll out, and no change by itself."""
 
 _GRACE_SECONDS = 1.0
 _PARENT_POLL_SECONDS = 1.0
@@ -92,6 +94,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         if request.preview:
             return provider_pb2.CreateResponse(properties=request.properties)
         news = _plain(request.properties)
+        self._check_image(news, context)
         self._roll_out(request.urn, news, context)
         return provider_pb2.CreateResponse(id=news[GROUP], properties=request.properties)
 
@@ -100,9 +103,15 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
     ) -> provider_pb2.UpdateResponse:
         """Bring the group to the new template version, if it is another; preferences alone start nothing."""
         olds, news = _plain(request.olds), _plain(request.news)
+        # States from before there was this property lack the image's name.
+        of_old = (olds["release"], olds.get("image", news.get("image")))
+        if not request.preview and of_old != (news["release"], news.get("image")):
+            self._check_image(news, context, replaced_release=olds["release"])
         if not request.preview and any(olds.get(key) != news[key] for key in TEMPLATE):
             self._roll_out(request.urn, news, context, replaced_release=olds["release"])
-        return provider_pb2.UpdateResponse(properties=request.news)
+        kept = Struct()
+        kept.update({key: value for key, value in news.items() if key != MISSING})
+        return provider_pb2.UpdateResponse(properties=kept)
 
     def Read(  # noqa: N802 gRPC's name
         self, request: provider_pb2.ReadRequest, context: grpc.ServicerContext
@@ -132,6 +141,15 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         """The engine was interrupted: wait no longer for AWS, which goes on."""
         self.cancelled.set()
         return empty_pb2.Empty()
+
+    def _check_image(
+        self, news: dict[str, Any], context: grpc.ServicerContext, replaced_release: str | None = None
+    ) -> None:
+        """End the call with a sentence if the release has no image."""
+        if MISSING in news:
+            stays = f"; {replaced_release} stays" if replaced_release else ""
+            sentence = f"rollout of {news['release']} to {news[GROUP]} was not started, since {news[MISSING]}{stays}"
+            context.abort(grpc.StatusCode.UNKNOWN, sentence)
 
     def _roll_out(
         self, urn: str, news: dict[str, Any], context: grpc.ServicerContext, replaced_release: str | None = None
@@ -175,7 +193,7 @@ def serve() -> None:
 
 
 def _changes(olds: dict[str, Any], news: dict[str, Any]) -> provider_pb2.DiffResponse:
-    changed = [key for key in olds.keys() | news.keys() if olds.get(key) != news.get(key)]
+    changed = [key for key in (olds.keys() | news.keys()) - {MISSING} if olds.get(key) != news.get(key)]
     some, none = provider_pb2.DiffResponse.DIFF_SOME, provider_pb2.DiffResponse.DIFF_NONE
     return provider_pb2.DiffResponse(changes=some if changed else none, replaces=[GROUP] if GROUP in changed else [])
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import pulumi
 
+from infra.components.image import Image
 from infra.environment import AwsPlan, RolloutPlan
 from infra.types import ROLLOUT
 
@@ -33,7 +34,7 @@ class RolloutArgs:
 
     plan: RolloutPlan
     release: pulumi.Input[str]
-    image_id: pulumi.Input[str]
+    image: Image
     auto_scaling_group: pulumi.Input[str]
     launch_template_id: pulumi.Input[str]
     launch_template_version: pulumi.Input[str]
@@ -47,7 +48,8 @@ class Rollout(pulumi.CustomResource):
     def __init__(self, name: str, args: RolloutArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         properties = {
             "release": args.release,
-            "imageId": args.image_id,
+            "image": args.image.name,
+            "imageId": args.image.id,
             "autoScalingGroup": args.auto_scaling_group,
             "launchTemplateId": args.launch_template_id,
             "launchTemplateVersion": args.launch_template_version,
@@ -58,4 +60,7 @@ class Rollout(pulumi.CustomResource):
             "alarmNames": list(args.alarm_names),
             "alarmsOverridden": args.plan.alarms_overridden,
         }
+        if args.image.missing:
+            properties["imageMissing"] = args.image.missing
+            opts = pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(ignore_changes=["imageId"]))
         super().__init__(ROLLOUT, f"{name}-rollout", properties, opts)

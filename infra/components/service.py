@@ -11,6 +11,7 @@ import pulumi
 import pulumi_aws as aws
 
 from infra import access, user_data
+from infra.components.image import Image, look_up
 from infra.environment import DatasetPlan, RolloutPlan, ServicePlan
 
 GRACE_PERIOD_SECONDS = 300
@@ -18,6 +19,20 @@ GRACE_PERIOD_SECONDS = 300
 
 SCHEDULE_UNCHANGED = -1
 """The provider's value for "leave this number as it is" in a scheduled action."""
+
+
+LAUNCHED = (
+    "imageId",
+    "instanceType",
+    "userData",
+    "iamInstanceProfile",
+    "metadataOptions",
+    "monitoring",
+    "networkInterfaces",
+    "blockDeviceMappings",
+    "tagSpecifications",
+)
+"""Inputs of a launch template that say what is launched: each change of one is a new version."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,24 +62,15 @@ class Service(pulumi.ComponentResource):
     group_name: pulumi.Output[str]
     launch_template_id: pulumi.Output[str]
     launch_template_version: pulumi.Output[str]
-    image_id: pulumi.Output[str]
+    image: Image
 
     def __init__(self, name: str, args: ServiceArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("eps-dos-api:infra:Service", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         role_policy, profile = self._role(name, args)
-        image = aws.ec2.get_ami_output(
-            owners=[args.plan.image_owner],
-            filters=[
-                aws.ec2.GetAmiFilterArgs(name="image-id", values=[args.plan.image_id])
-                if args.plan.image_id
-                else aws.ec2.GetAmiFilterArgs(name="name", values=[args.plan.image_name]),
-                aws.ec2.GetAmiFilterArgs(name="state", values=["available"]),
-            ],
-            # A release rebuilt with new operating system patches keeps its name; the newest is meant.
-            most_recent=True,
-            opts=pulumi.InvokeOutputOptions(parent=self),
-        )
+        image = look_up(args.plan, self)
+        if image.missing:
+            pulumi.log.warn(f"release {args.plan.release}: {image.missing}; what runs stays", resource=self)
         template = self._launch_template(name, args, image, profile)
         group = aws.autoscaling.Group(
             f"{name}-service",
@@ -126,7 +132,7 @@ class Service(pulumi.ComponentResource):
         self.group_name = group.name
         self.launch_template_id = template.id
         self.launch_template_version = template.latest_version.apply(str)
-        self.image_id = image.id
+        self.image = image
         self.register_outputs({"autoScalingGroup": self.group_name})
 
     def _role(self, name: str, args: ServiceArgs) -> tuple[aws.iam.RolePolicy, aws.iam.InstanceProfile]:
@@ -159,7 +165,7 @@ class Service(pulumi.ComponentResource):
         self,
         name: str,
         args: ServiceArgs,
-        image: pulumi.Output[aws.ec2.GetAmiResult],
+        image: Image,
         profile: aws.iam.InstanceProfile,
     ) -> aws.ec2.LaunchTemplate:
         return aws.ec2.LaunchTemplate(
@@ -200,5 +206,6 @@ class Service(pulumi.ComponentResource):
                 for kind in ("instance", "network-interface", "volume")
             ],
             tags={**args.instance_tags, "Name": f"{name}-service"},
-            opts=pulumi.ResourceOptions(parent=self),
+            # Without an image nothing can be launched from a new version either: there is none.
+            opts=pulumi.ResourceOptions(parent=self, ignore_changes=list(LAUNCHED) if image.missing else None),
         )

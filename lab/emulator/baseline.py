@@ -84,7 +84,10 @@ def _images(
     session: boto3.Session, endpoint: str, releases: Sequence[tuple[str, str]], architecture: Architecture
 ) -> dict[str, str]:
     ec2 = session.client("ec2", endpoint_url=endpoint)
-    images = {image["Name"]: image["ImageId"] for image in ec2.describe_images(Owners=["self"])["Images"]}
+    images = {
+        image["Name"]: image["ImageId"]
+        for image in ec2.describe_images(Owners=["self"], IncludeDisabled=True)["Images"]
+    }
     for version, name in releases:
         if name in images:
             continue

@@ -67,11 +67,24 @@ def _tags(described: Mapping[str, Any]) -> dict[str, str]:
     return {tag["Key"]: tag["Value"] for tag in described.get("Tags") or () if not tag["Key"].startswith("aws:")}
 
 
-def _get_ami(connection: Connection, arguments: Arguments) -> dict[str, Any]:
+def _images(connection: Connection, arguments: Arguments) -> list[Mapping[str, Any]]:
     filters = [{"Name": given["name"], "Values": given["values"]} for given in arguments.get("filters") or ()]
-    images = _ec2(connection, arguments).describe_images(Owners=arguments.get("owners") or [], Filters=filters)[
-        "Images"
-    ]
+    images: list[Mapping[str, Any]] = _ec2(connection, arguments).describe_images(
+        Owners=arguments.get("owners") or [],
+        Filters=filters,
+        IncludeDeprecated=bool(arguments.get("includeDeprecated")),
+    )["Images"]
+    return images
+
+
+def _get_ami_ids(connection: Connection, arguments: Arguments) -> dict[str, Any]:
+    """Return all of them, the newest first, and none of none (ami_ids_data_source.go)."""
+    images = sorted(_images(connection, arguments), key=lambda image: str(image.get("CreationDate", "")), reverse=True)
+    return {"id": ",".join(image["ImageId"] for image in images), "ids": [image["ImageId"] for image in images]}
+
+
+def _get_ami(connection: Connection, arguments: Arguments) -> dict[str, Any]:
+    images = _images(connection, arguments)
     if not images:
         raise ProviderError("Your query returned no results. Please change your search criteria and try again.")
     if len(images) > 1 and not arguments.get("mostRecent"):
@@ -174,7 +187,8 @@ def _get_elastic_ip(connection: Connection, arguments: Arguments) -> dict[str, A
 FUNCTIONS: Mapping[str, Function] = {
     function.token: function
     for function in (
-        Function("aws:ec2/getAmi:getAmi", _get_ami, ("owners", "filters", "mostRecent")),
+        Function("aws:ec2/getAmi:getAmi", _get_ami, ("owners", "filters", "mostRecent", "includeDeprecated")),
+        Function("aws:ec2/getAmiIds:getAmiIds", _get_ami_ids, ("owners", "filters", "includeDeprecated")),
         Function("aws:route53/getZone:getZone", _get_zone, ("name", "privateZone")),
         Function("aws:index/getCallerIdentity:getCallerIdentity", _get_caller_identity),
         Function("aws:index/getPartition:getPartition", _get_partition),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from infra.values import mapping
 from ops.aws.clients import Aws, listed
+from ops.aws.images import read_images
 from ops.aws.ownership import Document, Tags, tagged, tags_of
 
 IN_SERVICE = "InService"
@@ -142,7 +143,9 @@ def list_instances(aws: Aws, environment: str, *states: str) -> Iterator[Mapping
 def read_instances(aws: Aws, environment: str) -> tuple[Instance, ...]:
     """Return the environment's instances that aren't terminated, with the names of their images."""
     instances = [*list_instances(aws, environment, "pending", "running", "stopping", "stopped")]
-    names = _image_names(aws, {instance["ImageId"] for instance in instances})
+    names = {
+        image.id: image.name for image in read_images(aws, "image-id", {instance["ImageId"] for instance in instances})
+    }
     return tuple(
         Instance(
             id=instance["InstanceId"],
@@ -154,14 +157,6 @@ def read_instances(aws: Aws, environment: str) -> tuple[Instance, ...]:
         )
         for instance in instances
     )
-
-
-def _image_names(aws: Aws, image_ids: Collection[str]) -> dict[str, str]:
-    if not image_ids:
-        return {}
-    # By filter, and not by id: one that was deregistered is an empty answer then, and no error.
-    images = aws.ec2.describe_images(Filters=[{"Name": "image-id", "Values": sorted(image_ids)}])["Images"]
-    return {image["ImageId"]: image.get("Name", "") for image in images}
 
 
 def read_launch_templates(aws: Aws, environment: str) -> tuple[LaunchTemplate, ...]:

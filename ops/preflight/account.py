@@ -10,15 +10,18 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from ipaddress import IPv4Network
-from typing import Any
+from typing import Any, Literal
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from infra import access, types
 from infra.environment import Environment
 from infra.graph import Graph
+from infra.images import unlaunchable
 from infra.naming import LIVE
+from infra.releases import FILE as RELEASES
 from ops.aws.clients import Aws, listed
+from ops.aws.images import read_images
 from ops.aws.network import ranges_of
 from ops.aws.ownership import is_of, tags_of
 from ops.aws.quotas import ADDRESSES, CPUS, NETWORKS, QUOTAS, RULES, allowed
@@ -138,27 +141,27 @@ def _delegation(zone: str, servers: Sequence[str], resolve: Callable[[str], Sequ
 def check_image(aws: Aws, environment: Environment) -> Check:
     """The release's image is there, can be started, and fits the instance type."""
     service = environment.service
-    images = aws.ec2.describe_images(
-        Owners=[service.image_owner], Filters=[{"Name": "name", "Values": [service.image_name]}]
-    )["Images"]
-    usable = [image for image in images if image.get("State", "available") == "available"]
-    if not usable:
+    by: Literal["name", "image-id"] = "image-id" if service.image_id else "name"
+    wanted = service.image_id or service.image_name
+    images = read_images(aws, by, [wanted], service.image_owner)
+    if wrong := unlaunchable(wanted, service.image_owner, images):
         return lacking(
             "image",
-            f"{service.image_owner} has no image {service.image_name} that can be started from",
-            f"build release {service.release} as {service.image_name} in {environment.aws.region}, "
-            "or share it: aws ec2 modify-image-attribute --launch-permission",
+            wrong,
+            f"build release {service.release} as an image of a new name in {environment.aws.region}, and name it in "
+            f"{RELEASES}; or share it: aws ec2 modify-image-attribute --launch-permission; or, if it is disabled: "
+            "aws ec2 enable-image",
         )
+    (image,) = images
     supported = _instance_type(aws, environment).get("ProcessorInfo", {}).get("SupportedArchitectures", [])
-    architecture = usable[0].get("Architecture", "")
-    if supported and architecture not in supported:
+    if supported and image.architecture not in supported:
         return lacking(
             "image",
-            f"{service.image_name} is for {architecture}; {service.instance_type} runs {', '.join(supported)}",
+            f"{wanted} is for {image.architecture}; {service.instance_type} runs {', '.join(supported)}",
             f"build it for {supported[0]}, or: pulumi config set eps-dos-api:instanceType TYPE "
             f"--stack {environment.mirrors or environment.name}",
         )
-    return ok("image", f"{service.image_name} is {usable[0]['ImageId']} ({architecture})")
+    return ok("image", f"{wanted} is {image.id} ({image.architecture})")
 
 
 def check_instance_type(aws: Aws, environment: Environment) -> Check:

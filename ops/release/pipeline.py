@@ -5,21 +5,23 @@ Entered by status. Left out: what the instances really run (`status` reads it), 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from infra.deciding import load_environment
 from infra.environment import Environment
 from infra.errors import ConfigError
+from infra.images import unlaunchable
 from infra.naming import check_stack_name, stack_names
-from infra.promotion import Exemption, Observed, Pipeline, Run, Stage, runs
+from infra.promotion import Exemption, Observed, Pipeline, Run, Stage, runs, used
 from infra.releases import FILE, LIVE, Catalogue
 from infra.settings import NAMESPACE, PromotionSettings
 from infra.types import ROLLOUT
 from infra.values import sequence
 from infra.yamlfile import read_mapping
 from ops.aws.clients import Aws
+from ops.aws.images import read_images
 from ops.aws.monitoring import ringing_alarms
 from ops.lab.entering import place
 from ops.output.progress import Tell, progress
@@ -85,33 +87,40 @@ def deployed(names: Iterable[str], at: Place, tell: Tell) -> dict[str, str | Non
 
 
 def evidence(of: Pipeline, stack: str, decided: Mapping[str, Environment], at: Place, tell: Tell) -> Observed:
-    """Return the evidence for the gates of `stack` that isn't in files: images, alarms, and for Live the histories."""
-    tell(f"the images that {stack} may use")
-    aws, owner = Aws(decided[stack].aws, at), decided[stack].service.image_owner
-    images = image_ids(aws, owner, [release.image for release in of.releases])
+    """Return the evidence for the gates of `stack` that isn't in files: images, alarms and histories."""
     tell(f"the alarms of {stack}")
+    aws = Aws(decided[stack].aws, at)
     watched = StackHandle(stack, at).graph().of_type(ROLLOUT) if of.stages[stack].deployed else ()
     ringing = ringing_alarms(aws, [name for rollout in watched for name in sequence(rollout.outputs.get("alarmNames"))])
     ran: list[Run] = []
-    if stack == LIVE:
-        url = backend_url(at)
-        for name in (LIVE, *of.mirrors_of(LIVE)):
-            tell(f"the deployments of {name}")
-            ran += runs(name, deployments(url, project_name(at.folder), name, at.cli, at.folder))
-    return Observed(runs=ran, images=images, now=datetime.now(UTC), ringing=ringing)
+    url = backend_url(at)
+    for name in _asked_what_they_ran(of, stack):
+        tell(f"the deployments of {name}")
+        ran += runs(name, deployments(url, project_name(at.folder), name, at.cli, at.folder))
+    tell(f"the images that {stack} may use")
+    images, wrong = look_at_images(aws, decided[stack].service.image_owner, of, [*used(ran)])
+    return Observed(runs=ran, images=images, unlaunchable=wrong, now=datetime.now(UTC), ringing=ringing)
 
 
-def image_ids(aws: Aws, owner: str, names: Iterable[str]) -> dict[str, str]:
-    """Return the ids of the available images that `owner` has by these names.
+def _asked_what_they_ran(of: Pipeline, stack: str) -> list[str]:
+    """Return the stacks whose history the gates of `stack` ask for: each history comes with a hundred states."""
+    if any(release.former_images for release in of.releases):
+        return [*of.stages]
+    return [LIVE, *of.mirrors_of(LIVE)] if stack == LIVE else [stack]
 
-    Of two with one name it is the newer one (EC2 API, DescribeImages), as the program takes it.
-    """
-    pages = aws.ec2.get_paginator("describe_images").paginate(
-        Owners=[owner],
-        Filters=[{"Name": "name", "Values": sorted(set(names))}, {"Name": "state", "Values": ["available"]}],
-    )
-    images = sorted((image for page in pages for image in page["Images"]), key=lambda one: one.get("CreationDate", ""))
-    return {image["Name"]: image["ImageId"] for image in images}
+
+def look_at_images(
+    aws: Aws, owner: str, of: Pipeline, used_ids: Collection[str]
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Return ids by name of the catalogue's images that can be launched; and why others can't, by name or used id."""
+    names = [name for release in of.releases for name in (release.image, *release.former_images)]
+    there = read_images(aws, "name", names, owner)
+    by_name = {name: [image for image in there if image.name == name] for name in names}
+    wrong = {name: unlaunchable(name, owner, images) for name, images in by_name.items()}
+    known = read_images(aws, "image-id", used_ids)
+    wrong |= {id_: unlaunchable(id_, owner, [image for image in known if image.id == id_]) for id_ in used_ids}
+    ids = {name: images[0].id for name, images in by_name.items() if not wrong[name]}
+    return ids, {wanted: why for wanted, why in wrong.items() if why}
 
 
 def _stage(environment: Environment, release: str | None) -> Stage:

@@ -35,7 +35,11 @@ def positions(
         if pipeline.stages[stack].deployed is not None:
             aws = Aws(environments[stack].aws, at)
             groups = read_scaling_groups(aws, stack)
-            versions = {release.image: release.version for release in pipeline.releases}
+            versions = {
+                image: release.version
+                for release in pipeline.releases
+                for image in (release.image, *release.former_images)
+            }
             running = in_service(groups, read_instances(aws, stack), versions)
             refreshes = [
                 aws.autoscaling.describe_instance_refreshes(AutoScalingGroupName=group.name)["InstanceRefreshes"]

@@ -20,10 +20,12 @@ from infra.deciding import load_environment
 from infra.environment import PORT, Environment
 from infra.errors import ConfigError
 from infra.graph import Graph
+from infra.images import MachineImage, unlaunchable
 from infra.naming import check_stack_name
 from infra.recording import record
 from ops.aws.clients import Aws
 from ops.aws.dns import read_answers
+from ops.aws.images import read_images
 from ops.aws.inventory import Inventory, read
 from ops.aws.ownership import Subject
 from ops.lab.entering import InLab, environment_of, place
@@ -96,16 +98,21 @@ def inside(
     planned: Graph,
     inventory: Inventory,
     answers: Sequence[str],
+    images: Sequence[MachineImage],
     account_id: str,
     partition: str,
 ) -> tuple[Check, ...]:
-    """Return every check of what AWS has, `found`. `owner` owns the dataset; `planned` is the program, recorded."""
+    """Return every check of what AWS has: `inventory`, what the name's servers answer, the images of `launched`.
+
+    `owner` owns the dataset; `planned` is the program, recorded.
+    """
     environment = promised.environment
     broken = violations(as_graph(inventory, owns_dataset=environment.dataset.owned))
     return (
         *promises.report(promised, inventory).checks,
         promises.check_answers(promised, answers),
         check_instances(inventory),
+        check_images(environment.service.image_owner, inventory, images),
         check_dataset_policy(owner.dataset, inventory, account_id, partition),
         check_service_role(environment, inventory, partition),
         check_firewall(planned, inventory),
@@ -126,6 +133,30 @@ def check_instances(inventory: Inventory) -> Check:
     wrong += [f"{instance.id} gives metadata without a token" for instance in lax]
     evidence = f"{len(inventory.instances)} instances"
     return Check.of("instances", "no public address, metadata by token only", wrong, evidence)
+
+
+def launched(inventory: Inventory) -> tuple[str, ...]:
+    """Return the ids of the images that groups launch instances from, and would go back to from a failed rollout."""
+    versions = {
+        (template.id, str(version.number)): str(version.data.get("ImageId"))
+        for template in inventory.launch_templates
+        for version in template.versions
+    }
+    templates = [(group.template_id, group.template_version) for group in inventory.scaling_groups]
+    return tuple(sorted({versions[template] for template in templates if template in versions}))
+
+
+def check_images(owner: str, inventory: Inventory, images: Sequence[MachineImage]) -> Check:
+    """What runs can be launched once more: to scale out, to replace an instance, to go back from a failed rollout."""
+    wrong = [
+        why
+        for image_id in launched(inventory)
+        if (why := unlaunchable(image_id, owner, [image for image in images if image.id == image_id]))
+    ]
+    value = "instances can be launched"
+    if wrong:
+        wrong.append("roll out a release whose image can be: eps-dos release check, then promote")
+    return Check.of("image", value, wrong, ", ".join(f"{image.id} ({image.name})" for image in images) or "no group")
 
 
 def _changes(environment: Environment, at: Place) -> Comparison | NotChecked:
@@ -151,9 +182,11 @@ def _inside(environment: Environment, owner: Environment, at: Place) -> tuple[Ch
         inventory = read(aws, Subject.of(environment))
         answers = read_answers(aws, inventory.records)
         caller = aws.sts.get_caller_identity()
+        images = read_images(aws, "image-id", launched(inventory))
         tell("the program")
         planned = record(environment)
-    return inside(promised, owner, planned, inventory, answers, caller["Account"], caller["Arn"].split(":")[1])
+    account_id, partition = caller["Account"], caller["Arn"].split(":")[1]
+    return inside(promised, owner, planned, inventory, answers, images, account_id, partition)
 
 
 def _outside(environment: Environment, at: Place, context: ssl.SSLContext) -> tuple[Check, ...]:

@@ -177,11 +177,21 @@ def check_release(promised: Promised, inventory: Inventory) -> Check:
         return Check.of("release", service.release, missing)
     if not group.members:
         return _without_instances("release", service.release, promised, group)
-    images = {instance.id: instance.image_name or instance.image_id for instance in inventory.instances}
-    others = sorted({images.get(member.id, "nothing") for member in group.members} - {service.image_name})
-    if others:
-        return Check.of("release", service.release, f"some instances run {', '.join(others)}, not {service.image_name}")
-    return Check.of("release", service.release, "", f"all {len(group.members)} instances run {service.image_name}")
+    wanted = service.image_id or service.image_name
+    images = {
+        instance.id: instance.image_id if service.image_id else instance.image_name or instance.image_id
+        for instance in inventory.instances
+    }
+    others = {images.get(member.id, "nothing") for member in group.members} - {wanted}
+    # Of one that is gone, AWS has the id and no name.
+    gone = others & {instance.image_id for instance in inventory.instances if not instance.image_name}
+    if others - gone:
+        evidence = f"some instances run {', '.join(sorted(others))}, not {wanted}"
+        return Check.of("release", service.release, evidence)
+    if gone:
+        evidence = f"instances run {', '.join(sorted(gone))}, an image that is gone, and its name with it"
+        return Check(name="release", value=service.release, verdict="not checked", evidence=evidence)
+    return Check.of("release", service.release, "", f"all {len(group.members)} instances run {wanted}")
 
 
 def check_capacity(promised: Promised, inventory: Inventory) -> Check:

@@ -362,6 +362,8 @@ def test_a_mistake_in_the_list_of_suppliers_is_told(tmp_path: Path, entry: dict[
     [
         lambda text: text.replace('"1.4.0"', "1.4"),
         lambda text: text.replace('"1.4.0"', '"1.3.0"'),
+        lambda text: text.replace("image: eps-dos-api-1.4.0", "image: eps-dos-api-1.3.0"),
+        lambda text: text.replace("notes", "formerImages: [eps-dos-api-1.4.0]\n    notes", 1),
         lambda text: text.replace("image:", "picture:"),
         lambda _: "releases: []\n",
     ],

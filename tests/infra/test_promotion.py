@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -222,6 +223,45 @@ def test_a_version_outside_the_catalogue_is_refused_with_what_is_in_it() -> None
 def test_a_release_without_an_image_is_refused() -> None:
     answers = promotion(pipeline(), "1.5.0", "dev", found(images={}))
     assert closed(answers) == ["image exists"]
+
+
+def test_a_release_without_an_image_keeps_nothing_else_from_being_deployed() -> None:
+    gone = Observed(runs=(), images={}, unlaunchable={"image-1.5.0": "self has none", "image-1.4.0": "none"}, now=NOW)
+    pending = promoted(pipeline(), "1.5.0", "dev")
+    assert closed(answers := {gate.name: gate for gate in gates(pending, "dev", gone)}) == []
+    assert answers["image exists"].evidence == "self has none: all is deployed but 1.5.0"
+    assert closed(answers := {gate.name: gate for gate in gates(pipeline(), "live", gone)}) == []
+    assert answers["image exists"].evidence == "none: instances stay as they are"
+
+
+def test_a_first_deployment_needs_an_image() -> None:
+    of_nothing = replace(pipeline(), stages={"dev": Stage(stack="dev", wanted="1.5.0")})
+    assert closed({gate.name: gate for gate in gates(of_nothing, "dev", found(images={}))}) == ["image exists"]
+
+
+def test_what_runs_or_would_be_gone_back_to_and_cannot_be_launched_is_said_and_closes_nothing() -> None:
+    history = (ran("1.3.0", 90, "dev", until=NOW - timedelta(hours=9)), ran("1.4.0", 9, "dev"), ran("1.3.0", 9, "int"))
+    wrong = {"ami-1.4.0": "1.4.0 is gone", "ami-1.3.0": "1.3.0 is disabled"}
+    answers = promotion(pipeline(), "1.5.0", "dev", replace(found(*history), unlaunchable=wrong))
+    assert closed(answers) == []
+    assert answers["what runs can be launched"].evidence == (
+        "dev runs it: 1.4.0 is gone; dev could go back to it: 1.3.0 is disabled"
+    )
+
+
+def test_a_former_image_stays_while_a_stack_runs_it_or_could_go_back_to_it() -> None:
+    formers = [f"image-{letter}" for letter in "abcd"]
+    written = {"version": "1.4.0", "date": "2026-08-03", "image": "image-new", "formerImages": formers}
+    old = Release.model_validate(written)
+    current = replace(pipeline(), releases=(CATALOGUE[0], old, *CATALOGUE[2:]))
+    of_live = [ran("1.4.0", 90 - 10 * step, "live", image_id=f"ami-{name}") for step, name in enumerate("abc")]
+    ended = [replace(run, until=after.since) for run, after in pairwise(of_live)]
+    observed = found(*ended, of_live[-1], images={f"image-{name}": f"ami-{name}" for name in (*"abcd", "new")})
+    answers = {gate.name: gate for gate in gates(current, "dev", observed)}
+    assert answers["former images"].evidence == (
+        "image-a may go; image-b stays: live could go back to it; image-c stays: live runs it; image-d may go"
+    )
+    assert "former images" not in promotion(pipeline(), "1.5.0", "dev")
 
 
 def test_what_runs_somewhere_may_not_leave_the_catalogue() -> None:

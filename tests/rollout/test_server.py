@@ -26,6 +26,7 @@ REFUSAL = b"<ErrorResponse><Error><Code>AccessDenied</Code><Message>not authoriz
 
 PROPERTIES: dict[str, Any] = {
     "release": "1.4.0",
+    "image": "eps-dos-api-1.4.0",
     "imageId": "ami-1",
     "autoScalingGroup": "nft-service-1234567",
     "launchTemplateId": "lt-1",
@@ -113,6 +114,7 @@ def test_the_project_declares_it_and_it_names_the_projects_python() -> None:
         (NEXT, SOME, []),
         ({**PROPERTIES, "bakeSeconds": 600}, SOME, []),
         ({**PROPERTIES, "autoScalingGroup": "other"}, SOME, ["autoScalingGroup"]),
+        ({**PROPERTIES, "imageMissing": "self has no image a-name"}, NONE, []),
     ],
 )
 def test_a_change_is_seen_and_another_group_is_another_rollout(
@@ -150,6 +152,24 @@ def test_a_preview_asks_nothing_of_aws(provider: Any) -> None:
 def test_preferences_alone_ask_nothing_of_aws(provider: Any) -> None:
     news = struct({**PROPERTIES, "bakeSeconds": 600})
     assert provider.Update(provider_pb2.UpdateRequest(olds=struct(PROPERTIES), news=news)).properties == news
+
+
+@pytest.mark.parametrize("news", [NEXT, {**PROPERTIES, "image": "eps-dos-api-1.4.0-2"}])
+def test_a_release_without_an_image_is_not_rolled_out(provider: Any, news: dict[str, Any]) -> None:
+    missing = struct({**news, "imageId": "ami-1", "imageMissing": "self has no image"})
+    request = provider_pb2.UpdateRequest(olds=struct(PROPERTIES), news=missing)
+    with pytest.raises(grpc.RpcError) as failed:
+        provider.Update(request)
+    assert failed.value.details() == (
+        f"rollout of {news['release']} to nft-service-1234567 was not started, since self has no image; 1.4.0 stays"
+    )
+
+
+@pytest.mark.parametrize("olds", [PROPERTIES, {key: value for key, value in PROPERTIES.items() if key != "image"}])
+def test_an_image_that_is_missing_stops_nothing_else_and_is_not_kept(provider: Any, olds: dict[str, Any]) -> None:
+    news = {**PROPERTIES, "bakeSeconds": 600}
+    request = provider_pb2.UpdateRequest(olds=struct(olds), news=struct({**news, "imageMissing": "it is gone"}))
+    assert provider.Update(request).properties == struct(news)
 
 
 @pytest.mark.parametrize("call", ["Create", "Update", "Read"])

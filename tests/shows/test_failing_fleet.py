@@ -1,4 +1,4 @@
-"""Live's instances fail and its alarm rings: what can be deployed, and the way out, forwards and back.
+"""Live's instances fail and its alarm rings, or its image is gone: what can be deployed, and the way out.
 
 One lab, in the order of an incident. In the lab an alarm's state is set: no metric has data there.
 """
@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from infra.types import ROLLOUT, TOPIC_SUBSCRIPTION
+from infra.types import LAUNCH_TEMPLATE, ROLLOUT, TOPIC_SUBSCRIPTION
 from tests.shows.environments import Environments
 
 pytestmark = pytest.mark.engine
@@ -127,4 +127,50 @@ def test_a_rollback_to_what_live_has_run_needs_no_further_word(environments: Env
     environments.deploy("live")
     assert newest(environments)["Status"] == "Successful"
     assert environments.images("live") == {environments.image(OLD)}
+    environments.pulumi("preview", "--stack", "live", "--expect-no-changes")
+
+
+def test_where_the_image_is_gone_a_supplier_is_cut_off_all_the_same(environments: Environments) -> None:
+    """Nothing can be launched, so instances and their launch template stay; the rollout comes last and says why."""
+    ec2 = environments.client("ec2")
+    gone, fix = environments.image(OLD), environments.image(FIX)
+    ec2.deregister_image(ImageId=gone)
+    ec2.disable_image(ImageId=fix)
+    environments.undo_edits()
+    environments.set_release("live", OLD)
+    suppliers = environments.checkout / "suppliers.yaml"
+    suppliers.write_text(suppliers.read_text().replace(", 198.51.100.16/28]", "]"))
+    environments.eps_dos("lab", "start")
+    before = environments.state_of("live", LAUNCH_TEMPLATE)["inputs"]
+    assert f"release {OLD}: self has no image eps-dos-api-{OLD} that can be launched" in environments.deploy("live")
+    assert "198.51.100.16/28" not in admitted(environments)
+    assert environments.state_of("live", LAUNCH_TEMPLATE)["inputs"] == before
+    assert environments.state_of("live", ROLLOUT)["outputs"]["imageId"] == gone
+
+    asked = environments.eps_dos("release", "check", "live").stdout
+    assert "instances stay as they are" in asked
+    assert f"live runs it: self has no image {gone} that can be launched" in asked
+    verified = environments.eps_dos("verify", "live", check=False)
+    assert verified.returncode == 1
+    assert f"self has no image {gone} that can be launched" in verified.stdout
+
+    environments.set_release("live", FIX)
+    suppliers.write_text(suppliers.read_text().replace("[192.0.2.0/28]", "[192.0.2.0/29]"))
+    environments.eps_dos("lab", "start")
+    failed = environments.pulumi("up", "--stack", "live", "--yes", "--skip-preview", check=False)
+    assert failed.returncode != 0
+    group = environments.outputs("live")["autoScalingGroup"]
+    sentence = (
+        f"rollout of {FIX} to {group} was not started, since self has no image eps-dos-api-{FIX} that can be launched"
+    )
+    assert f"error: {sentence}" in failed.stdout + failed.stderr
+    assert "192.0.2.0/29" in admitted(environments)
+    assert environments.state_of("live", ROLLOUT)["outputs"]["release"] == OLD
+
+    ec2.enable_image(ImageId=fix)
+    (alarm,) = environments.state_of("live", ROLLOUT)["outputs"]["alarmNames"]
+    environments.client("cloudwatch").set_alarm_state(AlarmName=alarm, StateValue="OK", StateReason="by a test")
+    environments.make_healthy()
+    environments.deploy("live")
+    assert environments.images("live") == {fix}
     environments.pulumi("preview", "--stack", "live", "--expect-no-changes")

@@ -41,6 +41,14 @@ def test_no_image_or_several_are_refused(connection: Connection, emulator: Runni
     assert invoke(connection, "ec2/getAmi:getAmi", owners=["self"], filters=filters, mostRecent=True)["id"]
 
 
+def test_images_are_listed_and_none_is_no_mistake(connection: Connection, emulator: RunningEmulator) -> None:
+    first, second = register(emulator, "image-1"), register(emulator, "image-2")
+    by = {"owners": ["self"], "includeDeprecated": True}
+    for pattern, ids in (("image-*", {first, second}), ("image-2", {second}), ("other", set())):
+        found = invoke(connection, "ec2/getAmiIds:getAmiIds", filters=[{"name": "name", "values": [pattern]}], **by)
+        assert set(found["ids"]) == ids
+
+
 def test_a_zone_is_found_by_its_name(connection: Connection, emulator: RunningEmulator) -> None:
     made = emulator.client("route53").create_hosted_zone(Name="example.test", CallerReference="1")["HostedZone"]["Id"]
     found = invoke(connection, "route53/getZone:getZone", name="Example.test.", privateZone=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +11,7 @@ import pytest
 
 from infra import access
 from infra.graph import Graph
+from infra.images import MachineImage
 from infra.reach import reach
 from infra.recording import record
 from ops.aws.compute import LaunchTemplate, TemplateVersion
@@ -27,6 +28,7 @@ from tests.ops import sample
 
 ENVIRONMENT = environment("live")
 TAGS = dict(ENVIRONMENT.tags)
+IMAGE = MachineImage(id="ami-1", name="eps-dos-api-1.4.0", state="available")
 ACCOUNT, PARTITION = "123456789012", "aws"
 
 
@@ -89,6 +91,7 @@ def rule(number: str, peer: str, inbound: bool = True, **changes: Any) -> Securi
 def template(**changes: Any) -> LaunchTemplate:
     tags = [{"Key": key, "Value": value} for key, value in TAGS.items()]
     data = {
+        "ImageId": IMAGE.id,
         "MetadataOptions": {"HttpTokens": "required"},
         "NetworkInterfaces": [{"AssociatePublicIpAddress": False, "Groups": ["sg-service"]}],
         "BlockDeviceMappings": [{"DeviceName": "/dev/xvda", "Ebs": {"Encrypted": True}}],
@@ -123,9 +126,9 @@ def as_aws_gives_it(document: Any) -> Any:
     return given
 
 
-def checked(found: Inventory, planned: Graph) -> dict[str, Check]:
+def checked(found: Inventory, planned: Graph, images: Sequence[MachineImage] = (IMAGE,)) -> dict[str, Check]:
     answers = tuple(sample.ADDRESSES.values())
-    checks = inside(sample.promised(), ENVIRONMENT, planned, found, answers, ACCOUNT, PARTITION)
+    checks = inside(sample.promised(), ENVIRONMENT, planned, found, answers, images, ACCOUNT, PARTITION)
     return {one.name: one for one in checks}
 
 
@@ -167,6 +170,26 @@ def test_the_plan_and_what_aws_has_let_in_the_same_clients(planned: Graph) -> No
     assert str(there.clients) == "192.0.2.0/28"
     assert [(way.zone, way.address) for way in there.ways] == [*sample.ADDRESSES.items()]
     assert reach(planned).clients == there.clients
+
+
+@pytest.mark.parametrize(
+    ("images", "evidence"),
+    [
+        ((), "self has no image ami-1 that can be launched; if there was one, it was deregistered"),
+        ((replace(IMAGE, state="disabled"),), "the image ami-1 of self is disabled (ami-1)"),
+    ],
+)
+def test_an_image_that_instances_run_and_none_can_be_launched_from_is_said(
+    planned: Graph, images: tuple[MachineImage, ...], evidence: str
+) -> None:
+    checks = checked(sound(), planned, images)
+    assert [check.name for check in checks.values() if check.verdict == "failed"] == ["image"]
+    assert evidence in checks["image"].evidence
+
+
+def test_the_image_is_looked_at_where_no_instance_runs(planned: Graph) -> None:
+    empty = replace(sound().scaling_groups[0], members=(), desired=0)
+    assert checked(with_(scaling_groups=(empty,), instances=()), planned, ())["image"].verdict == "failed"
 
 
 WRITE = {"Effect": "Allow", "Principal": "*", "Action": "s3:PutObject", "Resource": "*"}

@@ -12,7 +12,7 @@ from infra.environment import AddressPlan, Capacity
 from ops.aws.inventory import Inventory
 from ops.aws.network import Entry, SecurityGroup
 from ops.aws.routing import InternetGateway, Route
-from ops.verify.promises import Promised, check_answers, report
+from ops.verify.promises import Promised, check_answers, check_release, report
 from tests.infra.sample import environment, mirror
 from tests.ops import sample
 
@@ -406,3 +406,20 @@ def test_a_zone_whose_address_is_not_answered_is_named(answers: tuple[str, ...],
 def test_an_environment_with_awss_addresses_is_answered_with_as_many_as_zones(count: int, verdict: str) -> None:
     ephemeral = Promised(environment=environment("pr-7", virtual_ips={}), outputs={})
     assert check_answers(ephemeral, ("192.0.2.1", "192.0.2.2", "192.0.2.3")[:count]).verdict == verdict
+
+
+def test_of_an_image_that_is_gone_nobody_can_say_which_release_it_was() -> None:
+    instances = tuple(replace(instance, image_name="") for instance in sample.inventory().instances)
+    check = check_release(sample.promised(), without(instances=instances))
+    assert (check.verdict, check.evidence) == (
+        "not checked",
+        "instances run ami-1, an image that is gone, and its name with it",
+    )
+
+
+def test_an_image_in_place_of_the_releases_is_known_by_its_id() -> None:
+    promised = sample.promised()
+    for image_id, verdict in (("ami-1", "ok"), ("ami-2", "failed")):
+        service = replace(promised.environment.service, image_id=image_id)
+        own = sample.promised(replace(promised.environment, service=service))
+        assert check_release(own, sample.inventory()).verdict == verdict
