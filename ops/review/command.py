@@ -24,6 +24,7 @@ import typer
 from infra.errors import ConfigError
 from infra.naming import LIVE, check_stack_name, stack_names
 from infra.reach import network_of
+from infra.sources import unknown_stack
 from infra.state import ArmedStateError
 from infra.suppliers import FILE as SUPPLIERS
 from infra.suppliers import Supplier, SupplierList, admitted
@@ -118,8 +119,10 @@ def review(
         reviews = _made_elsewhere(made_elsewhere, redactor)
     else:
         names = list(dict.fromkeys(stacks or stack_names(checkout)))
-        for name in names:
-            check_stack_name(name)
+        there = stack_names(checkout)
+        unknown = [unknown_stack(check_stack_name(name), checkout) for name in names if name not in there]
+        if unknown:
+            raise ConfigError(unknown)
         if save_plan is not None:
             save_plan = save_plan.absolute()
             save_plan.mkdir(parents=True, exist_ok=True)

@@ -218,7 +218,9 @@ def test_each_shell_gets_a_script_that_asks_for_words(shell: str, tmp_path: Path
     assert f"_EPS_DOS_COMPLETE=complete_{shell}" in written
 
 
-@pytest.mark.parametrize("command", [["up", "ntf"], ["preflight", "ntf"], ["vips", "publish", "ntf"]])
+@pytest.mark.parametrize(
+    "command", [["up", "ntf"], ["preflight", "ntf"], ["review", "live", "ntf"], ["vips", "publish", "ntf"]]
+)
 def test_a_stack_without_a_file_gets_the_nearest(
     command: list[str], in_project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

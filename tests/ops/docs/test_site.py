@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,9 +33,7 @@ def browser() -> Iterator[Browser]:
     if program is None:
         pytest.skip(f"no browser on PATH: one of {', '.join(BROWSERS)}; on Debian: apt-get install chromium")
     with playwright.sync_playwright() as started:
-        # Root, as in a container, has no sandbox to give it.
-        options = ["--no-sandbox"] if os.geteuid() == 0 else []
-        running = started.chromium.launch(executable_path=program, args=options)
+        running = started.chromium.launch(executable_path=program)
         yield running
         running.close()
 
