@@ -22,8 +22,8 @@ from ops import cli
 CHECKOUT = Path(__file__).parents[3]
 GUIDES = [CHECKOUT / "README.md", CHECKOUT / "CONTRIBUTING.md", *sorted((CHECKOUT / "docs").glob("*.md"))]
 MOST_GUIDES = 10
-NO_GUIDES = {"deploy_overview.md", "configuration.md"}
-"""The page that is published, and references."""
+NO_GUIDES = {"deploy_overview.md", "configuration.md", "changelog.md"}
+"""The page that is published, the reference, and what changed."""
 
 STANDS_FOR = {"STACK": "nft", "NAME": "pr-7", "VERSION": "1.5.0", "RELEASE": "1.5.0", "ZONE": "eu-west-2a", "N": "8080",
               "INSTANCES": "4.5"}  # fmt: skip
