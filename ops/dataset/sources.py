@@ -126,7 +126,13 @@ class Copy:
                 self.aws.s3.copy(source, self.plan.bucket, key, ExtraArgs=checksum, Config=parts)
                 return _head(self.aws, self.plan.bucket, key)
             answer = self.aws.s3.copy_object(
-                Bucket=self.plan.bucket, Key=key, CopySource=source, ChecksumAlgorithm="SHA256"
+                Bucket=self.plan.bucket,
+                Key=key,
+                CopySource=source,
+                ChecksumAlgorithm="SHA256",
+                # By itself S3 copies tags, too, which takes rights to read and write them (Amazon S3 API, CopyObject).
+                # A copy in parts has none.
+                TaggingDirective="REPLACE",
             )
         return Stored(version=version_of(answer), sha256=_hex(answer["CopyObjectResult"]))
 

@@ -371,7 +371,10 @@ def test_a_copy_has_the_current_data_without_the_records_and_a_record_of_its_own
     (data / "d.json").write_text("{}")
     loaded(aws, data)
     aws.s3.delete_object(Bucket=BUCKET, Key="d.json")
+    aws.s3.put_object_tagging(Bucket=BUCKET, Key="a.csv", Tagging={"TagSet": [{"Key": "seen", "Value": "yes"}]})
     done = copy(aws, BUCKET, TEST, "made like int", lambda _: None)
+    # Tags are left behind: copying them takes rights to tags.
+    assert aws.s3.get_object_tagging(Bucket=TEST.bucket, Key="a.csv")["TagSet"] == []
     assert contents(aws, TEST.bucket) == contents(aws) == {"a.csv": b"id\n1\n", "b/c.json": b'{"id": 2}'}
     assert (done.request, done.source, [*done.added]) == ("made like int", f"s3://{BUCKET}", ["a.csv", "b/c.json"])
     assert done.added["a.csv"].sha256 == sha256(b"id\n1\n")
