@@ -69,6 +69,9 @@ def _before(change_: Change) -> Resource | None:
 
 
 def _after(change_: Change) -> Resource | None:
+    if change_.operation == "same":
+        # Also where the program no longer says what the provider then leaves as it is.
+        return _before(change_)
     if change_.new is None or change_.operation in {"delete", "forget"}:
         return None
     if change_.type == RECORD and change_.old and change_.before("name") != change_.after("name"):

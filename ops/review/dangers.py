@@ -21,6 +21,7 @@ from infra.values import mapping, objects
 from ops.review import clients
 from ops.review.access import widened
 from ops.review.plan import Change, Plan
+from ops.review.values import readable
 
 VITAL: Mapping[str, str] = {
     types.EIP: "virtual IP",
@@ -116,7 +117,6 @@ def dangers(plan: Plan, declared: Declared) -> tuple[Danger, ...]:
     result += [danger for change in plan.drift for danger in _gone(change, situation)]
     result = _with_the_cut_off(result, situation)
     result += _rerouted(situation, {danger.urn for danger in result})
-    result += _certificate(situation)
     if plan.failed:
         result += _taken_out(situation, {address for danger in result for address in danger.addresses})
     result += _contradicted(situation)
@@ -296,16 +296,21 @@ CUTTING: Set[Action] = {"cut", "delete", "replace", "redirect", "outage"}
 """What takes the service away by itself."""
 
 
-def _certificate(situation: _Situation) -> Iterator[Danger]:
-    if situation.stack is None or situation.is_new or situation.plan.failed:
-        return
-    before, after = (
-        mapping(mapping(state.outputs).get("settings")).get(f"{NAMESPACE}:certificateSecretArn") if state else None
-        for state in (situation.stack.old, situation.stack.new)
-    )
-    if before and after != before:
-        message = f"takes its certificate from {after or 'nowhere'}, and no longer from {before}"
-        yield situation.of_stack("certificate", message)
+def _template(change: Change, _situation: _Situation, danger: _Make) -> Iterator[Danger]:
+    before, after = (_certificate(change.before("userData")), _certificate(change.after("userData")))
+    if before and after is not None and after != before:
+        yield danger("certificate", f"takes its certificate from {after or 'nowhere'}, and no longer from {before}")
+
+
+def _certificate(user_data: Value) -> str | None:
+    """Return the secret that instances take their certificate from; empty for none, None where nothing says it.
+
+    It is read from what instances are given: of the outputs of a stack, a preview has none.
+    """
+    for file in objects(mapping(readable(user_data)).get("write_files")):
+        if "certificateSecretArn" in mapping(file.get("content")):
+            return str(mapping(file.get("content"))["certificateSecretArn"])
+    return None
 
 
 def _taken_out(situation: _Situation, listed: Set[Address]) -> Iterator[Danger]:
@@ -487,6 +492,7 @@ _LOOKS: Mapping[str, Callable[[Change, _Situation, _Make], Iterator[Danger]]] = 
     types.LISTENER: _listener,
     types.TARGET_GROUP: _targets,
     types.SCALING_GROUP: _instances,
+    types.LAUNCH_TEMPLATE: _template,
 }
 
 

@@ -133,6 +133,13 @@ def test_a_rule_that_goes_before_its_successor_comes_cuts_for_a_moment() -> None
     assert cut(plan(deployed(), rule)) == [("SecurityGroupIngressRule live-clients-in", expected)]
 
 
+def test_what_the_engine_calls_the_same_stays_as_it_is() -> None:
+    made = plan(edited(types.INTERNET_GATEWAY, "live-gateway", vpcId=None))
+    assert cut(made)
+    same = tuple(replace(change, operation="same") for change in made.changes)
+    assert cut(replace(made, changes=same)) == []
+
+
 def test_an_address_that_nobody_gets_through_by_any_more_is_named() -> None:
     after = without(types.ROUTE_TABLE_ASSOCIATION, "live-public-eu-west-2b")
     message = f"cuts off {EVERYBODY} by 0.0.0.0/live-vip-eu-west-2b"

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from infra.types import BUCKET, EIP, LISTENER, LOAD_BALANCER, RECORD, SCALING_GROUP, TARGET_GROUP
+from infra import user_data
+from infra.types import BUCKET, EIP, LAUNCH_TEMPLATE, LISTENER, LOAD_BALANCER, RECORD, SCALING_GROUP, TARGET_GROUP
 from ops.review.dangers import Address, Danger, Declared, dangers
 from tests.ops.review.plans import UNKNOWN_TEXT, Json, plan, replacement, state, step
 
@@ -29,6 +30,11 @@ def mappings(*allocations: str) -> Json:
 def eip(operation: str, name: str = "live-vip-a", address: str = "192.0.2.1", **old: Any) -> Json:
     before = state({"domain": "vpc"}, {"publicIp": address, "allocationId": f"eipalloc-{name}"}, **old)
     return step(operation, EIP, name, before, None if operation == "delete" else state({"domain": "vpc"}))
+
+
+def serving(secret: str, release: str = "1.4.0") -> str:
+    """Return what instances are given that take their certificate from `secret`."""
+    return user_data.encoded({"certificateSecretArn": secret, "release": release})
 
 
 CASES: list[tuple[str, list[Json], list[tuple[str, str, bool]]]] = [
@@ -79,11 +85,15 @@ CASES: list[tuple[str, list[Json], list[tuple[str, str, bool]]]] = [
            state({"healthCheck": {"protocol": "TCP"}}))],
      [("judge", "TargetGroup live-tg", False)]),
     ("another certificate is served",
-     [step("same", "aws:ec2/subnet:Subnet", "live-a", state({}), state({})),
-      step("update", "pulumi:pulumi:Stack", "eps-dos-api-live",
-           state({}, {"settings": {"eps-dos-api:certificateSecretArn": "arn:a"}}),
-           state({}, {"settings": {"eps-dos-api:certificateSecretArn": "arn:b"}}))],
-     [("certificate", "stack live", False)]),
+     [step("update", LAUNCH_TEMPLATE, "live-service", state({"userData": serving("arn:a")}),
+           state({"userData": serving("arn:b")}))],
+     [("certificate", "LaunchTemplate live-service", False)]),
+    ("another release with the same certificate, and a first certificate",
+     [step("update", LAUNCH_TEMPLATE, "live-service", state({"userData": serving("arn:a", "1.4.0")}),
+           state({"userData": serving("arn:a", "1.5.0")})),
+      step("update", LAUNCH_TEMPLATE, "live-other", state({"userData": serving("")}),
+           state({"userData": serving("arn:a")}))],
+     []),
     ("a record is deleted", [step("delete", RECORD, "live-record", state({"name": "dos"}), None)],
      [("delete", "DNS record live-record", True)]),
     ("a record gets another name",
