@@ -34,12 +34,13 @@ test: engine-if-possible ## run every test
 	$(BIN)/pytest -n $(PYTEST_PROCESSES) $(PYTEST_ARGS) tests/lab || failed=yes; \
 	[ -z "$$failed" ]
 
-lint: venv ## check style, types, the generated page and workflows
+lint: venv ## check style, types, the generated page, the account's template and workflows
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/eps-dos docs --check
 	$(BIN)/zizmor --offline --quiet --no-progress --strict-collection .github
+	@$(LINT_TEMPLATE)
 	@$(LINT_WORKFLOWS)
 
 bench: setup ## measure
@@ -101,6 +102,11 @@ venv:
 	$(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r requirements-dev.txt || exit 3; \
 	$(BIN)/python -m pip install --disable-pip-version-check --no-build-isolation --no-deps --no-index --quiet -e . || exit 3; \
 	echo "$$made_from" > $(STAMP).new && mv $(STAMP).new $(STAMP)
+
+# cfn-lint tells JSON from YAML by itself, and reads files only.
+LINT_TEMPLATE = folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
+	$(BIN)/eps-dos preflight --template > "$$folder/account.json" && \
+	echo '$(BIN)/cfn-lint account.json' && $(BIN)/cfn-lint "$$folder/account.json"
 
 LINT_WORKFLOWS = if ! ls .github/workflows/*.y*ml >/dev/null 2>&1; then exit 0; fi; \
 	if ! command -v go >/dev/null; then echo 'actionlint: left out, as there is no Go here to build it' >&2; exit 0; fi; \

@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
-from infra.environment import DatasetPlan, ServicePlan, SupplierArea
+from infra.environment import DatasetPlan, Environment, ServicePlan, SupplierArea
 
 Statement: TypeAlias = dict[str, object]
 Document: TypeAlias = dict[str, object]
@@ -28,7 +28,12 @@ def as_json(document: Document) -> str:
 
 def service_role_name(environment: str) -> str:
     """Return the name of the role that an environment's instances have; fixed, since other environments name it."""
-    return f"eps-dos-api-{environment}-service"
+    return named(environment, "service")
+
+
+def named(environment: str, label: str) -> str:
+    """Return the name of what has no random end, since by it policies say whose it is: `eps-dos-api-live-flow-log`."""
+    return f"eps-dos-api-{environment}-{label}"
 
 
 def allow(sid: str, actions: Sequence[str] | str, resource: Sequence[str] | str, **elements: object) -> Statement:
@@ -42,7 +47,7 @@ def trust(service: str, conditions: Mapping[str, Mapping[str, str]] | None = Non
     statement: Statement = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}
     if conditions:
         statement["Condition"] = {operator: dict(keys) for operator, keys in conditions.items()}
-    return _document([statement])
+    return document([statement])
 
 
 def service_permissions(
@@ -70,7 +75,7 @@ def service_permissions(
     ]
     if service.certificate_secret_arn:
         statements.append(certificate_statement(service.certificate_secret_arn))
-    return _document(statements)
+    return document(statements)
 
 
 def certificate_statement(secret_arn: str) -> Statement:
@@ -105,19 +110,19 @@ def dataset_policy(dataset: DatasetPlan, account_id: str, partition: str) -> Doc
     statements += _granted_to("OperatorsObjects", operators, partition, WRITE_OBJECTS, objects)
     for area in dataset.supplier_areas:
         statements += _supplier_statements(area, bucket, partition)
-    return _document(statements)
+    return document(statements)
 
 
 def s3_endpoint_policy(dataset: DatasetPlan, partition: str) -> Document:
     """Return the policy of the S3 gateway endpoint: the dataset, to read, and no other bucket of anybody's."""
     actions, resources = [*READ_BUCKET, *READ_OBJECTS], list(bucket_arns(dataset.bucket, partition))
-    return _document([{"Effect": "Allow", "Principal": "*", "Action": actions, "Resource": resources}])
+    return document([{"Effect": "Allow", "Principal": "*", "Action": actions, "Resource": resources}])
 
 
 def interface_endpoint_policy(account_id: str) -> Document:
     """Return the policy of the interface endpoints: principals of this account only."""
     own = {"StringEquals": {"aws:PrincipalAccount": account_id}}
-    return _document([{"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*", "Condition": own}])
+    return document([{"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*", "Condition": own}])
 
 
 def flow_log_trust(account_id: str) -> Document:
@@ -127,14 +132,14 @@ def flow_log_trust(account_id: str) -> Document:
 
 def flow_log_permissions(log_group_arn: str) -> Document:
     """Return what flow logs may do: write into the one log group (Amazon VPC guide, publishing to CloudWatch Logs)."""
-    return _document([{"Effect": "Allow", "Action": list(WRITE_LOGS), "Resource": f"{log_group_arn}:*"}])
+    return document([{"Effect": "Allow", "Action": list(WRITE_LOGS), "Resource": f"{log_group_arn}:*"}])
 
 
 def alarm_topic_policy(topic_arn: str, account_id: str) -> Document:
     """Return the policy of the alarm topic: this account's alarms may publish, nobody without TLS."""
     alarms = {"Service": "cloudwatch.amazonaws.com"}
     own = {"StringEquals": {"aws:SourceAccount": account_id}}
-    return _document(
+    return document(
         [
             allow("Alarms", "sns:Publish", topic_arn, Principal=alarms, Condition=own),
             tls_only("sns:Publish", topic_arn),
@@ -154,35 +159,45 @@ def tls_only(actions: str, resource: Sequence[str] | str) -> Statement:
     }
 
 
-BOUNDARY = "eps-dos-boundary"
-"""The name of the permissions boundary of all roles that the program makes; one in an account, for all stacks."""
-
-BOUNDED_DATASETS = "*-dataset"
-BOUNDED_SECRETS = "eps-dos-api/*"
-"""Names of the buckets and secrets that a role under the boundary can get to."""
+OF_TESTS = "one_test"
+"""In names: what is for all environments that are made for one test. No stack can be called so."""
 
 
-def boundary_arn(account_id: str, partition: str) -> str:
-    """Return the ARN of the account's permissions boundary."""
-    return f"arn:{partition}:iam::{account_id}:policy/{BOUNDARY}"
+def boundary_name(stack: str) -> str:
+    """Return the name of the permissions boundary of a stack's roles; `OF_TESTS`: of environments for one test."""
+    return named(stack, "boundary")
 
 
-def boundary(partition: str) -> Document:
-    """Return the most that a role of any stack may do, whatever its policies say: what the program's two roles do.
+def boundary_arn(environment: Environment, account_id: str, partition: str) -> str:
+    """Return the ARN of the permissions boundary that the roles of `environment` have."""
+    stack = environment.name if environment.lifetime is None else OF_TESTS
+    return f"arn:{partition}:iam::{account_id}:policy/{boundary_name(stack)}"
+
+
+def boundary(stack: str, bucket: str, partition: str) -> Document:
+    """Return the most that a role of `stack` may do, whatever its policies say: what the program's two roles do.
 
     Whoever deploys may give such a role any policy; with this as its permissions boundary that leads nowhere (IAM
-    guide, permissions boundaries: both must allow). `service_permissions` and `flow_log_permissions` narrow it.
+    guide, permissions boundaries: both must allow), not to another environment's dataset either. `bucket` is the
+    dataset that it reads. `service_permissions` and `flow_log_permissions` narrow it.
     """
-    own_metrics = {"StringLike": {"cloudwatch:namespace": "eps-dos-api/*"}}
-    certificates = f"arn:{partition}:secretsmanager:*:*:secret:{BOUNDED_SECRETS}"
-    return _document(
-        [
-            allow("ReadDatasets", [*READ_BUCKET, *READ_OBJECTS], list(bucket_arns(BOUNDED_DATASETS, partition))),
-            allow("WriteLogs", WRITE_LOGS, f"arn:{partition}:logs:*:*:log-group:*"),
-            allow("WriteMetrics", "cloudwatch:PutMetricData", "*", Condition=own_metrics),
-            allow("ReadCertificates", "secretsmanager:GetSecretValue", certificates),
-        ]
-    )
+    name = "*" if stack == OF_TESTS else stack
+    own_metrics = {"StringLike": {"cloudwatch:namespace": f"eps-dos-api/{name}"}}
+    statements = [
+        allow("ReadDataset", [*READ_BUCKET, *READ_OBJECTS], list(bucket_arns(bucket, partition))),
+        allow("WriteLogs", WRITE_LOGS, f"arn:{partition}:logs:*:*:log-group:eps-dos-api-{name}-*"),
+        allow("WriteMetrics", "cloudwatch:PutMetricData", "*", Condition=own_metrics),
+    ]
+    if stack != OF_TESTS:
+        # Those for one test have no certificate.
+        certificates = f"arn:{partition}:secretsmanager:*:*:secret:{bounded_secrets(stack)}"
+        statements.append(allow("ReadCertificate", "secretsmanager:GetSecretValue", certificates))
+    return document(statements)
+
+
+def bounded_secrets(stack: str) -> str:
+    """Return the names of the secrets that a role of `stack` can get to under its boundary."""
+    return f"eps-dos-api/{stack}/*"
 
 
 def role_arn(role: str, account_id: str, partition: str) -> str:
@@ -233,5 +248,6 @@ def bucket_arns(bucket: str, partition: str) -> tuple[str, str]:
     return f"arn:{partition}:s3:::{bucket}", f"arn:{partition}:s3:::{bucket}/*"
 
 
-def _document(statements: list[Statement]) -> Document:
+def document(statements: list[Statement]) -> Document:
+    """Return the policy document of `statements`."""
     return {"Version": "2012-10-17", "Statement": statements}

@@ -1,22 +1,26 @@
-"""What the role that deploys an environment must be allowed: its policy, from the resource types of the program.
+"""What the roles that deploy must be allowed: their policies, from the resource types of the program.
 
 Each type says which of AWS's actions make, change and delete it; a type that nobody has described is an error, so a new
 one can't be forgotten here. Reading is allowed by kind of action (`Describe*`, `Get*`), never for what is in a dataset.
-Left out: the trust of the role (whoever deploys decides it) and the backend that keeps the stacks' states.
+What a role may change is its own by tag where the service looks at tags (EC2, EC2 Auto Scaling, Elastic Load
+Balancing), and by name where it doesn't. Left out: the trust of the roles (`trust`), the states of stacks (`states`),
+and what others in the account are allowed.
 
 Source: Service Authorization Reference, the page of each service; names of actions are those of IAM, which for S3 are
 not always those of the API.
 """
 
-import itertools
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from infra import access, types
 from infra.access import Document, Statement, allow
 from infra.environment import Environment
 from infra.errors import ConfigError, Problem
-from infra.graph import Graph
+from infra.graph import PREFIX, Graph
+from infra.naming import PERMANENT
+from infra.tags import FIXED_TAGS
 
 TAG_EC2 = ("ec2:CreateTags", "ec2:DeleteTags")
 TAG_IAM = ("iam:TagRole", "iam:UntagRole")
@@ -25,10 +29,12 @@ TAG_CLOUDWATCH = ("cloudwatch:TagResource", "cloudwatch:UntagResource")
 
 ACTIONS: Final[Mapping[str, tuple[str, ...]]] = {
     types.SCALING_GROUP: (
+        "autoscaling:AttachLoadBalancerTargetGroups",
         "autoscaling:CreateAutoScalingGroup",
         "autoscaling:CreateOrUpdateTags",
         "autoscaling:DeleteAutoScalingGroup",
         "autoscaling:DeleteTags",
+        "autoscaling:DetachLoadBalancerTargetGroups",
         "autoscaling:DisableMetricsCollection",
         "autoscaling:EnableMetricsCollection",
         "autoscaling:UpdateAutoScalingGroup",
@@ -147,7 +153,13 @@ ACTIONS: Final[Mapping[str, tuple[str, ...]]] = {
         *TAG_ELB,
     ),
     types.RECORD: ("route53:ChangeResourceRecordSets",),
-    types.BUCKET: ("s3:CreateBucket", "s3:DeleteBucket", "s3:PutBucketTagging"),
+    types.BUCKET: (
+        "s3:CreateBucket",
+        "s3:DeleteBucket",
+        "s3:PutBucketTagging",
+        "s3:TagResource",
+        "s3:UntagResource",
+    ),
     types.BUCKET_LIFECYCLE: ("s3:PutLifecycleConfiguration",),
     types.BUCKET_OWNERSHIP: ("s3:PutBucketOwnershipControls",),
     types.BUCKET_POLICY: ("s3:DeleteBucketPolicy", "s3:PutBucketPolicy"),
@@ -175,7 +187,7 @@ ACTIONS: Final[Mapping[str, tuple[str, ...]]] = {
         "ec2:RevokeSecurityGroupIngress",
         *TAG_EC2,
     ),
-    types.ROLLOUT: ("autoscaling:StartInstanceRefresh",),
+    types.ROLLOUT: ("autoscaling:CancelInstanceRefresh", "autoscaling:StartInstanceRefresh"),
 }
 """What making, changing and deleting a resource of a type takes."""
 
@@ -188,6 +200,7 @@ test, which have to go whatever became of the run that made them."""
 
 READING = (
     "autoscaling:Describe*",
+    "cloudformation:DescribeStacks",
     "cloudwatch:Describe*",
     "cloudwatch:GetDashboard",
     "cloudwatch:ListTagsForResource",
@@ -208,6 +221,7 @@ READING = (
     "s3:GetLifecycleConfiguration",
     "s3:GetReplicationConfiguration",
     "s3:ListBucket",
+    "s3:ListTagsForResource",
     "secretsmanager:DescribeSecret",
     "servicequotas:GetAWSDefaultServiceQuota",
     "servicequotas:GetServiceQuota",
@@ -223,37 +237,127 @@ _CHANGE_RECORDS = "route53:ChangeResourceRecordSets"
 _CHANGED_NAMES = "route53:ChangeResourceRecordSetsNormalizedRecordNames"
 """Lower case, without the last dot (Route 53 guide, IAM policy conditions for fine-grained access control)."""
 
-LONGEST_POLICY = 10_240
-"""Characters of all inline policies of a role, white space left out (IAM quotas)."""
-
-_IAM_NAMES = ("eps-dos-api-{stack}-service", "{stack}-service-???????", "{stack}-flow-log-???????")
-"""The program's own: the role of the instances, and those whose names Pulumi ends with seven random characters."""
+_COMPOSITE = "cloudwatch:PutCompositeAlarm"
 
 BOUNDED = frozenset({"iam:CreateRole", "iam:DeleteRolePolicy", "iam:PutRolePermissionsBoundary", "iam:PutRolePolicy"})
 """What gives a role rights: allowed only where it has the permissions boundary, or gets it (Service Authorization
 Reference, IAM: actions that know `iam:PermissionsBoundary`; IAM guide, delegating by permissions boundaries)."""
 
 CHANGING_IAM = tuple(
-    f"iam:{verb}*" for verb in ("Add", "Attach", "Create", "Delete", "Detach", "Put", "Remove", "Set", "Update")
+    f"iam:{verb}*"
+    for verb in ("Add", "Attach", "Create", "Delete", "Detach", "Put", "Remove", "Set", "Tag", "Untag", "Update")
 )
-"""What changes identities and policies, as IAM names its actions."""
+"""What changes identities and policies, as IAM names its actions. By tags roles are told whose things are theirs."""
 
 PASSED_TO = ("ec2.amazonaws.com", "vpc-flow-logs.amazonaws.com")
 """The services that the program's roles are for; nobody else, a person least of all, may be handed one."""
 
-TAGGED = ("autoscaling:*", "ec2:*", "elasticloadbalancing:*")
+TAGGED = ("autoscaling", "ec2", "elasticloadbalancing")
 """Services whose changes and deletions know the tags of what they change (Service Authorization Reference)."""
+
+MAKING = frozenset(
+    {
+        "autoscaling:CreateAutoScalingGroup",
+        "ec2:AllocateAddress",
+        "ec2:CreateFlowLogs",
+        "ec2:CreateInternetGateway",
+        "ec2:CreateLaunchTemplate",
+        "ec2:CreateManagedPrefixList",
+        "ec2:CreateRouteTable",
+        "ec2:CreateSecurityGroup",
+        "ec2:CreateSubnet",
+        "ec2:CreateVpc",
+        "ec2:CreateVpcEndpoint",
+        "elasticloadbalancing:CreateListener",
+        "elasticloadbalancing:CreateLoadBalancer",
+        "elasticloadbalancing:CreateTargetGroup",
+    }
+)
+"""What makes a thing with its tags, which the request has before the thing does (as above: `aws:RequestTag`)."""
+
+MAKING_WITHIN = frozenset(
+    {
+        "ec2:CreateFlowLogs",
+        "ec2:CreateRouteTable",
+        "ec2:CreateSecurityGroup",
+        "ec2:CreateSubnet",
+        "ec2:CreateVpcEndpoint",
+        "elasticloadbalancing:CreateListener",
+    }
+)
+"""Of those, what makes a thing within another, or beside others: a network, its subnets, a load balancer."""
+
+MAKING_RULES = frozenset({"ec2:AuthorizeSecurityGroupEgress", "ec2:AuthorizeSecurityGroupIngress"})
+"""Make a rule, which has tags, in a group, which has had them: both are looked at."""
+
+STARTING = "ec2:RunInstances"
+"""Needs an image, which is its owner's, and an interface and volumes, which have no tags yet."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Owner:
+    """Whose things a role may change: those of one environment, or of all that are made for one test."""
+
+    name: str
+    """In names: `live`, or `*`."""
+    tag: str | None
+    """The value of the tag `Environment`; None: any but those of permanent environments."""
+
+    def is_another(self, key: str) -> dict[str, dict[str, object]]:
+        """Return the conditions that a tag of `key` (ResourceTag, RequestTag) is another environment's."""
+        environment = f"aws:{key}/Environment"
+        if self.tag is None:
+            return {"StringEquals": {environment: list(PERMANENT)}}
+        return {"StringNotEquals": {environment: self.tag}, "Null": {environment: "false"}}
+
+
+_PROJECT = FIXED_TAGS["Project"]
+
+OF_TESTS = Owner(name="*", tag=None)
+"""All environments that are made for one test."""
+
+_ALL = frozenset(action for actions in ACTIONS.values() for action in actions)
 
 
 def policy(environment: Environment, graph: Graph, account_id: str, partition: str) -> Document:
     """Return the policy of the role that deploys `environment`, whose recorded program is `graph`.
 
-    Roles, buckets, records and regions are held to those of the environment, and nothing that is tagged as another's
-    may be changed. What is untagged isn't held to anything. Roles get rights only under the permissions boundary, which
-    nobody with this policy can lift or edit, whatever other policies they have; nor can they change a role of another's
-    or their own. Raises ConfigError for a type that isn't described here.
+    Nobody with this policy can change what isn't the environment's, by tag or by name. Roles get rights only under the
+    permissions boundary, which nobody with this policy can lift or edit, whatever other policies they have; nor can
+    they change a role of another's or their own. Raises ConfigError for a type that isn't described here.
     """
-    aws, dataset = environment.aws, environment.dataset
+    check_described(graph)
+    owner = Owner(name=environment.name, tag=environment.name)
+    boundary = environment.permissions_boundary_arn or access.boundary_arn(environment, account_id, partition)
+    return access.document(
+        [
+            allow("Read", READING, "*"),
+            *by_tag(environment.aws.region, account_id, partition),
+            *by_name(owner, boundary, account_id, partition),
+            *settled(environment, partition),
+        ]
+    )
+
+
+def policy_of_tests(permanent: Iterable[Environment], account_id: str, partition: str) -> Document:
+    """Return the policy of the role that makes environments for one test, and ends them.
+
+    `permanent` are those beside which they are made, of which it can change nothing.
+    """
+    permanent = list(permanent)
+    boundary = f"arn:{partition}:iam::{account_id}:policy/{access.boundary_name(access.OF_TESTS)}"
+    return access.document(
+        [
+            allow("Read", READING, "*"),
+            *by_tag(permanent[0].aws.region, account_id, partition),
+            *by_name(OF_TESTS, boundary, account_id, partition),
+            *settled_of_tests(permanent, account_id, partition),
+        ]
+    )
+
+
+def check_described(graph: Graph) -> None:
+    """Raise ConfigError if the program uses a type of AWS's that isn't described here."""
     used = {type_ for resource in graph if (type_ := resource.type).startswith("aws:") or type_ == types.ROLLOUT}
     unknown = sorted(used - ACTIONS.keys())
     if unknown:
@@ -265,49 +369,103 @@ def policy(environment: Environment, graph: Graph, account_id: str, partition: s
             )
             for type_ in unknown
         )
-    needed = {action for type_ in used for action in ACTIONS[type_]}
-    if dataset.emptied_on_destroy:
-        needed |= set(LEFTOVERS)
-        # One that reads another's dataset has none to empty.
-        needed |= set(EMPTYING) if dataset.owned else set()
-    by_service = _by_service(needed)
-    iam, s3 = by_service.pop("iam", []), by_service.pop("s3", [])
-    names = [name.format(stack=graph.stack) for name in _IAM_NAMES]
-    own = [
-        f"arn:{partition}:iam::{account_id}:{kind}/{name}" for kind in ("instance-profile", "role") for name in names
-    ]
-    bucket = f"arn:{partition}:s3:::{dataset.bucket}"
-    regional = {"StringEquals": {"aws:RequestedRegion": aws.region}}
-    names_changed = sorted({str(record.inputs["name"]).lower() for record in graph.of_type(types.RECORD)})
-    associating = sorted(set(by_service.pop("route53", [])) - {_CHANGE_RECORDS})
-    iam = sorted(set(iam) - {"iam:PassRole"} - BOUNDED)
-    linked = f"arn:{partition}:iam::{account_id}:role/aws-service-role/*"
-    boundary = environment.permissions_boundary_arn or access.boundary_arn(account_id, partition)
-    statements: list[Statement] = [
-        allow("Read", READING, "*"),
-        allow("Regional", sorted(itertools.chain(*by_service.values())), "*", Condition=regional),
-        {
-            # Also tagging: whoever may tag another's address makes it their own.
-            "Sid": "NothingOfOthers",
-            "Effect": "Deny",
-            "Action": list(TAGGED),
-            "Resource": "*",
-            "Condition": {
-                "StringNotEquals": {"aws:ResourceTag/Environment": graph.stack},
-                "Null": {"aws:ResourceTag/Environment": "false"},
-            },
-        },
+
+
+def by_tag(region: str, account_id: str, partition: str) -> list[Statement]:
+    """Return what may be changed in the services that look at tags, of the project's, and made with such tags.
+
+    Whose of the project's is `by_name`'s to narrow: one without the other is no policy. Each of a request's resources
+    is looked at by itself (IAM guide, policy evaluation logic): making a subnet takes tags for the subnet, and a
+    network that has them. Tags are given only to what is being made, so that nobody makes another's thing their own by
+    tagging it; but for the default security group of a network, which AWS makes without any. That is the gap that
+    stays: a security group that nobody has tagged can be claimed.
+    """
+    needed = {action for action in _ALL if action.split(":")[0] in TAGGED} - {STARTING}
+    making = _ours("RequestTag", region)
+    elastic, scaling = f"arn:{partition}:ec2:*:{account_id}", f"arn:{partition}:autoscaling:*:{account_id}"
+    untagged = {
+        "StringEquals": {"aws:RequestedRegion": region},
+        "StringEqualsIfExists": {"aws:RequestTag/Project": _PROJECT},
+        "Null": {"aws:ResourceTag/Environment": "true"},
+    }
+    started = {
+        "StringEquals": {"aws:RequestedRegion": region},
+        "ArnLike": {"ec2:LaunchTemplate": f"{elastic}:launch-template/*"},
+    }
+    return [
+        allow("ByTag", sorted(needed - (MAKING - MAKING_WITHIN)), "*", Condition=_ours("ResourceTag", region)),
+        allow("MakeWithTags", sorted(MAKING), "*", Condition=making),
+        allow("MakeRules", sorted(MAKING_RULES), f"{elastic}:security-group-rule/*", Condition=making),
+        # Tags of a new group are a request of their own to IAM (EC2 Auto Scaling guide, tags and access).
         allow(
-            "OwnName",
-            _CHANGE_RECORDS,
-            f"arn:{partition}:route53:::hostedzone/*",
-            # The key has a value per record of the request; without the second line a request with none would pass.
-            Condition={
-                "ForAllValues:StringEquals": {_CHANGED_NAMES: names_changed},
-                "Null": {_CHANGED_NAMES: "false"},
-            },
+            "TagGroups",
+            "autoscaling:CreateOrUpdateTags",
+            f"{scaling}:autoScalingGroup:*:autoScalingGroupName/*-service-???????",
+            Condition=making,
         ),
-        allow("Roles", iam, own),
+        *(
+            allow(
+                f"TagWhatIsMade{number}",
+                action,
+                "*",
+                Condition={**making, "Null": {**making["Null"], f"{action.split(':')[0]}:CreateAction": "false"}},
+            )
+            for number, action in enumerate(("ec2:CreateTags", "elasticloadbalancing:AddTags"))
+        ),
+        allow(
+            "DefaultGroup",
+            ["ec2:CreateTags", "ec2:RevokeSecurityGroupEgress", "ec2:RevokeSecurityGroupIngress"],
+            f"{elastic}:security-group/*",
+            Condition=untagged,
+        ),
+        # A group starts instances with the rights of whoever gave it a launch template.
+        allow("Start", STARTING, "*", Condition=started),
+    ]
+
+
+def _ours(key: str, region: str) -> dict[str, dict[str, object]]:
+    """Return the conditions that tags of `key` (ResourceTag, RequestTag) are of the project's, in `region`."""
+    return {
+        "StringEquals": {"aws:RequestedRegion": region, f"aws:{key}/Project": _PROJECT},
+        "Null": {f"aws:{key}/Environment": "false"},
+    }
+
+
+def by_name(owner: Owner, boundary: str, account_id: str, partition: str) -> list[Statement]:
+    """Return what may be changed where names say whose it is, and that nothing may be that has another's tag.
+
+    `boundary` is the ARN of the permissions boundary that roles must have to be given rights.
+    """
+    alarms, _, _, groups, topics = _prefixes(owner.name, account_id, partition)
+    dashboard = f"arn:{partition}:cloudwatch::{account_id}:dashboard/{PREFIX}-{owner.name}"
+    actions = {service: set(_of(service)) for service in ("cloudwatch", "iam", "logs", "route53", "sns")}
+    # In full: `eps-dos-api-*` is also what operators are called.
+    identities = f"arn:{partition}:iam::{account_id}"
+    own = [
+        f"{identities}:{kind}/{PREFIX}-{owner.name}-{label}"
+        for kind, label in (("instance-profile", "service"), ("role", "flow-log"), ("role", "service"))
+    ]
+    linked = f"{identities}:role/aws-service-role/*"
+    others: list[Statement] = [
+        {
+            "Sid": sid,
+            "Effect": "Deny",
+            "Action": [f"{service}:*" for service in TAGGED],
+            "Resource": "*",
+            "Condition": owner.is_another(key),
+        }
+        for sid, key in (("NothingOfOthers", "ResourceTag"), ("NothingForOthers", "RequestTag"))
+    ]
+    return [
+        *others,
+        allow(
+            "OwnByName",
+            sorted((actions["cloudwatch"] | actions["logs"] | actions["sns"]) - {_COMPOSITE}),
+            [f"{alarms}-*", dashboard, f"{groups}-*", f"{topics}-*"],
+        ),
+        # Refused where the right is narrower than this (CloudWatch API, PutCompositeAlarm).
+        allow("CompositeAlarms", _COMPOSITE, "*"),
+        allow("Roles", sorted(actions["iam"] - {"iam:PassRole"} - BOUNDED), own),
         allow("BoundedRoles", sorted(BOUNDED), own, Condition={"StringEquals": {"iam:PermissionsBoundary": boundary}}),
         {"Sid": "KeepBoundary", "Effect": "Deny", "Action": "iam:DeleteRolePermissionsBoundary", "Resource": "*"},
         # The boundary's policy, the deploying role itself, and roles of others.
@@ -319,16 +477,94 @@ def policy(environment: Environment, graph: Graph, account_id: str, partition: s
             linked,
             Condition={"StringEquals": {"iam:AWSServiceName": list(SERVICE_LINKED)}},
         ),
+        # Private DNS names of interface endpoints, in a zone of AWS's own.
+        allow("PrivateNames", sorted(actions["route53"] - {_CHANGE_RECORDS}), "*"),
     ]
-    if associating:
-        statements.append(allow("PrivateNames", associating, "*"))
-    if s3:
-        statements.append(allow("Dataset", s3, [bucket, f"{bucket}/*"]))
-    return {"Version": "2012-10-17", "Statement": statements}
 
 
-def _by_service(actions: Iterable[str]) -> dict[str, list[str]]:
-    by_service: dict[str, list[str]] = {}
-    for action in sorted(actions):
-        by_service.setdefault(action.split(":")[0], []).append(action)
-    return by_service
+def settled(environment: Environment, partition: str, zone_id: str = "*") -> list[Statement]:
+    """Return what may be changed of what people gave its name: the environment's record, and its dataset.
+
+    `zone_id` is that of the hosted zone; `*`: whichever has the environment's name.
+    """
+    statements = [
+        allow(
+            "OwnRecord",
+            _CHANGE_RECORDS,
+            f"arn:{partition}:route53:::hostedzone/{zone_id}",
+            # The key has a value per record of the request; without the second line a request with none would pass.
+            Condition={
+                "ForAllValues:StringEquals": {_CHANGED_NAMES: [environment.dns.name.lower()]},
+                "Null": {_CHANGED_NAMES: "false"},
+            },
+        )
+    ]
+    if environment.dataset.owned:
+        bucket = access.bucket_arns(environment.dataset.bucket, partition)
+        statements.append(allow("Dataset", sorted(_of("s3")), list(bucket)))
+    return statements
+
+
+def settled_of_tests(
+    permanent: Iterable[Environment], account_id: str, partition: str, zone_id: str = "*"
+) -> list[Statement]:
+    """Return what else the role may change that makes environments for one test, and ends them whatever was left.
+
+    `permanent` are those beside which they are made, whose names stay out of reach.
+    """
+    permanent = list(permanent)
+    zones = sorted({environment.dns.hosted_zone.lower() for environment in permanent})
+    records = sorted({environment.dns.name.lower() for environment in permanent})
+    zone = f"arn:{partition}:route53:::hostedzone/{zone_id}"
+    return [
+        allow("Leftovers", LEFTOVERS, "*", Condition=_ours("ResourceTag", permanent[0].aws.region)),
+        allow(
+            "Dataset",
+            sorted({*_of("s3"), *EMPTYING}),
+            list(access.bucket_arns(f"{PREFIX}-*-dataset", partition)),
+        ),
+        {
+            "Sid": "NoNamesOfOthers",
+            "Effect": "Deny",
+            "Action": [f"{service}:*" for service in ("cloudwatch", "iam", "logs", "s3", "sns")],
+            "Resource": [
+                arn
+                for environment in permanent
+                for arn in (
+                    *(f"{prefix}-*" for prefix in _prefixes(environment.name, account_id, partition)),
+                    f"{access.bucket_arns(environment.dataset.bucket, partition)[0]}*",
+                )
+            ],
+        },
+        allow(
+            "RecordsOfTests",
+            _CHANGE_RECORDS,
+            zone,
+            Condition={
+                "ForAllValues:StringLike": {_CHANGED_NAMES: [f"dos-*.{name}" for name in zones]},
+                "Null": {_CHANGED_NAMES: "false"},
+            },
+        ),
+        {
+            "Sid": "NoRecordsOfOthers",
+            "Effect": "Deny",
+            "Action": _CHANGE_RECORDS,
+            "Resource": zone,
+            "Condition": {"ForAnyValue:StringEquals": {_CHANGED_NAMES: records}},
+        },
+    ]
+
+
+def _prefixes(name: str, account_id: str, partition: str) -> tuple[str, ...]:
+    """Return how the ARNs begin of what an environment has by name."""
+    return (
+        f"arn:{partition}:cloudwatch:*:{account_id}:alarm:{PREFIX}-{name}",
+        f"arn:{partition}:iam::{account_id}:instance-profile/{PREFIX}-{name}",
+        f"arn:{partition}:iam::{account_id}:role/{PREFIX}-{name}",
+        f"arn:{partition}:logs:*:{account_id}:log-group:{PREFIX}-{name}",
+        f"arn:{partition}:sns:*:{account_id}:{PREFIX}-{name}",
+    )
+
+
+def _of(service: str) -> list[str]:
+    return [action for action in _ALL if action.split(":")[0] == service]

@@ -256,7 +256,7 @@ class Environment:
     rollout: RolloutPlan
     monitoring: MonitoringPlan
     permissions_boundary_arn: str | None
-    """The organisation's own, which its roles get; None: the account's `eps-dos-boundary`."""
+    """The organisation's own, which its roles get; None: the stack's own, `eps-dos-api-STACK-boundary`."""
     tags: Mapping[str, str]
     """On every taggable resource."""
     lifetime: LifetimePlan | None

@@ -72,7 +72,7 @@ def may_differ(live: Environment, mirror: Environment) -> tuple[Allowed, ...]:
         *_deployment(live, mirror),
     ]
     if mirror.lifetime is not None:
-        entries += _ephemeral(live, mirror)
+        entries += [*_boundary(live, mirror), *_ephemeral(live, mirror)]
     return (*entries, *_last(entries))
 
 
@@ -128,6 +128,19 @@ def _tag(key: str, lives: Value, own: Value) -> Iterable[Allowed]:
             for value in (lives, own)
         )
         yield from _own(types.SCALING_GROUP, f"tags.{key}", reason, left, right)
+
+
+def _boundary(live: Environment, mirror: Environment) -> Iterable[Allowed]:
+    if live.permissions_boundary_arn or mirror.permissions_boundary_arn:
+        return
+    ends = tuple(access.boundary_name(stack) for stack in ("<stack>", access.OF_TESTS))
+    yield Allowed(
+        type=types.ROLE,
+        path="permissionsBoundary",
+        reason="those made for one test share a boundary",
+        holds=lambda left, right: all(str(arn).endswith(end) for arn, end in zip((left, right), ends, strict=True)),
+        must=True,
+    )
 
 
 def _capacity(live: Environment, mirror: Environment) -> Iterable[Allowed]:

@@ -37,7 +37,7 @@ def create(environment: Environment) -> Mapping[str, pulumi.Input[object]]:
     account_id = aws.get_caller_identity_output(opts=looked_up).account_id
     partition = aws.get_partition_output(opts=looked_up).partition
     boundary_arn = environment.permissions_boundary_arn or pulumi.Output.all(account_id, partition).apply(
-        lambda known: access.boundary_arn(known[0], known[1])
+        lambda where: access.boundary_arn(environment, *where)
     )
 
     network = Network(

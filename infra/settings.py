@@ -440,7 +440,7 @@ class StackSettings(Settings):
     ] = None
     """The one secret that the instances may read; no two stacks share one."""
     permissions_boundary: Annotated[PolicyArn | None, AS_LIVE] = None
-    """The organisation's own permissions boundary, which all roles get in place of `eps-dos-boundary`."""
+    """The organisation's own permissions boundary, which all roles get in place of `eps-dos-api-STACK-boundary`."""
     alarm_subscribers: Annotated[
         tuple[Email, ...], Facts(mirror="other people want to know", inherited=False, test="own")
     ] = ()

@@ -86,7 +86,7 @@ COMMANDS = {
         {"load": _a_stack, "log": _a_stack},
     ),
     "preflight": Entry(
-        "ops.preflight.command", "preflight", "Say what is lacking before STACK's first `pulumi up`.", _a_stack
+        "ops.preflight.command", "preflight", "Say what is lacking before STACK's first `pulumi up`.", _stacks
     ),
     "status": Entry(
         "ops.status.command", "status", "Show where stacks, releases and environments for tests stand.", _words
@@ -98,7 +98,6 @@ MORE = {
     ),
     "docs": Entry("ops.docs.command", "docs", "Write the API's overview page and the table of settings.", _words),
     "lab": Entry("ops.lab.command", "app", "AWS on this machine: start it, use plain Pulumi in it, stop it.", _LAB),
-    "backend": Entry("ops.backend", "app", "Where the states of stacks are kept.", {"init": _words}),
     "vips": Entry("ops.vips", "app", "The addresses that clients have in their firewalls.", {"publish": _a_stack}),
 }
 FOR_WORKFLOWS = {

@@ -63,6 +63,7 @@ class Monitoring(pulumi.ComponentResource):
             namespace, metric_name = metric
             return aws.cloudwatch.MetricAlarm(
                 f"{name}-{label}",
+                name=access.named(name, label),
                 alarm_description=description,
                 namespace=namespace,
                 metric_name=metric_name,
@@ -118,7 +119,7 @@ class Monitoring(pulumi.ComponentResource):
         )
         aws.cloudwatch.CompositeAlarm(
             f"{name}-down",
-            alarm_name=f"eps-dos-api-{name}-down",
+            alarm_name=access.named(name, "down"),
             alarm_description="No zone has a healthy target: the environment doesn't answer.",
             alarm_rule=pulumi.Output.all(*(zone.name for zone in empty_zones)).apply(
                 lambda names: " AND ".join(f'ALARM("{alarm}")' for alarm in names)
@@ -149,6 +150,7 @@ class Monitoring(pulumi.ComponentResource):
         child = pulumi.ResourceOptions(parent=self)
         topic = aws.sns.Topic(
             f"{name}-alarms",
+            name=access.named(name, "alarms"),
             # Not under alias/aws/sns: CloudWatch can't use that key and its alarms would be lost (Amazon SNS guide,
             # server-side encryption). An alarm names resources and counts, nothing else.
             tags={**args.tags, "Name": f"{name}-alarms"},

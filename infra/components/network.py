@@ -106,10 +106,15 @@ class Network(pulumi.ComponentResource):
     def _log_traffic(self, name: str, args: NetworkArgs, vpc_id: pulumi.Output[str], tags: dict[str, str]) -> None:
         child = pulumi.ResourceOptions(parent=self)
         logs = aws.cloudwatch.LogGroup(
-            f"{name}-flow-log", retention_in_days=args.plan.log_retention_days, tags=tags, opts=child
+            f"{name}-flow-log",
+            name=access.named(name, "flow-log"),
+            retention_in_days=args.plan.log_retention_days,
+            tags=tags,
+            opts=child,
         )
         role = aws.iam.Role(
             f"{name}-flow-log",
+            name=access.named(name, "flow-log"),
             assume_role_policy=pulumi.Output.from_input(args.account_id).apply(
                 lambda account_id: access.as_json(access.flow_log_trust(account_id))
             ),

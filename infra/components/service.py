@@ -138,7 +138,11 @@ class Service(pulumi.ComponentResource):
     def _role(self, name: str, args: ServiceArgs) -> tuple[aws.iam.RolePolicy, aws.iam.InstanceProfile]:
         child = pulumi.ResourceOptions(parent=self)
         logs = aws.cloudwatch.LogGroup(
-            f"{name}-service", retention_in_days=args.log_retention_days, tags=dict(args.tags), opts=child
+            f"{name}-service",
+            name=access.named(name, "service"),
+            retention_in_days=args.log_retention_days,
+            tags=dict(args.tags),
+            opts=child,
         )
         role = aws.iam.Role(
             f"{name}-service",
@@ -158,7 +162,13 @@ class Service(pulumi.ComponentResource):
             ),
             opts=child,
         )
-        profile = aws.iam.InstanceProfile(f"{name}-service", role=role.name, tags=dict(args.tags), opts=child)
+        profile = aws.iam.InstanceProfile(
+            f"{name}-service",
+            name=access.named(name, "service"),
+            role=role.name,
+            tags=dict(args.tags),
+            opts=child,
+        )
         return policy, profile
 
     def _launch_template(

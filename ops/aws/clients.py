@@ -56,6 +56,9 @@ class Aws:
     secretsmanager: cached_property[SecretsManagerClient] = cached_property(lambda self: self._client("secretsmanager"))
     service_quotas: cached_property[ServiceQuotasClient] = cached_property(lambda self: self._client("service-quotas"))
 
+    cloudformation: cached_property[Any] = cached_property(lambda self: self._client("cloudformation"))
+    kms: cached_property[Any] = cached_property(lambda self: self._client("kms"))
+
     def __init__(self, plan: AwsPlan, place: Place) -> None:
         self.region = plan.region
         self._plan = plan

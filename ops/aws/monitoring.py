@@ -49,9 +49,10 @@ def ringing_alarms(aws: Aws, names: Sequence[str]) -> Mapping[str, str]:
 def read_log_groups(aws: Aws, environment: str) -> tuple[LogGroup, ...]:
     """Return the environment's log groups."""
     read = []
-    for group in listed(aws.logs, "describe_log_groups", "logGroups[]", logGroupNamePrefix=f"{environment}-"):
-        # The API's older ARN ends with `:*`, which tags aren't kept under.
-        tags = aws.logs.list_tags_for_resource(resourceArn=group["arn"].removesuffix(":*")).get("tags", {})
-        if is_of(tags, environment):
-            read.append(LogGroup(name=group["logGroupName"], tags=tags))
+    for prefix in name_prefixes(environment):
+        for group in listed(aws.logs, "describe_log_groups", "logGroups[]", logGroupNamePrefix=prefix):
+            # The API's older ARN ends with `:*`, which tags aren't kept under.
+            tags = aws.logs.list_tags_for_resource(resourceArn=group["arn"].removesuffix(":*")).get("tags", {})
+            if is_of(tags, environment):
+                read.append(LogGroup(name=group["logGroupName"], tags=tags))
     return tuple(read)

@@ -13,9 +13,10 @@ from typing import Annotated
 
 import typer
 
-from infra import access
+from infra import access, bootstrap
 from infra.deciding import load_environment
 from infra.environment import Environment
+from infra.errors import ConfigError
 from infra.naming import stack_names
 from lab import foreground
 from lab.control import require_loopback
@@ -45,7 +46,17 @@ def here() -> Lab:
 @cache
 def _lab_of(checkout: Path) -> Lab:
     # One per command: each looks for an engine and asks for its version.
-    return Lab(checkout / LAB_FOLDER, checkout, {access.BOUNDARY: access.as_json(access.boundary("aws"))})
+    return Lab(checkout / LAB_FOLDER, checkout, _boundaries(checkout))
+
+
+def _boundaries(checkout: Path) -> dict[str, str]:
+    """Return the permissions boundaries of an account that holds all stacks, by name."""
+    environments = {}
+    for stack in stack_names(checkout):
+        # A file that says nothing sensible is whoever's uses it to name.
+        with suppress(ConfigError):
+            environments[stack] = load_environment(stack, checkout)
+    return {name: access.as_json(document) for name, document in bootstrap.boundaries(environments, "aws").items()}
 
 
 def place(in_lab: bool) -> Place:

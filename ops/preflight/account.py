@@ -26,6 +26,7 @@ from ops.aws.network import ranges_of
 from ops.aws.ownership import is_of, tags_of
 from ops.aws.quotas import ADDRESSES, CPUS, NETWORKS, QUOTAS, RULES, allowed
 from ops.output.report import Check
+from ops.preflight.made import deploying, reverting
 
 
 def ok(name: str, evidence: str, value: str = "") -> Check:
@@ -72,33 +73,27 @@ def check_boundary(aws: Aws, environment: Environment, account_id: str, partitio
 
     The organisation's own is its own matter, but for being there.
     """
-    name = "permissions boundary"
-    arn = environment.permissions_boundary_arn or access.boundary_arn(account_id, partition)
-    printed = f"eps-dos preflight {environment.name} --boundary > boundary.json"
+    name, stack = "permissions boundary", environment.name
+    own = environment.permissions_boundary_arn
+    arn = own or access.boundary_arn(environment, account_id, partition)
     try:
         version = aws.iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
     except aws.iam.exceptions.NoSuchEntityException:
-        if environment.permissions_boundary_arn:
-            return lacking(name, f"there is no policy {arn}", "ask the organisation for it")
-        made = f"aws iam create-policy --policy-name {access.BOUNDARY} --policy-document file://boundary.json"
-        return lacking(name, f"there is no policy {arn}", f"{printed} && {made}")
-    if environment.permissions_boundary_arn:
+        remedy = "ask the organisation for it" if own else deploying(aws.region)
+        return lacking(name, f"there is no policy {arn}", remedy)
+    if own:
         return ok(name, f"{arn}, the organisation's own")
     there = aws.iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"]
-    if there != access.boundary(partition):
-        made = (
-            f"aws iam create-policy-version --policy-arn {arn} --policy-document file://boundary.json --set-as-default"
+    if there != access.boundary(stack, environment.dataset.bucket, partition):
+        return lacking(name, f"{arn} ({version}) is not what the program needs at most", reverting(aws.region))
+    secret, allowed = environment.service.certificate_secret_arn, access.bounded_secrets(stack)
+    if secret is not None and not fnmatchcase(secret.rpartition(":secret:")[2], allowed):
+        return lacking(
+            name,
+            f"roles under it can't get to {secret}; allowed: {allowed}",
+            "give it such a name, or have a boundary of your own: "
+            f"pulumi config set eps-dos-api:permissionsBoundary ARN --stack {stack}",
         )
-        return lacking(name, f"{arn} ({version}) is not what the program needs at most", f"{printed} && {made}")
-    secret = environment.service.certificate_secret_arn
-    for what, pattern in ((environment.dataset.bucket, access.BOUNDED_DATASETS), (secret, access.BOUNDED_SECRETS)):
-        if what is not None and not fnmatchcase(what.rpartition(":secret:")[2], pattern):
-            return lacking(
-                name,
-                f"roles under it can't get to {what}; allowed: {pattern}",
-                "give it such a name, or have a boundary of your own: "
-                f"pulumi config set eps-dos-api:permissionsBoundary ARN --stack {environment.name}",
-            )
     return ok(name, f"{arn} ({version})")
 
 

@@ -1,58 +1,61 @@
 """`eps-dos preflight STACK`: what real AWS still needs before the first `up`, in the order in which it is made.
 
-Each line that fails ends with the command that mends it. Left out: making any of it but the bucket of states
-(`eps-dos backend init`), because an account's owner decides it.
+Each line that fails ends with the command that mends it. Left out: making any of it, because an account's owner decides
+it; `--template` prints what `aws cloudformation deploy` makes of it.
 """
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
-from infra import access
+from infra import bootstrap
 from infra.deciding import load_environment
-from infra.deploying_role import policy as deploying_policy
+from infra.deploying_role import check_described
 from infra.environment import Environment
 from infra.errors import ConfigError
-from infra.naming import check_stack_name
+from infra.naming import check_stack_name, stack_names
 from infra.recording import record
 from infra.yamlfile import read_mapping
-from ops.aws.clients import Aws, listed
-from ops.backend import missing
+from ops.aws.clients import Aws
 from ops.lab.entering import InLab, place
 from ops.output.progress import progress, say
 from ops.output.report import Check, Report, as_json, show
-from ops.preflight import account, github
+from ops.preflight import account, github, made
 from ops.preflight.account import lacking, ok
 from ops.preflight.dns import name_servers
 from ops.stacks.engine import PulumiError, StackHandle, backend_url
-from ops.stacks.names import StackName
+from ops.stacks.locks import project_name
+from ops.stacks.names import complete_stack
 from ops.stacks.place import Place, project_folder
 
 KEPT_SECRET = ("awskms", "azurekeyvault", "gcpkms", "hashivault")
 """Schemes of secrets providers whose key is somewhere safe (Pulumi, secrets handling)."""
 
-KEY = "alias/eps-dos-api-states"
-"""The key in KMS that preflight proposes; any other will do."""
+AWS_HOSTS = (".amazonaws.com", ".amazonaws.com.cn")
+"""Where AWS's own S3 is (AWS General Reference, Amazon S3 endpoints)."""
 
 
 def preflight(
-    stack: StackName,
+    stacks: Annotated[
+        list[str] | None,
+        typer.Argument(help="The environment: live, nft, int, dev.", metavar="STACK", autocompletion=complete_stack),
+    ] = None,
     in_lab: InLab = False,
-    policy: Annotated[
-        bool, typer.Option("--policy", help="Print the IAM policy that the deploying role needs, and nothing else.")
-    ] = False,
-    boundary: Annotated[
+    template: Annotated[
         bool,
-        typer.Option("--boundary", help="Print the permissions boundary that roles get, and nothing else."),
+        typer.Option(
+            "--template",
+            help="Print the CloudFormation template of an account that holds STACKs, or all that have a file: roles "
+            "for workflows, permissions boundaries, the bucket of states, the key of secrets.",
+        ),
     ] = False,
     resolver: Annotated[
         str | None,
@@ -68,18 +71,16 @@ def preflight(
 
     Example: eps-dos preflight live
     """
-    check_stack_name(stack)
-    environment = load_environment(stack, project_folder(Path.cwd()))
+    folder = project_folder(Path.cwd())
+    if template:
+        typer.echo(bootstrap.printed(_template(stacks or stack_names(folder), folder)))
+        return
+    stack = _one(stacks or [])
+    environment = load_environment(stack, folder)
     asked = _resolver(resolver)
     at = place(in_lab)
 
     aws = Aws(environment.aws, at)
-    if policy:
-        typer.echo(json.dumps(_policy(aws, environment), indent=2))
-        return
-    if boundary:
-        typer.echo(json.dumps(access.boundary(_caller(aws)[1]), indent=2))
-        return
     with progress(f"{stack}: looking at the account") as tell:
         checks = []
         for check in _checks(aws, environment, at, asked):
@@ -97,13 +98,30 @@ def preflight(
     raise typer.Exit(0 if report.passed else 1)
 
 
-def check_backend(url: str | None, aws: Aws, account_id: str, *, in_lab: bool) -> Check:
-    """States are kept where a team can reach them, and where one that was overwritten can be had back.
+def _one(stacks: Sequence[str]) -> str:
+    """Return the stack that is asked for. Raises ConfigError if none or several are."""
+    if len(stacks) != 1:
+        raise ConfigError.of(
+            "STACK", f"is {', '.join(stacks) or 'not given'}; allowed: one, or --template", "eps-dos preflight live"
+        )
+    return check_stack_name(stacks[0])
 
-    `url` is where Pulumi is logged in to; None: nowhere.
+
+def _template(stacks: Sequence[str], folder: Path) -> dict[str, Any]:
+    """Return the template of an account that holds `stacks`. Raises ConfigError."""
+    environments = {check_stack_name(stack): load_environment(stack, folder) for stack in stacks}
+    for environment in environments.values():
+        check_described(record(environment))
+    return bootstrap.template(environments, project_name(folder))
+
+
+def check_backend(url: str | None, aws: Aws, bucket: str, *, in_lab: bool) -> Check:
+    """States are kept where a team can reach them.
+
+    `url` is where Pulumi is logged in to; None: nowhere. `bucket` is the one that the account has for them.
     """
     name = "state backend"
-    remedy = f'pulumi login "$(eps-dos backend init --bucket eps-dos-api-states-{account_id} --region {aws.region})"'
+    remedy = f"pulumi login '{backend_of(bucket, aws.region, aws.s3.meta.endpoint_url)}'"
     if url is None:
         return lacking(name, "nobody is logged in to one", remedy)
     scheme = urlsplit(url).scheme
@@ -111,25 +129,24 @@ def check_backend(url: str | None, aws: Aws, account_id: str, *, in_lab: bool) -
         return ok(name, "the lab's own folder; for a team a bucket")
     if scheme == "file":
         return lacking(name, "a folder of this machine, which nobody else has", remedy)
-    if scheme != "s3":
-        return ok(name, url)
-    bucket = urlsplit(url).netloc
-    lacks = missing(aws.s3, bucket)
-    if lacks:
-        return lacking(
-            name,
-            f"{bucket} is not {', not '.join(lacks)}",
-            f"eps-dos backend init --bucket {bucket} --region {aws.region}",
-        )
-    return ok(name, f"{bucket}, versioned, encrypted, private, TLS only")
+    if scheme == "s3" and urlsplit(url).netloc != bucket:
+        return lacking(name, f"{url} is not the bucket that workflows have rights to", remedy)
+    return ok(name, url)
+
+
+def backend_of(bucket: str, region: str, endpoint: str) -> str:
+    """Return what `pulumi login` takes. `endpoint` is where S3 is asked: AWS's own, or the lab's or another's."""
+    if (urlsplit(endpoint).hostname or "").endswith(AWS_HOSTS):
+        return f"s3://{bucket}?region={region}"
+    return f"s3://{bucket}?region={region}&endpoint={endpoint}&s3ForcePathStyle=true"
 
 
 def check_secrets_provider(
-    folder: Path, stack: str, url: str | None, aws: Aws, *, in_lab: bool, is_there: bool
+    folder: Path, stack: str, url: str | None, aws: Aws, alias: str, *, in_lab: bool, is_there: bool
 ) -> Check:
     """Secrets of the state are encrypted with a key that isn't in somebody's head.
 
-    `is_there` is whether the backend has the stack already.
+    `alias` is that of the account's key; `is_there` is whether the backend has the stack already.
     """
     name = "secrets provider"
     written = str(read_mapping(folder / f"Pulumi.{stack}.yaml").get("secretsprovider", ""))
@@ -139,23 +156,14 @@ def check_secrets_provider(
         return ok(name, "the lab's passphrase, which keeps no secrets")
     if url is not None and urlsplit(url).scheme in {"http", "https"}:
         return ok(name, "Pulumi Cloud's own")
-    region = f"--region {aws.region}"
-    provider = f"'awskms://{KEY}?region={aws.region}'"
+    provider = f"'awskms://{alias}?region={aws.region}'"
     command = (
         f"pulumi stack change-secrets-provider --stack {stack} {provider}"
         if is_there
         else f"pulumi stack init {stack} --secrets-provider {provider}"
     )
-    if not _has_key(aws):
-        made = f"$(aws kms create-key --query KeyMetadata.KeyId --output text {region})"
-        command = f'aws kms create-alias --alias-name {KEY} --target-key-id "{made}" {region} && {command}'
     there = (written or "a passphrase") if is_there else "the stack isn't there yet"
     return lacking(name, there, command)
-
-
-def _has_key(aws: Aws) -> bool:
-    # Only asked outside the lab, so that nobody has to see whom it speaks to.
-    return KEY in listed(aws.session.client("kms"), "list_aliases", "Aliases[].AliasName")
 
 
 def _checks(aws: Aws, environment: Environment, at: Place, resolver: tuple[str, int] | None) -> Iterator[Check]:
@@ -164,19 +172,25 @@ def _checks(aws: Aws, environment: Environment, at: Place, resolver: tuple[str, 
     if identity.verdict == "failed":
         # Whatever else is asked would be refused for the same reason.
         return
-    account_id = aws.sts.get_caller_identity()["Account"]
+    account_id, partition = _caller(aws)
+    there = None
+    if not at.in_lab:
+        try:
+            there = made.deployed(aws, account_id, partition)
+            yield from _of_template(there, environment, at.checkout)
+        except (BotoCoreError, ClientError) as error:
+            yield _unasked("account template", error)
+    bucket = there.bucket if there else bootstrap.state_bucket(account_id)
+    alias = there.parameters["KeyAlias"] if there else bootstrap.KEY_ALIAS
     url = _backend_url(at)
-    backend = _asked("state backend", lambda: check_backend(url, aws, account_id, in_lab=at.in_lab))
+    backend = check_backend(url, aws, bucket, in_lab=at.in_lab)
     yield backend
     is_there = url is not None and backend.verdict == "ok" and StackHandle(environment.name, at).exists()
-    yield _asked(
-        "secrets provider",
-        lambda: check_secrets_provider(at.checkout, environment.name, url, aws, in_lab=at.in_lab, is_there=is_there),
-    )
+    yield check_secrets_provider(at.checkout, environment.name, url, aws, alias, in_lab=at.in_lab, is_there=is_there)
     # Pulumi writes settings of stacks only that its backend has: so not before.
     if held := account.check_allowed_accounts(environment, account_id, in_lab=at.in_lab):
         yield held
-    yield _asked("permissions boundary", lambda: account.check_boundary(aws, environment, *_caller(aws)))
+    yield _asked("permissions boundary", lambda: account.check_boundary(aws, environment, account_id, partition))
     try:
         yield from account.check_zone(
             aws, environment, None if at.in_lab else lambda zone: name_servers(zone, resolver)
@@ -194,6 +208,15 @@ def _checks(aws: Aws, environment: Environment, at: Place, resolver: tuple[str, 
     yield _asked("range", lambda: account.check_ranges(aws, environment))
     if not at.in_lab:
         yield from github.checks(environment.name, github.by_gh(at.checkout))
+
+
+def _of_template(there: made.Made | None, environment: Environment, folder: Path) -> Iterator[Check]:
+    if there is None:
+        missing = f"the account has no roles for workflows, no bucket for states, no key: no {bootstrap.STACK}"
+        yield lacking("account template", missing, made.deploying(environment.aws.region))
+        return
+    environments = {stack: load_environment(stack, folder) for stack in stack_names(folder)}
+    yield from made.checks(there, environment.name, environments, project_name(folder))
 
 
 def _backend_url(at: Place) -> str | None:
@@ -228,12 +251,8 @@ def _asked(name: str, ask: Callable[[], Check]) -> Check:
 
 def _unasked(name: str, error: Exception) -> Check:
     # A right that is missing hides what else is.
-    evidence = f"AWS can't be asked: {error}; the rights: eps-dos preflight STACK --policy"
+    evidence = f"AWS can't be asked: {error}; the rights are those of a role that `eps-dos preflight --template` makes"
     return Check(name=name, verdict="failed", evidence=evidence)
-
-
-def _policy(aws: Aws, environment: Environment) -> dict[str, object]:
-    return deploying_policy(environment, record(environment), *_caller(aws))
 
 
 def _caller(aws: Aws) -> tuple[str, str]:

@@ -47,7 +47,7 @@ def deployments(url: str, project: str, stack: str, cli: Path, folder: Path) -> 
     raise ConfigError.of(
         f"backend {scheme}://",
         "has a history that can't be read here; allowed: a folder, an S3 bucket, Pulumi Cloud",
-        "eps-dos backend init --bucket NAME, then pulumi login with the URL that it prints",
+        "eps-dos preflight STACK, which names the account's own",
     )
 
 

@@ -317,7 +317,7 @@ _NO_BACKEND = (
     (
         ("requires logging in", "PULUMI_ACCESS_TOKEN must be set"),
         "Pulumi is logged in to no backend of states",
-        "pulumi login s3://BUCKET?region=REGION (eps-dos backend init --bucket BUCKET makes one); without AWS: --lab",
+        "pulumi login s3://BUCKET?region=REGION (eps-dos preflight names the account's); without AWS: --lab",
     ),
     (
         ("get credentials", "get identity", "ExpiredToken", "InvalidAccessKeyId", "InvalidClientTokenId"),
@@ -327,7 +327,7 @@ _NO_BACKEND = (
     (
         ("unable to open state directory",),
         "Pulumi is logged in to a folder of states that isn't there",
-        "pulumi login to the backend that has them; eps-dos backend init --bucket BUCKET makes one; without AWS: --lab",
+        "pulumi login to the backend that has them, which eps-dos preflight names; without AWS: --lab",
     ),
 )
 """What the engine and its backends say (seen from 3.274.1, AWS SDK for Go 2), what that means, and the next command."""

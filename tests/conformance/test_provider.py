@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 import yaml
 
-from infra.access import BOUNDARY, as_json, boundary, boundary_arn
+from infra.access import as_json, boundary, boundary_arn, boundary_name
 from infra.deciding import load_environment
 from infra.deploying_role import policy
 from infra.environment import Environment
@@ -86,7 +86,7 @@ def account(tmp_path: Path) -> Iterator[Account]:
         create_baseline(
             account.endpoint,
             [(release["version"], release["image"]) for release in releases],
-            policies={BOUNDARY: as_json(boundary("aws"))},
+            policies={boundary_name(STACK): as_json(boundary(STACK, "eps-dos-api-dev-dataset", "aws"))},
         )
         yield account
 
@@ -113,8 +113,12 @@ def refused_to_the_deploying_role(environment: Environment, calls: Iterable[str]
     document = policy(environment, record(environment), ACCOUNT, "aws")
     own = {
         "aws:RequestedRegion": [REGION],
-        "aws:ResourceTag/Environment": [STACK],
-        "iam:PermissionsBoundary": [boundary_arn(ACCOUNT, "aws")],
+        **{
+            f"aws:{key}/{tag}": [environment.tags[tag]]
+            for key in ("RequestTag", "ResourceTag")
+            for tag in ("Environment", "Project")
+        },
+        "iam:PermissionsBoundary": [boundary_arn(environment, ACCOUNT, "aws")],
         "route53:ChangeResourceRecordSetsNormalizedRecordNames": [environment.dns.name.lower()],
     }
     return set(not_allowed(iam_actions(calls), document, own)) - MAY_FAIL

@@ -23,7 +23,7 @@ LASTING = {
     "Project": "p", "Service": "s",
 }  # fmt: skip
 TAGS = {**LASTING, **EXPIRY}
-BOUNDARY = "arn:aws:iam::123456789012:policy/eps-dos-boundary"
+BOUNDARY = "arn:aws:iam::123456789012:policy/eps-dos-api-live-boundary"
 READS = ["s3:GetObject", "s3:ListBucket"]
 
 provider = aws.Provider("good", region="eu-west-2", allowed_account_ids=["123456789012"])

@@ -279,14 +279,20 @@ class Environments(LabCopy):
                 if one["RoleName"].startswith((f"{stack}-", f"eps-dos-api-{stack}-"))
             ],
             "bucket": _named(self.client("s3").list_buckets()["Buckets"], "Name", f"eps-dos-api-{stack}"),
-            "log group": _named(self.client("logs").describe_log_groups()["logGroups"], "logGroupName", stack),
-            "alarm": _named(self.client("cloudwatch").describe_alarms()["MetricAlarms"], "AlarmName", stack),
+            "log group": _named(
+                self.client("logs").describe_log_groups()["logGroups"], "logGroupName", f"eps-dos-api-{stack}"
+            ),
+            "alarm": _named(
+                self.client("cloudwatch").describe_alarms()["MetricAlarms"], "AlarmName", f"eps-dos-api-{stack}"
+            ),
             "dashboard": [
                 one
                 for one in self.client("cloudwatch").list_dashboards()["DashboardEntries"]
                 if one["DashboardName"] == f"eps-dos-api-{stack}"
             ],
-            "topic": [one for one in self.client("sns").list_topics()["Topics"] if f":{stack}-" in one["TopicArn"]],
+            "topic": [
+                one for one in self.client("sns").list_topics()["Topics"] if f":eps-dos-api-{stack}-" in one["TopicArn"]
+            ],
         }
         return Counter({kind: len(things) for kind, things in found.items() if things})
 

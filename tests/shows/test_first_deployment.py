@@ -173,6 +173,7 @@ def follow(account: Account, parent_zone: ParentZone, remedy: str) -> None:
 def test_an_empty_account_lacks_everything_by_name(account: Account, parent_zone: ParentZone) -> None:
     failed = preflight(account, parent_zone)
     assert list(failed) == [
+        "account template",
         "state backend",
         "secrets provider",
         "allowed accounts",
@@ -209,7 +210,34 @@ def test_following_what_it_prints_ends_with_the_first_up(account: Account, paren
     made = {one for one, count in calls(account).items() if count > before.get(one, 0)}
     assert "ec2.CreateVpc" in made
     refused = sorted(one for one in made if not allowed(account, one))
-    assert refused == [], "the policy that preflight prints doesn't allow what was called"
+    assert refused == [], "the policies of the role that deploys don't allow what was called"
+
+
+def test_nothing_is_missing_of_what_the_template_makes(account: Account, parent_zone: ParentZone) -> None:
+    """As deployed, nothing; changed by hand, each part is named."""
+    iam, s3 = account.client("iam"), account.client("s3")
+    bucket, deploying = f"eps-dos-api-states-{ACCOUNT}", {"RoleName": "eps-dos-deploy-live", "PolicyName": "own"}
+    own = iam.get_role_policy(**deploying)["PolicyDocument"]
+    iam.delete_role_policy(**deploying)
+    iam.update_role(RoleName="eps-dos-ephemeral", MaxSessionDuration=3600)
+    policy = f"arn:aws:iam::{ACCOUNT}:policy/eps-dos-reading"
+    everything = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+    iam.create_policy_version(PolicyArn=policy, PolicyDocument=json.dumps(everything), SetAsDefault=True)
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Suspended"})
+    failed = preflight(account, parent_zone)
+    assert list(failed) == ["state bucket", "policies", "roles for workflows"]
+    assert failed["state bucket"].startswith(f"{bucket} is not versioned; fix: ")
+    assert failed["policies"].startswith("eps-dos-reading isn't as printed; fix: ")
+    assert failed["roles for workflows"].startswith(
+        "eps-dos-deploy-live: its own policy; eps-dos-ephemeral: its longest session; fix: "
+    )
+    assert "--deployment-mode REVERT_DRIFT" in failed["policies"]
+    # The lab's CloudFormation reverts nothing.
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    iam.set_default_policy_version(PolicyArn=policy, VersionId="v1")
+    iam.put_role_policy(**deploying, PolicyDocument=json.dumps(own))
+    iam.update_role(RoleName="eps-dos-ephemeral", MaxSessionDuration=14400)
+    assert preflight(account, parent_zone) == {}
 
 
 def calls(account: Account) -> dict[str, int]:
@@ -220,36 +248,46 @@ def calls(account: Account) -> dict[str, int]:
 
 PREFIXES = {"elbv2": "elasticloadbalancing", "service-quotas": "servicequotas"}
 S3_ACTIONS = {
+    "CopyObject": "PutObject",
     "GetBucketAccelerateConfiguration": "GetAccelerateConfiguration",
     "GetBucketEncryption": "GetEncryptionConfiguration",
     "GetBucketLifecycleConfiguration": "GetLifecycleConfiguration",
     "GetBucketReplication": "GetReplicationConfiguration",
     "GetPublicAccessBlock": "GetBucketPublicAccessBlock",
     "HeadBucket": "ListBucket",
+    "HeadObject": "GetObject",
+    "ListObjects": "ListBucket",
+    "ListObjectsV2": "ListBucket",
     "PutBucketEncryption": "PutEncryptionConfiguration",
     "PutBucketLifecycleConfiguration": "PutLifecycleConfiguration",
     "PutPublicAccessBlock": "PutBucketPublicAccessBlock",
 }
 """Operations whose right has another name (Service Authorization Reference, Amazon S3)."""
 
-STATES = re.compile(
-    r"kms\.(De|En)crypt|s3\.((Get|Head|Put|Copy|Delete)Objects?|ListObjects(V2)?)|sts\.GetCallerIdentity"
-)
-"""What the bucket of states and its key are asked, whose rights are another policy's; and what needs no right."""
-
 
 def allowed(account: Account, call: str) -> bool:
-    """Whether the policy that `preflight` prints names the right to a call, for whatever resource."""
+    """Whether the role that deploys has the right to a call, for whatever resource; one needs no right."""
     service, operation = call.split(".")
     right = f"{PREFIXES.get(service, service)}:{S3_ACTIONS.get(operation, operation) if service == 's3' else operation}"
-    return bool(STATES.fullmatch(call)) or any(fnmatchcase(right, one) for one in rights(account))
+    return call == "sts.GetCallerIdentity" or any(fnmatchcase(right, one) for one in rights(account))
 
 
 @cache
 def rights(account: Account) -> frozenset[str]:
-    """Return the actions that the policy allows."""
-    document = json.loads(account.run(f"eps-dos preflight {STACK} --policy").stdout)
-    listed = [one["Action"] for one in document["Statement"] if one["Effect"] == "Allow"]
+    """Return the actions that the role's policies allow."""
+    iam, role = account.client("iam"), f"eps-dos-deploy-{STACK}"
+    attached = [one["PolicyArn"] for one in iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"]]
+    documents = [
+        iam.get_policy_version(PolicyArn=arn, VersionId=iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"])[
+            "PolicyVersion"
+        ]["Document"]
+        for arn in attached
+    ]
+    documents += [
+        iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
+        for name in iam.list_role_policies(RoleName=role)["PolicyNames"]
+    ]
+    listed = [one["Action"] for each in documents for one in each["Statement"] if one["Effect"] == "Allow"]
     return frozenset(action for one in listed for action in ([one] if isinstance(one, str) else one))
 
 

@@ -37,7 +37,7 @@ def adds_to(changed: type) -> Callable[[Extension], Extension]:
 
     def add(additions: Extension) -> Extension:
         for name, addition in vars(additions).items():
-            if isinstance(addition, FunctionType | property):
+            if isinstance(addition, FunctionType | property | classmethod):
                 setattr(changed, name, addition)
         return additions
 

@@ -56,7 +56,7 @@ def test_it_holds_all_that_the_program_made(found: Inventory, lab: LabCopy) -> N
     assert [sorted(one.addresses) for one in found.load_balancers] == [zones]
     assert found.load_balancers[0].attributes["load_balancing.cross_zone.enabled"] == "true"
     assert [one.health_check["HealthCheckPath"] for one in found.target_groups] == ["/health"]
-    assert sorted(one.name.rsplit("-", 1)[0] for one in found.log_groups) == ["int-flow-log", "int-service"]
+    assert sorted(one.name for one in found.log_groups) == ["eps-dos-api-int-flow-log", "eps-dos-api-int-service"]
     assert [one.name for one in found.records] == ["dos-int.eps.digital.nhs.uk"]
 
 

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from infra.deciding import load_environment
-from infra.deploying_role import policy
+from infra.deploying_role import policy_of_tests
 from infra.errors import ConfigError
 from infra.naming import stack_names
 from infra.recording import record
@@ -148,9 +148,7 @@ BY_ANOTHER_NAME = {
 
 
 def test_every_call_is_allowed_to_who_deploys_environments_made_for_a_test(running: Emulator, aws: Aws) -> None:
-    sample = environment(NAME)
-    short = replace(sample, virtual_ips={}, dataset=replace(sample.dataset, emptied_on_destroy=True))
-    document: Any = policy(short, record(short), "123456789012", "aws")
+    document: Any = policy_of_tests([environment("live")], "123456789012", "aws")
     listed = [one["Action"] for one in document["Statement"] if one["Effect"] == "Allow"]
     allowed = [action for each in listed for action in ([each] if isinstance(each, str) else each)]
     World(aws, NAME, network=60).make(KINDS)

@@ -17,7 +17,7 @@ from ops.aws.clients import Aws
 from ops.aws.quotas import ADDRESSES, CPUS, NETWORKS, RULES
 from ops.output.report import Check
 from ops.preflight import account
-from ops.preflight.command import KEY, _resolver, check_backend, check_secrets_provider
+from ops.preflight.command import _one, _resolver, backend_of, check_backend, check_secrets_provider
 from ops.stacks.place import Place
 from tests.infra.sample import environment
 
@@ -63,21 +63,23 @@ def test_the_permissions_boundary_is_there_is_the_program_s_and_lets_the_instanc
     def checked(sample: Environment = ENVIRONMENT) -> Check:
         return account.check_boundary(aws, sample, "123456789012", "aws")
 
-    arn = access.boundary_arn("123456789012", "aws")
-    assert f"there is no policy {arn}; fix: eps-dos preflight live --boundary > boundary.json &&" in checked().evidence
-    aws.iam.create_policy(PolicyName=access.BOUNDARY, PolicyDocument=access.as_json(access.boundary("aws")))
+    arn = access.boundary_arn(ENVIRONMENT, "123456789012", "aws")
+    assert f"there is no policy {arn}; fix: eps-dos preflight --template > account.json &&" in checked().evidence
+    own = access.boundary("live", ENVIRONMENT.dataset.bucket, "aws")
+    aws.iam.create_policy(PolicyName=access.boundary_name("live"), PolicyDocument=access.as_json(own))
     assert checked().verdict == "ok"
-    elsewhere = replace(ENVIRONMENT, dataset=replace(ENVIRONMENT.dataset, bucket="elsewhere"))
-    assert "can't get to elsewhere; allowed: *-dataset" in checked(elsewhere).evidence
+    theirs_arn = "arn:aws:secretsmanager:eu-west-2:123456789012:secret:eps-dos-api/nft/certificate-a1b2c3"
+    another = replace(ENVIRONMENT, service=replace(ENVIRONMENT.service, certificate_secret_arn=theirs_arn))
+    assert f"can't get to {theirs_arn}; allowed: eps-dos-api/live/*" in checked(another).evidence
     wider: access.Document = {
         "Version": "2012-10-17",
         "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}],
     }
     aws.iam.create_policy_version(PolicyArn=arn, PolicyDocument=access.as_json(wider), SetAsDefault=True)
     assert f"{arn} (v2) is not what the program needs at most; fix: " in checked().evidence
-    own = "arn:aws:iam::123456789012:policy/limit"
-    theirs = replace(elsewhere, permissions_boundary_arn=own)
-    assert checked(theirs).evidence == f"there is no policy {own}; fix: ask the organisation for it"
+    limit = "arn:aws:iam::123456789012:policy/limit"
+    theirs = replace(another, permissions_boundary_arn=limit)
+    assert checked(theirs).evidence == f"there is no policy {limit}; fix: ask the organisation for it"
     aws.iam.create_policy(PolicyName="limit", PolicyDocument=access.as_json(wider))
     assert checked(theirs).verdict == "ok"
 
@@ -187,22 +189,22 @@ def test_a_network_that_overlaps_is_named_and_the_environments_own_is_not(aws: A
     assert verdict(account.check_ranges(aws, ENVIRONMENT)) == "ok"
 
 
-def test_states_are_kept_in_a_bucket_that_is_all_it_must_be(aws: Aws) -> None:
-    from ops.backend import made
-
+def test_states_are_kept_in_the_bucket_that_workflows_have_rights_to(aws: Aws) -> None:
     def checked(url: str | None) -> Check:
-        return check_backend(url, aws, "123456789012", in_lab=False)
+        return check_backend(url, aws, "states", in_lab=False)
 
-    remedy = 'fix: pulumi login "$(eps-dos backend init --bucket eps-dos-api-states-123456789012 --region eu-west-2)"'
+    remedy = "fix: pulumi login 's3://states?region=eu-west-2'"
     assert checked(None).evidence == f"nobody is logged in to one; {remedy}"
     assert checked("file:///home/somebody").evidence == f"a folder of this machine, which nobody else has; {remedy}"
     assert verdict(checked("https://app.pulumi.com/team")) == "ok"
-    aws.s3.create_bucket(Bucket="states", CreateBucketConfiguration={"LocationConstraint": "eu-west-2"})
-    lacking = checked("s3://states?region=eu-west-2")
-    assert "not versioned" in lacking.evidence
-    assert lacking.evidence.endswith("fix: eps-dos backend init --bucket states --region eu-west-2")
-    list(made(aws.s3, "states", "eu-west-2"))
+    assert checked("s3://others?region=eu-west-2").evidence.endswith(f"workflows have rights to; {remedy}")
     assert verdict(checked("s3://states?region=eu-west-2")) == "ok"
+
+
+def test_an_emulator_s_bucket_is_logged_in_to_with_its_endpoint() -> None:
+    assert backend_of("states", "eu-west-2", "http://127.0.0.1:5000") == (
+        "s3://states?region=eu-west-2&endpoint=http://127.0.0.1:5000&s3ForcePathStyle=true"
+    )
 
 
 KEPT = "secretsprovider: awskms://alias/a?region=eu-west-2\n"
@@ -217,33 +219,26 @@ KEPT = "secretsprovider: awskms://alias/a?region=eu-west-2\n"
             "encryptionsalt: v1:abc\n",
             "s3://states",
             True,
-            "a passphrase; fix: aws kms create-alias --alias-name alias/",
+            "a passphrase; fix: pulumi stack change-secrets-provider --stack live 'awskms://alias/a",
         ),
-        (
-            "secretsprovider: passphrase\n",
-            "s3://states",
-            True,
-            "&& pulumi stack change-secrets-provider --stack live '",
-        ),
-        (KEPT, "s3://states", False, "the stack isn't there yet; fix: aws kms create-alias"),
-        ("", None, False, "&& pulumi stack init live --secrets-provider 'awskms://alias/"),
+        ("secretsprovider: passphrase\n", "s3://states", True, "change-secrets-provider --stack live 'awskms://alias/"),
+        (KEPT, "s3://states", False, "the stack isn't there yet; fix: pulumi stack init live"),
+        ("", None, False, "pulumi stack init live --secrets-provider 'awskms://alias/a?region=eu-west-2'"),
     ],
 )
 def test_secrets_are_kept_by_a_key_that_is_not_in_somebodys_head(
     aws: Aws, tmp_path: Path, written: str, url: str | None, is_there: bool, words: str | None
 ) -> None:
     (tmp_path / "Pulumi.live.yaml").write_text(f"{written}config: {{}}\n")
+    check = check_secrets_provider(tmp_path, "live", url, aws, "alias/a", in_lab=False, is_there=is_there)
+    assert verdict(check) == ("ok" if words is None else "failed")
+    assert words is None or words in check.evidence
 
-    def checked() -> Check:
-        return check_secrets_provider(tmp_path, "live", url, aws, in_lab=False, is_there=is_there)
 
-    assert verdict(checked()) == ("ok" if words is None else "failed")
-    if words is not None:
-        assert words in checked().evidence
-        # A key that is there isn't made again.
-        key = aws.session.client("kms").create_key()["KeyMetadata"]["KeyId"]
-        aws.session.client("kms").create_alias(AliasName=KEY, TargetKeyId=key)
-        assert "aws kms" not in checked().evidence
+@pytest.mark.parametrize("stacks", [[], ["live", "nft"]])
+def test_one_stack_is_looked_at(stacks: list[str]) -> None:
+    with pytest.raises(ConfigError, match="allowed: one, or --template"):
+        _one(stacks)
 
 
 @pytest.mark.parametrize("written", ["192.0.2.53:x", "example.org", ""])

@@ -112,7 +112,7 @@ def role(*statements: dict[str, Any], attached: tuple[str, ...] = ()) -> Role:
         inline={"service": {**document, "Statement": [*document["Statement"], *statements]}},
         attached=attached,
         tags=TAGS,
-        boundary_arn=access.boundary_arn("123456789012", PARTITION),
+        boundary_arn=access.boundary_arn(ENVIRONMENT, "123456789012", PARTITION),
     )
 
 
