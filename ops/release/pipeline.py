@@ -26,21 +26,24 @@ from ops.aws.monitoring import ringing_alarms
 from ops.lab.entering import place
 from ops.output.progress import Tell, progress
 from ops.release.history import deployments, released
-from ops.stacks.engine import NoSuchStackError, StackHandle, backend_url
+from ops.stacks.engine import NoSuchStackError, PulumiError, StackHandle, backend_url
 from ops.stacks.locks import project_name
 from ops.stacks.place import Place, project_folder
 
 
-def look(in_lab: bool, stack: str | None = None) -> tuple[dict[str, Environment], Pipeline, Place]:
+def look(
+    in_lab: bool, stack: str | None = None, unread: dict[str, str] | None = None
+) -> tuple[dict[str, Environment], Pipeline, Place]:
     """Return every environment that has a file, by name, the pipeline that they form, and where that was read.
 
-    Raises ConfigError if one can't be decided, or if `stack` is none of them.
+    A stack whose state can't be read is put into `unread`, with the reason, if that is given; else it raises
+    PulumiError. Raises ConfigError if one can't be decided, or if `stack` is none of them.
     """
     folder = project_folder(Path.cwd())
     decided = environments(folder, stack)
     at = place(in_lab)
     with progress("reading what is deployed") as tell:
-        return decided, pipeline(decided, catalogue(folder), deployed(decided, at, tell)), at
+        return decided, pipeline(decided, catalogue(folder), deployed(decided, at, tell, unread)), at
 
 
 def environments(folder: Path, stack: str | None = None) -> dict[str, Environment]:
@@ -72,8 +75,10 @@ def pipeline(decided: Mapping[str, Environment], listed: Catalogue, deployed: Ma
     )
 
 
-def deployed(names: Iterable[str], at: Place, tell: Tell) -> dict[str, str | None]:
-    """Return the release that each stack's state has; None where nothing is deployed."""
+def deployed(
+    names: Iterable[str], at: Place, tell: Tell, unread: dict[str, str] | None = None
+) -> dict[str, str | None]:
+    """Return the release that each stack's state has; None where nothing is deployed. `unread` as in `look`."""
     releases: dict[str, str | None] = {}
     for name in names:
         tell(f"the state of {name}")
@@ -81,6 +86,11 @@ def deployed(names: Iterable[str], at: Place, tell: Tell) -> dict[str, str | Non
             state = StackHandle(name, at).export()
         except NoSuchStackError:
             releases[name] = None
+            continue
+        except PulumiError as error:
+            if unread is None:
+                raise
+            releases[name], unread[name] = None, " ".join(error.messages)
             continue
         releases[name] = released((state.get("deployment") or {}).get("resources") or ())[0]
     return releases

@@ -83,6 +83,11 @@ def read_one(place: Place, name: str) -> StackFacts | None:
     return next(iter(from_store(store, project, name)), None)
 
 
+def check_readable(state: bytes) -> None:
+    """Raise UnreadableError unless the file of a folder or a bucket is a state."""
+    _facts("", _deployment(parsed(state)), (), dict)
+
+
 def environment_of(stack: str, folder: Path, place: Place) -> Environment:
     """Return the environment of a stack without a file, by its state and the files in `folder`. Raises ConfigError."""
     facts = read_one(place, stack)

@@ -7,7 +7,6 @@ out: Pulumi Cloud, whose locks end by themselves.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -18,7 +17,7 @@ from infra.yamlfile import read_mapping
 from ops.output.visible import visible
 from ops.stacks.holders import Holder, booted, is_of_this_machine, read_holders, seems_alive
 from ops.stacks.layout import Layout
-from ops.stacks.store import Folder, Store, UnreadableError, folder_of, opened, parsed
+from ops.stacks.store import Folder, Store, UnreadableError, opened, parsed
 
 _UNFINISHED = re.compile(r"\.(json|pulumi-tags)(\.gz|\.zst)?(\.bak)?(?P<kind>\.attrs|\.[0-9a-f]+\.tmp)")
 """What stands beside a stack's files, after the stack's name: a description, a file being written."""
@@ -119,29 +118,37 @@ def _parsed_lock(path: str, store: Store) -> Lock:
         return Lock(path=path, pid=0, username="", hostname="", taken=taken)
 
 
-def mend(url: str, project: str, stack: str) -> tuple[str, ...]:
-    """Remove the stack's files that a killed run left truncated; return their names.
+def cut_short(store: Store, layout: Layout, stack: str) -> tuple[str, ...]:
+    """Return the paths of the stack's files that a killed run left truncated.
 
     A folder has a description beside each file (NAME.attrs), and Pulumi writes it in place, other than the file itself
     (gocloud.dev/blob/fileblob: setAttrs, Close). One that is cut short makes a whole file unreadable: "failed to load
-    checkpoint: EOF". Without one it is read; type and checksum are all that is in there. The caller has made sure that
-    nobody is at work. In other kinds of backend each file is written at once, and there is nothing to do.
+    checkpoint: EOF". Without one it is read; type and checksum are all that is in there. In other kinds of backend each
+    file is written at once.
     """
-    root = folder_of(url)
-    if root is None:
-        return ()
     broken = []
-    for path in sorted((root / Layout.of(Folder(root), project).stacks).glob("*")):
-        kind = _UNFINISHED.fullmatch(path.name.removeprefix(stack)) if path.name.startswith(stack) else None
-        if kind is not None and not (kind["kind"] == ".attrs" and _is_json(path)):
-            path.unlink(missing_ok=True)
-            broken.append(path.name)
+    for path in store.names(layout.stacks) if isinstance(store, Folder) else ():
+        name = path.removeprefix(layout.stacks)
+        kind = _UNFINISHED.fullmatch(name.removeprefix(stack)) if name.startswith(stack) else None
+        if kind is not None and not (kind["kind"] == ".attrs" and _is_json(store, path)):
+            broken.append(path)
     return tuple(broken)
 
 
-def _is_json(path: Path) -> bool:
+def mend(url: str, project: str, stack: str) -> tuple[str, ...]:
+    """Remove the stack's files that a killed run left truncated; return their names. Nobody may be at work on it."""
+    store = opened(url)
+    if store is None:
+        return ()
+    broken = cut_short(store, Layout.of(store, project), stack)
+    for path in broken:
+        store.delete(path)
+    return tuple(path.rpartition("/")[2] for path in broken)
+
+
+def _is_json(store: Store, path: str) -> bool:
     try:
-        json.loads(path.read_bytes())
-    except ValueError:
+        parsed(store.read(path))
+    except (FileNotFoundError, UnreadableError):
         return False
     return True

@@ -92,8 +92,16 @@ class StackFile:
 
     def _make_sure(self, expected: Mapping[str, Value]) -> None:
         # A file that holds something else than was asked for must never be written.
-        if _comparable(_document(self._text)) != _comparable(expected):
-            raise AssertionError(f"{self.path.name}: the edit went wrong; nothing was written")
+        try:
+            written = _document(self._text)
+        except yaml.YAMLError:
+            written = {}
+        if _comparable(written) != _comparable(expected):
+            raise ConfigError.of(
+                f"{self.path.name}:",
+                "is written in a way that can't be edited here without changing something else; nothing was written",
+                "edit it by hand; comments between a key and its value, or keys with a question mark, are in the way",
+            )
 
 
 def _full(key: str) -> str:

@@ -57,6 +57,10 @@ class Folder:
     def __init__(self, root: Path) -> None:
         self.root = root
 
+    def address(self, name: str) -> str:
+        """Return where a file is, as other programs take it."""
+        return str(self.root / name)
+
     def names(self, prefix: str) -> list[str]:
         """Return the paths within the backend that begin with `prefix`, a folder, in the order of their names."""
         return sorted(
@@ -114,6 +118,10 @@ class Bucket:
                 max_pool_connections=AT_ONCE,
             ),
         )
+
+    def address(self, name: str) -> str:
+        """Return where an object is, as other programs take it."""
+        return f"s3://{self._bucket}/{self._folder}{name}"
 
     def names(self, prefix: str) -> list[str]:
         """Return the keys under `prefix`, without the folder that the backend has in its bucket."""

@@ -41,11 +41,7 @@ def positions(
                 for image in (release.image, *release.former_images)
             }
             running = in_service(groups, read_instances(aws, stack), versions)
-            refreshes = [
-                aws.autoscaling.describe_instance_refreshes(AutoScalingGroupName=group.name)["InstanceRefreshes"]
-                for group in groups
-            ]
-            rollout = "; ".join(sentence for newest_first in refreshes if (sentence := newest_rollout(newest_first)))
+            rollout = rollouts(aws, groups)
         read.append(
             Position(
                 stack=stack,
@@ -57,6 +53,15 @@ def positions(
             )
         )
     return tuple(read)
+
+
+def rollouts(aws: Aws, groups: Sequence[ScalingGroup]) -> str:
+    """Return a sentence about the newest rollout of each of `groups`, or nothing if all went well."""
+    refreshes = [
+        aws.autoscaling.describe_instance_refreshes(AutoScalingGroupName=group.name)["InstanceRefreshes"]
+        for group in groups
+    ]
+    return "; ".join(sentence for newest_first in refreshes if (sentence := newest_rollout(newest_first)))
 
 
 def in_service(

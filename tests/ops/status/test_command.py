@@ -27,7 +27,7 @@ def running(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[s
     shutil.copy(CHECKOUT / "ephemeral-limits.yaml", project(tmp_path))
     monkeypatch.chdir(tmp_path)
     counts = {"dev": {"1.4.0": 1}, "int": {"1.4.0": 3}, "nft": {"1.4.0": 3}, "live": {"1.4.0": 6}}
-    monkeypatch.setattr(command, "look", lambda _in_lab: ({}, pipeline(int_="live+1"), None))
+    monkeypatch.setattr(command, "look", lambda *_, **__: ({}, pipeline(int_="live+1"), None))
     monkeypatch.setattr(
         command,
         "positions",
@@ -70,7 +70,7 @@ def test_people_see_what_is_pending_and_which_word_says_so(
 def test_an_instance_that_runs_something_else_is_not_in_order(
     running: dict[str, dict[str, int]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(command, "look", lambda _in_lab: ({}, pipeline(), None))
+    monkeypatch.setattr(command, "look", lambda *_, **__: ({}, pipeline(), None))
     assert cli.run(["status", "--mermaid"]) == 0
     running["live"] = {"1.4.0": 5, "1.5.0": 1}
     assert cli.run(["status", "--mermaid"]) == 1
