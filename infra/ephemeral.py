@@ -8,7 +8,7 @@ follows from its configuration, which is the same as for any other (`deciding`).
 import hashlib
 import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from ipaddress import IPv4Network
@@ -205,7 +205,7 @@ def lifetime(
 
 
 def extended(lifetime: Lifetime, now: datetime, ttl: timedelta, limits: Limits) -> Lifetime:
-    """Return `lifetime` with an expiry `ttl` from `now`, and without a start that has passed. Raises ConfigError."""
+    """Return `lifetime` with an expiry `ttl` from `now`, everything else as it was. Raises ConfigError."""
     expires_at = now.astimezone(UTC).replace(microsecond=0) + ttl
     if expires_at <= lifetime.expires_at:
         raise _wrong(
@@ -214,8 +214,7 @@ def extended(lifetime: Lifetime, now: datetime, ttl: timedelta, limits: Limits) 
             "to end it early: eps-dos ephemeral destroy",
         )
     _within(lifetime.created_at, expires_at, limits)
-    starts_at = lifetime.starts_at if lifetime.starts_at and lifetime.starts_at > now else None
-    return Lifetime(created_at=lifetime.created_at, starts_at=starts_at, expires_at=expires_at)
+    return replace(lifetime, expires_at=expires_at)
 
 
 def free_network(name: str, taken: Iterable[IPv4Network], limits: Limits) -> IPv4Network:

@@ -149,9 +149,14 @@ def list_(in_lab: InLab = False, for_programs: ForPrograms = False) -> None:
 def extend(
     name: Name,
     ttl: Annotated[str, typer.Option(help="How long it shall live from now on: 24h, 3d.")],
+    force: Annotated[
+        bool, typer.Option("--force", help="Also what today's code and files would change in it.")
+    ] = False,
     in_lab: InLab = False,
 ) -> None:
-    """Put its end off, within the longest life that there may be. Its history records who did it.
+    """Put its end off, within the longest life that there may be, and change nothing else in it.
+
+    Its history records who did it.
 
     Example: eps-dos ephemeral extend pr-7 --ttl 24h
     """
@@ -176,7 +181,7 @@ def extend(
     )
     longer = ephemeral.extended(current, now, long, limits)
     with work_folder(at, with_program=True) as own, progress(f"{name}: pulumi up") as tell:
-        making.extend(facts, settings, longer, own, tell, who=_login())
+        making.extend(facts, settings, longer, own, tell, who=_login(), force=force)
     typer.echo(f"{name}: {life_in_words(longer)}")
 
 

@@ -14,7 +14,7 @@ from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
-from infra import ephemeral
+from infra import ephemeral, frozen
 from infra.deciding import aws_plan, load_environment
 from infra.environment import Environment
 from infra.ephemeral import Lifetime, Limits, Wish
@@ -240,13 +240,30 @@ def _up(handle: StackHandle, token: str, tell: Tell, message: str) -> Outcome:
 
 
 def extend(
-    facts: StackFacts, settings: Mapping[str, Any], lifetime: Lifetime, at: Place, tell: Tell, *, who: str
+    facts: StackFacts,
+    settings: Mapping[str, Any],
+    lifetime: Lifetime,
+    at: Place,
+    tell: Tell,
+    *,
+    who: str,
+    force: bool = False,
 ) -> None:
-    """Give an environment another lifetime, and bring it up with that; recorded in its history as done by `who`."""
+    """Give an environment another lifetime, and bring it up with that; recorded in its history as done by `who`.
+
+    Raises RefusalError if today's code and files would change anything else in it, unless `force`.
+    """
     terms = own_of(settings)["ephemeral"]
     handle = StackHandle(facts.name, at)
     write_stack_file(at, facts.name, ephemeral.with_lifetime(settings, lifetime), handle.export().get("deployment"))
     load_environment(facts.name, at.folder)
+    more = () if force else frozen.beside_its_end(handle.preview(tell).events)
+    if more:
+        raise RefusalError(
+            f"{facts.name} would change in more than its end, since code or files are not those that it was made by:\n"
+            + "\n".join(f"  {line}" for line in more),
+            f"eps-dos ephemeral extend {facts.name} with --force changes all of that; or make another environment",
+        )
     handle.up(tell, message=f"extended by {who}, from {terms['expiresAt']} to {stamp(lifetime.expires_at)}")
     _set_tags(handle, lifetime, str(terms["owner"]), str(terms["like"]))
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
+from urllib.request import urlopen
 
 import pytest
 
@@ -100,6 +101,13 @@ def decisions(environments: Environments, *, dry_run: bool = True) -> dict[str, 
     flags = ["--dry-run"] if dry_run else []
     done = environments.eps_dos("ephemeral", "reap", "--json", *flags, check=False)
     return {one["name"]: one["decision"] for one in json.loads(done.stdout)}
+
+
+def calls(environments: Environments) -> dict[str, int]:
+    """Return how often each operation of AWS has been called."""
+    with urlopen(f"{environments.endpoint}/_lab/calls") as answer:  # noqa: S310 - of the loopback
+        counts: dict[str, int] = json.load(answer)
+    return counts
 
 
 def requests(environments: Environments) -> int:
@@ -251,7 +259,24 @@ def test_its_whole_life(environments: Environments) -> None:
     again = environments.eps_dos("ephemeral", "create", "pr-7", "--like", "int", check=False)
     assert (again.returncode, "pr-7 is there, until" in again.stderr) == (1, True)
     group = environments.group("pr-7")
-    environments.eps_dos("ephemeral", "extend", "pr-7", "--ttl", "3h")
+    extend = ("ephemeral", "extend", "pr-7", "--ttl", "3h")
+    program = environments.checkout / "infra" / "tags.py"
+    before = environments.export("pr-7")["deployment"]["resources"]
+    try:
+        program.write_text(program.read_text().replace('"directory-of-services-api"', '"another"'))
+        refused = environments.eps_dos(*extend, check=False)
+    finally:
+        environments.undo_edits()
+    assert (refused.returncode, "pr-7 would change in more than its end" in refused.stderr) == (1, True)
+    assert "  aws:ec2/vpc:Vpc::pr-7-vpc: tags" in refused.stderr, refused.stderr
+    assert environments.export("pr-7")["deployment"]["resources"] == before
+    calls_before = calls(environments)
+    environments.eps_dos(*extend)
+    # What was called since tells another end, and that is all.
+    since = {call.partition(".")[2] for call, count in calls(environments).items() if count > calls_before.get(call, 0)}
+    changing = {action for action in since if not action.startswith(("Describe", "Get", "List", "Head"))}
+    assert {action for action in changing if "Tag" not in action} == set(), changing
+    assert changing
     assert environments.outputs("pr-7")["expiresAt"] > outputs["expiresAt"]
     assert {one["InstanceId"] for one in environments.group("pr-7")["Instances"]} == {
         one["InstanceId"] for one in group["Instances"]
