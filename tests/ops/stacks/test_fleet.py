@@ -6,7 +6,6 @@ import gzip
 import json
 import os
 import socket
-import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict, replace
@@ -27,6 +26,7 @@ from ops.stacks.holders import Holder
 from ops.stacks.store import LARGEST_BYTES, Folder, Store, UnreadableError, opened
 from tests.infra.test_reaping import COMMITTED, LIMITS, NOW, said
 from tests.labs import LOCKS, STACKS
+from tests.ops.stacks.test_holders import GONE
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -64,13 +64,6 @@ def lock(pid: int, hostname: str, taken: str = TAKEN) -> bytes:
     return json.dumps({"pid": pid, "username": "tester", "hostname": hostname, "timestamp": taken}).encode()
 
 
-def dead_process() -> int:
-    """Return the number of a process that was, and is gone."""
-    done = subprocess.Popen([sys.executable, "-c", ""])
-    done.wait()
-    return done.pid
-
-
 def written(pid: int) -> bytes:
     """Return what `eps-dos` has written of a process that is gone."""
     mine = Holder.of(os.getpid())
@@ -85,7 +78,7 @@ def booted(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def files() -> dict[str, bytes]:
-    here, dead = socket.gethostname(), dead_process()
+    here, dead = socket.gethostname(), GONE
     return {
         f"{STACKS}/gzipped.json.gz": gzip.compress(state(MARK, VPC)),
         f"{STACKS}/plain.json": state(MARK, VPC, pending=2),

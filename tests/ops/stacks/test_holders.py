@@ -25,6 +25,8 @@ from tests.labs import LOCKS
 
 Locks: TypeAlias = Callable[[], dict[str, Lock]]
 PROJECT, STACK = "eps-dos-api", "pr-7"
+GONE = 2**30
+"""No process has this number: Linux has at most 2 ** 22 (proc(5), pid_max). One that was used could be used again."""
 LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -61,11 +63,6 @@ def take(store: Store, name: str, pid: int, hostname: str = "", taken: datetime 
     store.write(f"{LOCKS}/{STACK}/{name}", json.dumps(content).encode())
 
 
-def ended() -> int:
-    with asleep() as process:
-        return process.pid
-
-
 def test_what_eps_dos_began_is_dead_as_soon_as_it_is(store: Store, found: Locks) -> None:
     with asleep() as process, announced(store, PROJECT, STACK) as announce:
         announce(process.pid)
@@ -86,13 +83,12 @@ def test_what_eps_dos_began_is_dead_as_soon_as_it_is(store: Store, found: Locks)
 def test_what_another_boot_or_namespace_wrote_says_nothing(
     store: Store, found: Locks, what: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pid = ended()
     with asleep() as process, announced(store, PROJECT, STACK) as announce:
         announce(process.pid)
         (path,) = store.names(".pulumi/eps-dos/")
         written = Holder(**json.loads(store.read(path)))
-        store.write(path, json.dumps(asdict(replace(written, pid=pid))).encode())
-        take(store, "a.json", pid)
+        store.write(path, json.dumps(asdict(replace(written, pid=GONE))).encode())
+        take(store, "a.json", GONE)
         assert found()["a.json"].dead is True
         monkeypatch.setattr(holders, what, lambda: "another")
         assert found()["a.json"].dead is None
@@ -100,7 +96,7 @@ def test_what_another_boot_or_namespace_wrote_says_nothing(
 
 def test_a_lock_that_is_not_the_holder_s_is_not_dead_with_it(store: Store, found: Locks) -> None:
     """The same number on another host, before its time, long after, or of somebody else."""
-    pid, now = ended(), datetime.now(UTC)
+    pid, now = GONE, datetime.now(UTC)
     mine = Holder.of(os.getpid())
     assert mine is not None
     store.write(f".pulumi/eps-dos/{PROJECT}/{STACK}/a.json", json.dumps(asdict(replace(mine, pid=pid))).encode())
@@ -108,7 +104,7 @@ def test_a_lock_that_is_not_the_holder_s_is_not_dead_with_it(store: Store, found
     take(store, "host.json", pid, "another")
     take(store, "before.json", pid, taken=now - timedelta(hours=1))
     take(store, "after.json", pid, taken=now + timedelta(hours=1))
-    take(store, "other.json", ended() + 1)
+    take(store, "other.json", GONE - 1)
     assert {name: lock.dead for name, lock in found().items()} == {
         "its.json": True, "host.json": None, "before.json": None, "after.json": None, "other.json": None,
     }  # fmt: skip
@@ -124,7 +120,7 @@ def test_a_number_that_is_used_again_is_another_process(store: Store, found: Loc
 
 
 def test_plain_pulumi_s_lock_is_never_called_dead_but_may_be_seen_alive(store: Store, found: Locks) -> None:
-    take(store, "gone.json", ended())
+    take(store, "gone.json", GONE)
     take(store, "here.json", os.getpid())
     take(store, "number.json", os.getpid(), taken=datetime(2026, 2, 1, tzinfo=UTC))
     take(store, "elsewhere.json", os.getpid(), "another")
@@ -189,7 +185,7 @@ def test_releasing_removes_what_was_judged_and_what_the_dead_wrote_and_no_more(s
 )
 def test_what_cannot_be_read_of_a_holder_says_nothing(store: Store, found: Locks, content: bytes) -> None:
     store.write(f".pulumi/eps-dos/{PROJECT}/{STACK}/a.json", content)
-    take(store, "a.json", ended())
+    take(store, "a.json", GONE)
     assert found()["a.json"].dead is None
 
 
