@@ -27,6 +27,7 @@ from ops.status.command import as_document
 from ops.vips import publications
 from tests.infra.stackfiles import CHECKOUT
 from tests.infra.test_promotion import pipeline
+from tests.infra.test_reaping import said, stack
 from tests.labs import LabCopy
 from tests.ops.status.test_picture import position
 
@@ -71,7 +72,10 @@ def test_differences() -> None:
     check("verify --drift", as_json(compared, STATE_SIDES))
 
 
-@pytest.mark.parametrize("facts", [StackFacts(name="pr-7"), StackFacts(name="pr-8", unreadable="is no JSON")])
+ASKED = stack(marks=(said(askedIn=12),))
+
+
+@pytest.mark.parametrize("facts", [StackFacts(name="pr-7"), StackFacts(name="pr-8", unreadable="is no JSON"), ASKED])
 def test_environments_for_tests(facts: StackFacts) -> None:
     judgement = verdict(facts, NOW, (), limits_of(CHECKOUT))
     row = listing._row(facts, judgement, NOW)
