@@ -96,7 +96,7 @@ def test_what_it_says_to_type_is_a_command_with_these_options(guide: Path) -> No
 def test_commands_are_seen_at_all() -> None:
     seen = [words for guide in GUIDES for words, _ in typed(guide, "eps-dos")]
     assert len(seen) > 60
-    assert ["backend", "init", "--bucket", "pr-7"] in seen
+    assert ["ephemeral", "extend", "pr-7", "--ttl", "24h"] in seen
     assert problem(["mirror", "nft", "--levels", "all"], whole=False)
     assert problem(["release", "list"], whole=False)
     assert problem(["dataset", "load", "int"], whole=True)
