@@ -6,6 +6,8 @@ STACK ?= nft
 PYTEST_ARGS ?=
 # Two at a time: the engine and the emulator beside each test keep a core busy.
 PYTEST_PROCESSES ?= 2
+# So many operations of Pulumi's (up, preview, refresh, destroy) does `make test` take, and no more: each takes seconds.
+MOST_OPERATIONS := 45
 
 # Recipes take it from the environment, where no shell interprets what is in it.
 export STACK
@@ -14,7 +16,7 @@ BIN := .venv/bin
 STAMP := .venv/made-from
 
 .DEFAULT_GOAL := help
-.PHONY: help up down test lint bench setup engine engine-if-possible venv requirements clean
+.PHONY: help up down test scenarios lint bench setup engine engine-if-possible venv requirements clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -26,13 +28,11 @@ up: setup ## bring up STACK (nft) and what it leans on in the lab, and check the
 down: venv ## stop the lab
 	$(BIN)/eps-dos lab stop
 
-test: engine-if-possible ## run every test
-	@# Two runs, the second whatever the first says: the emulator puts its extensions into moto for good, and the
-	@# provider's tests load parts of its SDK.
-	@failed=; \
-	$(BIN)/pytest -n $(PYTEST_PROCESSES) $(PYTEST_ARGS) --ignore tests/lab || failed=yes; \
-	$(BIN)/pytest -n $(PYTEST_PROCESSES) $(PYTEST_ARGS) tests/lab || failed=yes; \
-	[ -z "$$failed" ]
+test: engine-if-possible ## run the tests that every change needs
+	$(BIN)/pytest -n $(PYTEST_PROCESSES) -m 'not scenario' --most-operations $(MOST_OPERATIONS) $(PYTEST_ARGS)
+
+scenarios: engine-if-possible ## run the rest: kills, faults, fleets
+	$(BIN)/pytest -n $(PYTEST_PROCESSES) -m scenario $(PYTEST_ARGS)
 
 lint: venv ## check style, types, the generated page, the account's template and workflows
 	$(BIN)/ruff check .

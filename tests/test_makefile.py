@@ -122,27 +122,18 @@ def test_the_name_of_a_stack_is_passed_on_as_it_is(checkout: Checkout, stack: st
     assert not (checkout.folder / "made").exists()
 
 
-def test_without_an_engine_the_other_tests_are_run_but_in_ci(checkout: Checkout) -> None:
+@pytest.mark.parametrize(("target", "tier"), [("test", "[-m][not scenario]"), ("scenarios", "[-m][scenario]")])
+def test_without_an_engine_the_other_tests_are_run_but_in_ci(checkout: Checkout, target: str, tier: str) -> None:
+    """Each test is in one of the two tiers, by its mark."""
     assert checkout.make("venv").returncode == 0
-    executable(checkout.folder / ".venv" / "bin" / "pytest", "#!/bin/sh\n: > tested\n")
+    executable(checkout.folder / ".venv" / "bin" / "pytest", '#!/bin/sh\nprintf "[%s]" "$@" > asked\n')
     (checkout.folder / "no-engine").touch()
-    assert checkout.make("test", CI="true").returncode != 0
-    assert not (checkout.folder / "tested").exists()
-    made = checkout.make("test")
+    assert checkout.make(target, CI="true").returncode != 0
+    assert not (checkout.folder / "asked").exists()
+    made = checkout.make(target)
     assert made.returncode == 0
     assert "what needs the engine is skipped" in made.stdout
-    assert (checkout.folder / "tested").exists()
-
-
-@pytest.mark.parametrize("broken", ["--ignore tests/lab", "2 tests/lab"])
-def test_both_runs_are_made_and_either_fails_the_whole(checkout: Checkout, broken: str) -> None:
-    assert checkout.make("venv").returncode == 0
-    pytest_ = checkout.folder / ".venv" / "bin" / "pytest"
-    executable(pytest_, '#!/bin/sh\necho "$*" >> asked\n')
-    assert checkout.make("test").returncode == 0
-    executable(pytest_, f'#!/bin/sh\necho "$*" >> asked\ncase "$*" in *"{broken}") exit 1 ;; esac\n')
-    assert checkout.make("test").returncode != 0
-    assert (checkout.folder / "asked").read_text().splitlines() == ["-n 2 --ignore tests/lab", "-n 2 tests/lab"] * 2
+    assert tier in (checkout.folder / "asked").read_text()
 
 
 def test_ci_runs_all_parts_whatever_fails_and_fails_with_any(checkout: Checkout) -> None:
@@ -163,5 +154,6 @@ def test_ci_runs_all_parts_whatever_fails_and_fails_with_any(checkout: Checkout)
 
     assert run() == (0, "")
     (checkout.folder / "broken-lint").touch()
-    assert run() == (1, "failed: lint\n")
-    assert (checkout.folder / "made").read_text().splitlines() == ["lint true", "test true"] * 2
+    (checkout.folder / "broken-test").touch()
+    assert run() == (1, "failed: lint test\n")
+    assert (checkout.folder / "made").read_text().splitlines() == ["lint true", "test true", "scenarios true"] * 2

@@ -29,7 +29,7 @@ from tests.conformance.rendering import Schema, differing, rendered
 from tests.conformance.terraform import MissingError, Run, Terraform, find_provider
 from tests.labs import ROOT
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.scenario]
 
 STACK = "dev"
 PACE = 600

@@ -74,6 +74,7 @@ def test_plain_pulumi_works_in_the_lab_and_says_what_it_makes(small_lab: LabCopy
     assert "stack init" not in again.stderr
 
 
+@pytest.mark.scenario
 def test_what_pulumi_says_and_how_it_exits_is_passed_through(small_lab: LabCopy) -> None:
     failed = small_lab.pulumi("up", "--stack", "unknown", "--yes", check=False)
     assert failed.returncode not in (0, 1, 2, 3)
@@ -81,6 +82,7 @@ def test_what_pulumi_says_and_how_it_exits_is_passed_through(small_lab: LabCopy)
     assert "Usage:\n  pulumi preview" in small_lab.eps_dos("lab", "pulumi", "preview", "--help", check=True).stdout
 
 
+@pytest.mark.scenario
 def test_a_broken_stack_file_is_pulumis_error_and_nothing_else(small_lab: LabCopy) -> None:
     (small_lab.checkout / "Pulumi.dev.yaml").write_text("config: [")
     failed = small_lab.pulumi("up", "--stack", "dev", "--yes", check=False)
@@ -90,6 +92,7 @@ def test_a_broken_stack_file_is_pulumis_error_and_nothing_else(small_lab: LabCop
     assert small_lab.lab.status().stacks == ()
 
 
+@pytest.mark.scenario
 def test_the_checkout_stays_as_it_is(small_lab: LabCopy) -> None:
     """Pulumi writes salts, settings and stack files; all of it stays in the lab, which says what it drops."""
     (small_lab.checkout / ".gitignore").write_text(".lab/\n")
@@ -105,6 +108,7 @@ def test_the_checkout_stays_as_it_is(small_lab: LabCopy) -> None:
     assert small_lab.pulumi("config", "get", "size", "--stack", "dev").stdout == "1\n"
 
 
+@pytest.mark.scenario
 def test_a_stack_of_the_lab_alone_keeps_its_file_until_the_lab_stops(small_lab: LabCopy) -> None:
     small_lab.pulumi("stack", "init", "a-test")
     small_lab.pulumi("config", "set", "size", "7", "--stack", "a-test")
@@ -114,6 +118,7 @@ def test_a_stack_of_the_lab_alone_keeps_its_file_until_the_lab_stops(small_lab: 
     assert not (small_lab.checkout / ".lab" / "project" / "Pulumi.a-test.yaml").exists()
 
 
+@pytest.mark.scenario
 def test_an_emulator_that_was_killed_takes_its_stacks_along(small_lab: LabCopy) -> None:
     small_lab.pulumi("up", "--stack", "dev", "--yes")
     (emulator,) = emulators_of(small_lab)
@@ -126,6 +131,7 @@ def test_an_emulator_that_was_killed_takes_its_stacks_along(small_lab: LabCopy) 
     assert another != emulator
 
 
+@pytest.mark.scenario
 def test_a_start_that_was_killed_halfway_is_done_again(small_lab: LabCopy) -> None:
     """An emulator without the account that belongs to it serves nobody: the next start ends it."""
     small_lab.eps_dos("lab", "start", check=True)
@@ -136,6 +142,7 @@ def test_a_start_that_was_killed_halfway_is_done_again(small_lab: LabCopy) -> No
     assert another != emulator
 
 
+@pytest.mark.scenario
 def test_a_process_that_took_the_emulators_number_is_left_alone(small_lab: LabCopy) -> None:
     bystander = subprocess.Popen(["sleep", "60"])
     (small_lab.checkout / ".lab").mkdir()
@@ -150,6 +157,7 @@ def test_a_process_that_took_the_emulators_number_is_left_alone(small_lab: LabCo
         bystander.wait()
 
 
+@pytest.mark.scenario
 def test_two_starts_at_once_make_one_lab(small_lab: LabCopy) -> None:
     starts = [
         subprocess.Popen([EPS_DOS, "lab", "start"], cwd=small_lab.checkout, env=small_lab.environment) for _ in range(3)
@@ -158,6 +166,7 @@ def test_two_starts_at_once_make_one_lab(small_lab: LabCopy) -> None:
     assert len(emulators_of(small_lab)) == 1
 
 
+@pytest.mark.scenario
 def test_ctrl_c_ends_pulumi_once_and_leaves_no_lock(small_lab: LabCopy) -> None:
     """The engine cancels and tidies up by itself; a second signal would have it leave things behind."""
     small_lab.eps_dos("lab", "start", check=True)
@@ -192,6 +201,7 @@ def test_a_port_in_use_is_one_error(small_lab: LabCopy) -> None:
     assert emulators_of(small_lab) == []
 
 
+@pytest.mark.scenario
 def test_the_port_can_be_chosen_and_not_changed_under_way(small_lab: LabCopy) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
@@ -214,6 +224,7 @@ def test_an_endpoint_elsewhere_is_refused_before_anything_starts(small_lab: LabC
     assert emulators_of(small_lab) == []
 
 
+@pytest.mark.scenario
 def test_nothing_of_the_users_accounts_and_backends_gets_into_the_lab(small_lab: LabCopy) -> None:
     outside = {
         "AWS_PROFILE": "production",
@@ -234,6 +245,7 @@ def test_nothing_of_the_users_accounts_and_backends_gets_into_the_lab(small_lab:
     small_lab.eps_dos("lab", "pulumi", "up", "--stack", "dev", "--yes", check=True, variables=outside)
 
 
+@pytest.mark.scenario
 def test_a_shell_can_enter_the_lab(small_lab: LabCopy) -> None:
     """Then plain `pulumi` works on the lab's copy, wherever it is started."""
     small_lab.pulumi("up", "--stack", "dev", "--yes")

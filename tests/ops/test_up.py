@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import pytest
 from infra.errors import ConfigError
 from ops.stacks.locks import Lock
 from ops.up import UpError, wanted
-from tests.labs import LOCKS, STACKS, LabCopy, lock_of
+from tests.labs import LOCKS, STACKS, LabCopy, copied_lab, lock_of
 
 
 def edit(folder: Path, name: str, old: str, new: str) -> None:
@@ -95,20 +96,21 @@ def test_what_a_mirror_leans_on_comes_first_in_the_lab_and_is_left_alone_elsewhe
 
 
 @pytest.fixture(scope="module")
-def int_up(lab: LabCopy) -> LabCopy:
-    """The lab with int up."""
-    done = lab.eps_dos("up", "--lab", "int")
-    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
-    assert "$ pulumi up --stack int --yes" in done.stderr
-    assert "not Amazon's" in done.stderr
-    assert "✓  name             dos-int.eps.digital.nhs.uk" in done.stdout
-    assert "✗" not in done.stdout
-    return lab
+def int_up(all_up: LabCopy, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabCopy]:
+    """A lab with int up, and brought up again by the command."""
+    with copied_lab(all_up, tmp_path_factory.mktemp("int")) as lab:
+        done = lab.eps_dos("up", "--lab", "int", check=False)
+        assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+        assert "$ pulumi up --stack int --yes" in done.stderr
+        assert "not Amazon's" in done.stderr
+        assert "✓  name             dos-int.eps.digital.nhs.uk" in done.stdout
+        assert "✗" not in done.stdout
+        yield lab
 
 
 def table(lab: LabCopy) -> tuple[int, dict[str, dict[str, Any]]]:
     """Bring int up again; return the exit code, and its table by line."""
-    done = lab.eps_dos("up", "--lab", "--json", "int")
+    done = lab.eps_dos("up", "--lab", "--json", "int", check=False)
     # Pulumi's own progress comes first.
     printed = done.stdout[done.stdout.index("\n[\n") :]
     (report,) = json.loads(printed)
@@ -125,8 +127,8 @@ def aws(lab: LabCopy, service: str) -> Any:
     return session.client(service, endpoint_url=running.endpoint)  # type: ignore[call-overload]  # any service
 
 
+@pytest.mark.scenario
 @pytest.mark.engine
-@pytest.mark.xdist_group("lab-int")
 def test_the_table_holds_for_what_pulumi_has_made(int_up: LabCopy) -> None:
     code, checks = table(int_up)
     assert code == 0
@@ -136,8 +138,8 @@ def test_the_table_holds_for_what_pulumi_has_made(int_up: LabCopy) -> None:
     assert checks["name"]["evidence"] == f"alias of {outputs['loadBalancerDnsName']}"
 
 
+@pytest.mark.scenario
 @pytest.mark.engine
-@pytest.mark.xdist_group("lab-int")
 def test_a_change_behind_pulumis_back_fails_its_line(int_up: LabCopy) -> None:
     """`up` without a refresh doesn't see it; the table, which asks AWS, does."""
     ec2, elbv2 = aws(int_up, "ec2"), aws(int_up, "elbv2")
@@ -163,15 +165,15 @@ def test_a_change_behind_pulumis_back_fails_its_line(int_up: LabCopy) -> None:
     assert table(int_up)[0] == 0
 
 
+@pytest.mark.scenario
 @pytest.mark.engine
-@pytest.mark.xdist_group("lab-int")
 def test_a_program_that_fails_ends_with_one_sentence_and_exit_3(int_up: LabCopy) -> None:
     """What the configuration can't know, AWS says: here, that somebody else has the dataset's name."""
     taken = "a-bucket-of-somebody-else"
     aws(int_up, "s3").create_bucket(Bucket=taken, CreateBucketConfiguration={"LocationConstraint": "eu-west-2"})
     edit(int_up.checkout, "Pulumi.int.yaml", "eps-dos-api-int-dataset", taken)
     try:
-        failed = int_up.eps_dos("up", "--lab", "int")
+        failed = int_up.eps_dos("up", "--lab", "int", check=False)
     finally:
         edit(int_up.checkout, "Pulumi.int.yaml", taken, "eps-dos-api-int-dataset")
     assert failed.returncode == 3
@@ -179,8 +181,8 @@ def test_a_program_that_fails_ends_with_one_sentence_and_exit_3(int_up: LabCopy)
     assert "Traceback" not in failed.stderr + failed.stdout
 
 
+@pytest.mark.scenario
 @pytest.mark.engine
-@pytest.mark.xdist_group("lab-int")
 def test_a_state_that_a_killed_run_left_unreadable_is_mended_and_the_next_up_is_fine(int_up: LabCopy) -> None:
     backend = int_up.checkout / ".lab" / "backend"
     description = backend / STACKS / "int.json.attrs"
@@ -190,12 +192,12 @@ def test_a_state_that_a_killed_run_left_unreadable_is_mended_and_the_next_up_is_
     at_work.write_text(lock_of(os.getpid()))
     try:
         # Whoever has the lock may be about to write it.
-        left_alone = int_up.eps_dos("up", "--lab", "int")
+        left_alone = int_up.eps_dos("up", "--lab", "int", check=False)
         assert description.read_text() == ""
     finally:
         at_work.unlink()
     assert (left_alone.returncode, "cut short" in left_alone.stderr) == (3, False)
-    mended = int_up.eps_dos("up", "--lab", "int")
+    mended = int_up.eps_dos("up", "--lab", "int", check=False)
     assert mended.returncode == 3
     assert mended.stderr.endswith(
         "removed int.json.attrs, which a run that is dead left cut short\n    fix: the same command again\n"

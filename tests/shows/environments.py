@@ -35,20 +35,29 @@ class Environments(LabCopy):
     _clients: dict[str, Any] = field(init=False, default_factory=dict)
 
     @classmethod
-    @contextmanager
-    def started(cls, folder: Path, pace: int = 600) -> Iterator["Environments"]:
-        """Give a lab that runs in a copy of the checkout under `folder`, and stop it afterwards.
+    def at(cls, folder: Path, pace: int = 600) -> "Environments":
+        """Return the lab of a checkout under `folder`; making it touches nothing.
 
         `pace` is how many seconds pass in it while one does here.
         """
-        checkout = folder / "checkout"
-        checkout.mkdir()
-        copy_checkout(checkout)
+        return cls(checkout=folder / "checkout", variables={"EPS_DOS_LAB_PACE": str(pace), "EPS_DOS_LAB": "1"})
+
+    def prepare(self) -> None:
+        """Copy this checkout, and start the lab."""
+        self.checkout.mkdir(parents=True)
+        copy_checkout(self.checkout)
         for command in (["init", "--quiet"], ["add", "--all"], ["commit", "--quiet", "--message", "as it was"]):
-            _run(["git", "-c", "user.name=t", "-c", "user.email=t@example.invalid", *command], checkout, os.environ)
-        made = cls(checkout=checkout, variables={"EPS_DOS_LAB_PACE": str(pace), "EPS_DOS_LAB": "1"})
+            git = ["git", "-c", "user.name=t", "-c", "user.email=t@example.invalid", *command]
+            _run(git, self.checkout, os.environ)
+        self.eps_dos("lab", "start")
+
+    @classmethod
+    @contextmanager
+    def started(cls, folder: Path, pace: int = 600) -> Iterator["Environments"]:
+        """Give a lab with nothing in it, as `at` and `prepare` make it, and stop it afterwards."""
+        made = cls.at(folder, pace)
         with stopped_afterwards(made):
-            made.eps_dos("lab", "start")
+            made.prepare()
             yield made
 
     def eps_dos(

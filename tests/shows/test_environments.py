@@ -6,15 +6,14 @@ ones change and destroy.
 
 import json
 from collections import Counter
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from infra.tags import REQUIRED_TAGS
-from tests.shows.environments import STACKS, Environments, sampled
+from tests.shows.environments import STACKS, Environments
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.scenario]
 
 RECORDS = {
     "live": "dos.eps.digital.nhs.uk.",
@@ -22,18 +21,6 @@ RECORDS = {
     "int": "dos-int.eps.digital.nhs.uk.",
     "dev": "dos-dev.eps.digital.nhs.uk.",
 }
-
-
-@pytest.fixture(scope="module")
-def environments(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environments]:
-    """All four environments, up."""
-    with Environments.started(tmp_path_factory.mktemp("environments")) as made:
-        # The first preview of all, when nothing has an id yet, must satisfy the policies too.
-        made.pulumi("preview", "--stack", "live")
-        # NFT brings up the Live that it mirrors.
-        for stack in ("nft", "int", "dev"):
-            made.up(stack)
-        yield made
 
 
 def test_each_name_is_an_alias_of_its_own_network_load_balancer(environments: Environments) -> None:
@@ -140,8 +127,7 @@ def test_every_taggable_resource_has_every_tag(environments: Environments, stack
 
 
 @pytest.mark.parametrize("stack", STACKS)
-def test_nothing_changes_after_up_nor_after_a_refresh(environments: Environments, stack: str) -> None:
-    environments.pulumi("preview", "--stack", stack, "--expect-no-changes")
+def test_nothing_changes_after_a_refresh(environments: Environments, stack: str) -> None:
     environments.pulumi("refresh", "--stack", stack, "--yes")
     environments.pulumi("preview", "--stack", stack, "--expect-no-changes")
 
@@ -171,49 +157,6 @@ def test_the_states_agree_that_nft_mirrors_live_until_somebody_edits_it_by_hand(
     elbv2.modify_target_group(TargetGroupArn=target_group, HealthCheckIntervalSeconds=10)
     environments.pulumi("refresh", "--stack", "nft", "--yes")
     environments.eps_dos("mirror", "nft", "--level", "state")
-
-
-def test_scale_one_changes_minimum_maximum_and_what_names_them(environments: Environments) -> None:
-    changed = environments.changed_by("nft", lambda: environments.edit("nft", "scale: 0.5", "scale: 1"))
-    assert changed == {
-        ("aws:autoscaling/group:Group", "minSize"),
-        ("aws:autoscaling/group:Group", "maxSize"),
-        ("aws:cloudwatch/metricAlarm:MetricAlarm", "threshold"),
-        ("aws:cloudwatch/metricAlarm:MetricAlarm", "alarmDescription"),
-        ("aws:cloudwatch/dashboard:Dashboard", "dashboardBody"),
-    }
-    assert (environments.group("nft")["MinSize"], environments.group("nft")["MaxSize"]) == (
-        environments.group("live")["MinSize"],
-        environments.group("live")["MaxSize"],
-    )
-
-
-def test_a_new_release_rolls_the_instances_with_never_fewer_in_service(environments: Environments) -> None:
-    group = environments.outputs("dev")["autoScalingGroup"]
-    before = environments.in_service(group)
-    environments.set_release("dev", "1.4.0")
-    with sampled(lambda: environments.in_service(group)) as seen:
-        environments.up("dev")
-    assert len(seen) > 10
-    assert min(seen) >= before > 0
-    assert environments.images("dev") == {environments.image("1.4.0")}
-    assert environments.outputs("dev")["release"] == "1.4.0"
-
-
-def test_an_unhealthy_release_fails_up_in_one_sentence_and_the_old_one_runs(environments: Environments) -> None:
-    environments.make_unhealthy("1.5.0")
-    environments.set_release("dev", "1.5.0")
-    failed = environments.pulumi("up", "--stack", "dev", "--yes", check=False)
-    environments.make_healthy()
-    assert failed.returncode != 0
-    said = failed.stdout + failed.stderr
-    assert "rollout of 1.5.0" in said
-    assert "1.4.0 runs again" in said
-    assert "Traceback" not in said
-    assert environments.images("dev") == {environments.image("1.4.0")}
-    assert environments.state_of("dev", "eps-dos:index:Rollout")["inputs"]["release"] == "1.4.0"
-    preview = environments.pulumi("preview", "--stack", "dev", "--diff")
-    assert '"1.4.0" => "1.5.0"' in preview.stdout
 
 
 def test_destroying_dev_leaves_nothing_of_it(environments: Environments) -> None:

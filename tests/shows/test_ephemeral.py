@@ -23,17 +23,10 @@ from ops.stacks.store import Folder
 from tests.labs import EPS_DOS, LOCKS, STACKS, lock_of
 from tests.shows.environments import Environments, kill_session, until
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.scenario]
 
 POINTS = 10
 """So often a create is killed, each time further on."""
-
-
-@pytest.fixture(scope="module")
-def environments(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Environments]:
-    with Environments.started(tmp_path_factory.mktemp("ephemeral")) as made:
-        made.deploy_all("live", "int")
-        yield made
 
 
 @pytest.fixture(autouse=True)
@@ -210,14 +203,14 @@ def test_of_three_exactly_the_expired_goes(environments: Environments) -> None:
     assert (action["DesiredCapacity"], f"{action['StartTime']:%Y-%m-%dT%H:%M:%SZ}") == (3, starts)
 
     with odd_ones_beside(environments, "short") as odd:
-        stay = dict.fromkeys(("int", "live", "long", "window"), "stay")
+        stay = dict.fromkeys(("dev", "int", "live", "long", "nft", "window"), "stay")
         assert decisions(environments) == {**stay, **dict.fromkeys(odd, "refuse"), "short": "reap"}
         reaped = environments.eps_dos("ephemeral", "reap", check=False)
         assert "gone    short: expired at" in reaped.stderr
         for name, reason in odd.items():
             assert f"refuse  {name}: {reason}" in reaped.stderr
         # Somebody has to look at all that say they were made for a test, and may be over their time.
-        assert (reaped.returncode, reaped.stdout) == (1, "1 gone, 5 still there; 4 stay\n")
+        assert (reaped.returncode, reaped.stdout) == (1, "1 gone, 5 still there; 6 stay\n")
     assert [one["name"] for one in listed(environments)] == ["long", "window"]
     assert environments.inventory("short") == {}
     for name in ("long", "window"):

@@ -6,7 +6,6 @@ One lab, in the order of an incident. In the lab an alarm's state is set: no met
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,7 +13,7 @@ import pytest
 from infra.types import LAUNCH_TEMPLATE, ROLLOUT, TOPIC_SUBSCRIPTION
 from tests.shows.environments import Environments
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.scenario]
 
 OLD, FIX = "1.4.0", "1.5.0"
 REMOVED = "203.0.113.0/27"
@@ -22,14 +21,12 @@ REMOVED = "203.0.113.0/27"
 REASON = "incident 4711: instances fail"
 
 
-@pytest.fixture(scope="module")
-def environments(tmp_path_factory: pytest.TempPathFactory, engine: object) -> Iterator[Environments]:
-    """Live, up, with somebody who hears of its alarms."""
-    with Environments.started(tmp_path_factory.mktemp("failing")) as made:
-        file = made.checkout / "Pulumi.live.yaml"
-        file.write_text(f"{file.read_text().rstrip()}\n  eps-dos-api:alarmSubscribers: [on-call@example.org]\n")
-        made.deploy_all("live")
-        yield made
+@pytest.fixture(scope="module", autouse=True)
+def subscribed(environments: Environments) -> None:
+    """Somebody hears of Live's alarms."""
+    file = environments.checkout / "Pulumi.live.yaml"
+    file.write_text(f"{file.read_text().rstrip()}\n  eps-dos-api:alarmSubscribers: [on-call@example.org]\n")
+    environments.deploy("live")
 
 
 def fail(environments: Environments, release: str) -> str:

@@ -16,7 +16,7 @@ import pytest
 
 from tests.shows.environments import Environments, kill_session, sampled, until
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.scenario]
 
 STACK, INSTANCES = "dev", 3
 OLD, NEW, NEXT = "1.3.0", "1.4.0", "1.5.0"

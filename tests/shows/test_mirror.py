@@ -18,18 +18,10 @@ import pytest
 from infra.graph import ABSENT, Graph, compare
 from tests.shows.environments import Environments
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.scenario]
 
 LIVE, NFT = "live", "nft"
 LEVELS = ["declared", "state", "actual"]
-
-
-@pytest.fixture(scope="module")
-def environments(tmp_path_factory: pytest.TempPathFactory, engine: object) -> Iterator[Environments]:
-    """NFT and the Live that it mirrors, up."""
-    with Environments.started(tmp_path_factory.mktemp("mirror")) as made:
-        made.deploy_all(LIVE, NFT)
-        yield made
 
 
 def drift(environments: Environments) -> tuple[int, set[tuple[str, str]]]:

@@ -6,7 +6,7 @@ One lab, in the order of the journey: each test is one station, and says what ho
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,19 +14,10 @@ import pytest
 
 from tests.shows.environments import Environments, sampled
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.scenario]
 
 OLD, NEW = "1.4.0", "1.5.0"
 INSTANCES = {"dev": 3, "int": 3, "nft": 3, "live": 6}
-
-
-@pytest.fixture(scope="module")
-def environments(tmp_path_factory: pytest.TempPathFactory, engine: object) -> Iterator[Environments]:
-    """All four, up: dev on 1.3.0, the others on Live's 1.4.0. The catalogue's newest is 1.5.0."""
-    with Environments.started(tmp_path_factory.mktemp("releases")) as made:
-        made.deploy_all("live", "nft", "int", "dev")
-        assert {stack: len(members(made, stack)) for stack in INSTANCES} == INSTANCES
-        yield made
 
 
 def files(environments: Environments) -> dict[str, bytes]:

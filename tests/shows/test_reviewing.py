@@ -14,7 +14,7 @@ import pytest
 from infra.types import EIP
 from tests.shows.environments import Environments
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.scenario]
 
 VIOLATIONS = {
     # One that is seen as soon as the resource is, and one that shows when all of the stack is known.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -13,17 +12,9 @@ import requests
 
 from tests.shows.environments import Environments
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.scenario]
 
 LONDON = ZoneInfo("Europe/London")
-
-
-@pytest.fixture(scope="module")
-def environments(tmp_path_factory: pytest.TempPathFactory, engine: object) -> Iterator[Environments]:
-    """Int, which CPU scales both ways, and Dev, which is empty at night."""
-    with Environments.started(tmp_path_factory.mktemp("scaling")) as made:
-        made.deploy_all("int", "dev")
-        yield made
 
 
 def advance(environments: Environments, length: str) -> None:

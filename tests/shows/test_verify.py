@@ -16,18 +16,15 @@ import pytest
 from infra.types import AWS_PROVIDER, OWN_PROVIDER
 from tests.shows.environments import Environments, until
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.scenario]
 
 STACK, RELEASE, EARLIER = "int", "1.4.0", "1.3.0"
 
 
-@pytest.fixture(scope="module")
-def environments(tmp_path_factory: pytest.TempPathFactory, engine: object) -> Iterator[Environments]:
-    """Int, up, its addresses published."""
-    with Environments.started(tmp_path_factory.mktemp("verify")) as made:
-        made.deploy_all(STACK)
-        made.publish(STACK)
-        yield made
+@pytest.fixture(scope="module", autouse=True)
+def published(environments: Environments) -> None:
+    """Int's addresses are published."""
+    environments.publish(STACK)
 
 
 def verified(environments: Environments) -> tuple[int, dict[str, str]]:

@@ -154,6 +154,7 @@ def test_a_program_is_told_its_stack_and_uses_a_provider_run_from_source(project
     assert "tiny/dev of organization: True" in preview.stdout
 
 
+@pytest.mark.scenario
 @pytest.mark.engine
 @pytest.mark.parametrize(
     ("source", "said", "of_the_host"),
@@ -213,6 +214,7 @@ def test_a_policy_pack_is_told_the_stack_and_can_refuse(project: Project, tmp_pa
     assert allowed.returncode == 0, allowed.stdout + allowed.stderr
 
 
+@pytest.mark.scenario
 @pytest.mark.engine
 def test_a_policy_pack_that_does_not_start_fails_the_preview(project: Project, tmp_path: Path) -> None:
     """It doesn't wait for a pack that will never answer, and shows why the pack ended."""
@@ -224,6 +226,7 @@ def test_a_policy_pack_that_does_not_start_fails_the_preview(project: Project, t
     assert "ValueError: this pack is broken" in preview.stdout + preview.stderr
 
 
+@pytest.mark.scenario
 @pytest.mark.engine
 def test_an_interrupted_preview_ends_with_the_program(project: Project, tmp_path: Path) -> None:
     """Ctrl-C reaches the program. Whether the engine kills a slow host (after 5 s) is not seen: nothing is timed."""
@@ -249,6 +252,7 @@ def test_an_interrupted_preview_ends_with_the_program(project: Project, tmp_path
         os.kill(int(started.read_text()), 0)
 
 
+@pytest.mark.scenario
 @pytest.mark.engine
 def test_the_virtual_environment_of_a_project_is_used_or_missed_by_name(project: Project) -> None:
     """`virtualenv` is relative to the project; one that isn't there is an error that says how to make it."""
@@ -283,6 +287,7 @@ def test_the_host_says_its_port_and_ends_when_told(number: signal.Signals) -> No
     assert (host.returncode, said) == (0, "")
 
 
+@pytest.mark.scenario
 def test_the_host_does_not_outlive_the_engine() -> None:
     """An engine that was killed can't end it; it notices by itself."""
     engine = subprocess.Popen(

@@ -14,7 +14,7 @@ from tests.lab.emulator.conftest import RunningEmulator
 from tests.lab.provider.cases import CASES, Case, trust
 from tests.lab.provider.conftest import Stack, make_stack
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.scenario]
 
 
 class Life:

@@ -16,15 +16,20 @@ from ops.aws.monitoring import read_alarms
 from ops.aws.network import Entry
 from ops.aws.ownership import Subject
 from ops.lab.entering import place
-from tests.labs import LabCopy
+from tests.labs import LabCopy, copied_lab
 
-pytestmark = [pytest.mark.engine, pytest.mark.xdist_group("lab-int")]
+pytestmark = pytest.mark.engine
+
+
+@pytest.fixture(scope="module")
+def lab(all_up: LabCopy, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabCopy]:
+    with copied_lab(all_up, tmp_path_factory.mktemp("int")) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")
 def aws(lab: LabCopy) -> Iterator[Aws]:
-    """The lab's AWS, after int was brought up."""
-    lab.eps_dos("up", "--lab", "int", check=True)
+    """The AWS of a lab in which all four are up."""
     before, folder = dict(os.environ), Path.cwd()
     os.chdir(lab.checkout)
     try:
@@ -135,8 +140,10 @@ def test_everything_tagged_is_tagged_as_ints(found: Inventory) -> None:
     assert {one["Environment"] for one in tags} == {"int"}
 
 
-def test_an_environment_that_is_not_there_has_nothing(aws: Aws, lab: LabCopy) -> None:
-    subject = Subject.of(load_environment("dev", lab.checkout))
+def test_an_environment_that_is_not_there_has_nothing(aws: Aws) -> None:
+    subject = Subject(
+        environment="pr-1", dns_name="dos-pr-1.eps.digital.nhs.uk", hosted_zone="eps.digital.nhs.uk", bucket="pr-1"
+    )
     nothing = read(aws, subject)
     assert [value for value in vars(nothing).values() if value] == [subject]
 

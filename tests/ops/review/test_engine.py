@@ -91,6 +91,7 @@ def test_a_zone_of_live_removed_is_refused_with_the_address_and_whom_it_concerns
     )
 
 
+@pytest.mark.scenario
 def test_a_scale_change_is_let_through_and_its_plan_kept(project: Project, tmp_path: Path) -> None:
     project.set("nft", scale=1)
     document, plans = tmp_path / "review.json", tmp_path / "plans"
@@ -107,6 +108,7 @@ def test_a_scale_change_is_let_through_and_its_plan_kept(project: Project, tmp_p
     assert shown == [f"{address} ({zone})" for zone, address in NFTS.items()]
 
 
+@pytest.mark.scenario
 def test_no_secret_is_shown_in_any_format_nor_in_a_plan_that_is_kept(project: Project, tmp_path: Path) -> None:
     program = project.folder / "infra" / "program.py"
     text = program.read_text(encoding="utf-8")

@@ -103,6 +103,7 @@ def test_a_plan_says_what_options_a_resource_had_before_the_refresh_took_the_pro
     assert with_options_of({"deployment": None}, others) == tuple(others)
 
 
+@pytest.mark.scenario
 def test_progress_is_told_while_it_runs(small_place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TAKE_SECONDS", "1")
     told: list[str] = []
@@ -112,6 +113,7 @@ def test_progress_is_told_while_it_runs(small_place: Place, monkeypatch: pytest.
     assert "0 resources, now create eps-dos-api-dev" in told
 
 
+@pytest.mark.scenario
 def test_a_stack_that_is_not_there_is_wrong_use(small_place: Place) -> None:
     stack = StackHandle("dev", small_place)
     for ask in (stack.export, stack.outputs, stack.tags, lambda: stack.preview(quiet), lambda: stack.up(quiet)):
@@ -128,6 +130,7 @@ def test_a_name_that_no_stack_may_have_meets_no_command(name: str, tmp_path: Pat
         StackHandle(name, anywhere)
 
 
+@pytest.mark.scenario
 def test_a_program_that_fails_is_an_error_with_its_message(small_place: Place) -> None:
     (small_place.folder / "infra" / "__main__.py").write_text("import pulumi\nraise pulumi.RunError('too small')\n")
     stack = StackHandle("dev", small_place)
@@ -193,6 +196,7 @@ def test_without_the_aws_provider_s_plugin_nothing_is_run(
     assert stack.up(quiet).changes == {"create": 1}
 
 
+@pytest.mark.scenario
 def test_what_changes_a_stack_is_written_down_before_it_locks_it(
     small_place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -226,6 +230,7 @@ def test_what_changes_a_stack_is_written_down_before_it_locks_it(
     stack.up(quiet)
 
 
+@pytest.mark.scenario
 def test_a_bucket_keeps_stacks_and_locks_as_a_folder_does(small_place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     endpoint = os.environ["AWS_ENDPOINT_URL"]
     s3 = boto3.client("s3")
@@ -246,6 +251,7 @@ def test_a_bucket_keeps_stacks_and_locks_as_a_folder_does(small_place: Place, mo
     assert stack.locks() == ()
 
 
+@pytest.mark.scenario
 @pytest.mark.parametrize("cut_short", ["", '{"user.content_type":'])
 def test_what_somebody_killed_while_writing_left_is_mended(small_place: Place, cut_short: str) -> None:
     stack = StackHandle("dev", small_place)
