@@ -6,7 +6,7 @@ from pathlib import Path
 # Python looks beside this file; the package is in the folder above, wherever the project was copied to.
 sys.path[0] = str(Path(__file__).parents[1])
 
-from rollout.server import serve  # noqa: E402 - only now can it be found
+from rollout.server import serve
 
 if __name__ == "__main__":
     serve()
