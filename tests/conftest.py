@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from lab import exclusive
 from lab.engine.errors import EngineError
@@ -18,6 +19,10 @@ from lab.engine.setup import Engine, ensure
 from tests.labs import LabCopy, copied, small
 from tests.operations import by_file, counted
 from tests.shows.environments import Environments
+
+# No test depends on how fast the machine is.
+settings.register_profile("any machine", suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 SHARED = "EPS_DOS_TESTS_SHARED"
 """Names a folder of all processes of a run: Pulumi's operations, and a lab whose stacks are up."""

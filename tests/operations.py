@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shlex
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 from lab.engine.setup import Engine, ensure
@@ -17,18 +18,12 @@ OPERATIONS = ("up", "update", "preview", "pre", "refresh", "destroy", "import")
 
 
 def counted(engine: Engine, folder: Path, log: Path) -> Engine:
-    """Put a CLI in `folder` that writes down in `log` which test runs which operation; return it, first on PATH."""
-    bin_dir = folder / "bin"
-    bin_dir.mkdir(parents=True)
-    for part in engine.bin_dirs:
-        for path in part.iterdir():
-            if path.name != "pulumi" and not (bin_dir / path.name).exists():
-                (bin_dir / path.name).symlink_to(path)
-    cli = write_counter(bin_dir, engine.cli, log)
-    os.environ["PATH"] = os.pathsep.join([str(bin_dir), os.environ.get("PATH", os.defpath)])
-    on_path = ensure(lambda _line: None)
-    assert on_path.cli == cli
-    return on_path
+    """Put a CLI in `folder` that writes down in `log` which file's test runs an operation; return it, first on PATH."""
+    cli = write_counter(folder, engine.cli, log)
+    made = replace(engine, cli=cli, bin_dirs=(folder, *engine.bin_dirs))
+    os.environ["PATH"] = made.environment()["PATH"]
+    assert ensure(lambda _line: None).cli == cli
+    return made
 
 
 def write_counter(bin_dir: Path, cli: Path, log: Path) -> Path:
@@ -39,7 +34,7 @@ def write_counter(bin_dir: Path, cli: Path, log: Path) -> Path:
         "for word; do\n"
         '    case "$word" in\n'
         "        -*) continue ;;\n"
-        f'        {"|".join(OPERATIONS)}) echo "$word ${{PYTEST_CURRENT_TEST:-}}" >> {shlex.quote(str(log))} ;;\n'
+        f'        {"|".join(OPERATIONS)}) echo "${{PYTEST_CURRENT_TEST%%::*}}" >> {shlex.quote(str(log))} ;;\n'
         "    esac\n"
         "    break\n"
         "done\n"
@@ -52,4 +47,4 @@ def write_counter(bin_dir: Path, cli: Path, log: Path) -> Path:
 def by_file(log: Path) -> Counter[str]:
     """Return how many operations the tests of each file ran."""
     lines = log.read_text().splitlines() if log.exists() else []
-    return Counter(line.partition(" ")[2].partition("::")[0] for line in lines)
+    return Counter(lines)
