@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from lab.errors import LabError
-from ops.stacks.locks import LOCKS
-from tests.labs import copied_lab
+from tests.labs import LOCKS, copied_lab
 from tests.shows.environments import Environments
 
 pytestmark = pytest.mark.engine
@@ -41,7 +40,7 @@ def test_a_lab_is_copied_only_where_there_is_none(all_up: Environments) -> None:
 
 
 def test_a_stack_that_is_being_changed_is_not_copied(environments: Environments, tmp_path: Path) -> None:
-    lock = environments.lab.root / "backend" / LOCKS / "eps-dos-api" / "dev" / "a.json"
+    lock = environments.lab.root / "backend" / LOCKS / "dev" / "a.json"
     lock.parent.mkdir(parents=True, exist_ok=True)
     lock.write_text("{}")
     with pytest.raises(LabError, match="dev: a command is changing it"), copied_lab(environments, tmp_path):

@@ -11,7 +11,7 @@ import json
 import pytest
 
 from infra.environment import LIFETIME
-from ops.stacks.locks import STACKS as STATES
+from tests.labs import STACKS
 from tests.shows.environments import Environments, sampled
 from tests.shows.test_ephemeral import account, decisions, listed
 from tests.shows.test_mirror import drift, other_health_check_interval
@@ -116,7 +116,7 @@ def test_an_environment_for_one_test_is_made_extended_and_reaped_when_it_is_expi
 
 def let_expire(environments: Environments, name: str) -> None:
     """Have the stack's state say that the environment was made and expired long ago."""
-    file = environments.lab.root / "backend" / STATES / "eps-dos-api" / f"{name}.json"
+    file = environments.lab.root / "backend" / STACKS / f"{name}.json"
     state = json.loads(file.read_text())
     (mark,) = [one for one in state["checkpoint"]["latest"]["resources"] if one["type"] == LIFETIME]
     mark["inputs"]["settings"]["eps-dos-api:ephemeral"] |= {
