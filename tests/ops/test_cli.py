@@ -287,7 +287,7 @@ def test_what_the_help_lists_is_what_the_commands_say_themselves() -> None:
     }
     assert different == {}
     assert [*cli.COMMANDS] == ["up", "review", "verify", "release", "ephemeral", "dataset", "preflight", "status"]
-    assert [*cli.MORE] == ["mirror", "docs", "lab", "backend", "vips"]
+    assert [*cli.MORE] == ["mirror", "docs", "lab", "vips"]
 
 
 def test_every_command_has_an_example_that_it_takes() -> None:

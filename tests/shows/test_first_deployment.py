@@ -158,9 +158,10 @@ def follow(account: Account, parent_zone: ParentZone, remedy: str) -> None:
         assert done.returncode == 0, f"{remedy}\n{done.stdout}\n{done.stderr}"
     elif asked := re.fullmatch(r"have the parent zone's owner add NS records of (\S+): (.+)", remedy):
         parent_zone.delegated[:] = asked[2].split(", ")
-    elif built := re.match(r"build release \S+ as (\S+) in ", remedy):
+    elif built := re.match(r"build release (\S+) as an image of a new name in ", remedy):
+        # No image here had any name: that of the catalogue is new.
         account.client("ec2").register_image(
-            Name=built[1],
+            Name=f"eps-dos-api-{built[1]}",
             Architecture="arm64",
             VirtualizationType="hvm",
             RootDeviceName="/dev/xvda",
