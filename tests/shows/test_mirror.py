@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from infra.graph import ABSENT, Graph, compare
+from tests.infra.stackfiles import CHECKOUT
 from tests.shows.environments import Environments
 
 pytestmark = [pytest.mark.engine, pytest.mark.scenario]
@@ -33,6 +34,21 @@ def drift(environments: Environments) -> tuple[int, set[tuple[str, str]]]:
         for one in level["differences"]
         if one["verdict"] == "DRIFT"
     }
+
+
+def test_the_readme_shows_of_live_and_nft_what_they_are(environments: Environments) -> None:
+    """As `make up` prints it; addresses and names that AWS makes up are others each time."""
+    _, block = (CHECKOUT / "README.md").read_text(encoding="utf-8").split("$ make up\n")
+    of_live, of_nft = block.split("```")[0].split("\n\n")
+    for stack, written in ((LIVE, of_live), (NFT, of_nft)):
+        shown = dict(re.findall(r"^✓  (.+?)  +(.+)$", written, re.MULTILINE))
+        (report,) = json.loads(environments.eps_dos("verify", stack, "--json").stdout)
+        promised = {check["name"]: check["value"] for check in report["checks"] if check["name"] in shown}
+        assert len(promised) == 8
+        address = re.compile(r"\b203\.0\.113\.\d+ ")
+        assert {name: address.sub("", value) for name, value in promised.items()} == {
+            name: address.sub("", value) for name, value in shown.items()
+        }
 
 
 def test_as_brought_up_nft_is_live_at_every_level(environments: Environments) -> None:
