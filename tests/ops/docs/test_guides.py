@@ -50,9 +50,7 @@ def typed(guide: Path, program: str) -> Iterator[tuple[list[str], bool]]:
     for line, whole in lines_typed(guide):
         # What follows at a distance, or a #, is a comment; brackets hold what may be left out.
         command = re.split(r"\s{2,}|\s#", line.strip().removeprefix("$ "))[0]
-        # In the block that says where else it may be: pulumi login "$(eps-dos ...)".
-        inside = re.search(rf'"\$\(({program} [^)]*)\)"', command)
-        command = (inside[1] if inside else command).removeprefix(".venv/bin/")
+        command = command.removeprefix(".venv/bin/")
         if command.startswith(f"{program} "):
             words = shlex.split(re.sub(r"\[.*?\]", "", command))[1:]
             yield [STANDS_FOR.get(word, word) for word in words], whole
