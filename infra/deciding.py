@@ -15,7 +15,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from pydantic import ValidationError
 
-from infra import capacity, suppliers
+from infra import access, capacity, suppliers
 from infra.addressing import zone_plan
 from infra.checking import (
     INTERFACE_ENDPOINTS,
@@ -397,6 +397,8 @@ def _environment(
                 "dnsName": settings.dns_name,
                 "dataset": bucket,
                 "release": release.version,
+                "region": aws.region,
+                "logGroup": access.named(stack, "service"),
                 "certificateSecretArn": settings.certificate_secret_arn or "",
             },
         ),
