@@ -25,7 +25,7 @@ from infra.graph import (
     same,
     without_own_name,
 )
-from infra.tags import EXPIRY_TAG
+from infra.tags import ACCOUNTING_TAGS, EXPIRY_TAG
 from infra.values import sequence
 
 ZONE_ID = re.compile(r"Z[A-Z0-9]{1,31}")
@@ -117,14 +117,14 @@ def _tag(key: str, lives: Value, own: Value) -> Iterable[Allowed]:
     # As the provider has them, those of the provider with them.
     yield from _own("aws:*", f"tagsAll.{key}", reason, lives, own, besides=besides, must=False)
     in_both = ABSENT not in (lives, own)
-    if not ends:
+    if not ends and key not in ACCOUNTING_TAGS:
         yield from _own(types.LAUNCH_TEMPLATE, f"tagSpecifications.*.tags.{key}", reason, lives, own, must=in_both)
     # The scaling group's are a list of objects.
     if in_both:
         yield from _own(types.SCALING_GROUP, f"tags.{key}.value", reason, lives, own)
     else:
         left, right = (
-            ABSENT if value is ABSENT else {"key": key, "value": value, "propagateAtLaunch": False}
+            ABSENT if value is ABSENT else {"key": key, "value": value, "propagateAtLaunch": key in ACCOUNTING_TAGS}
             for value in (lives, own)
         )
         yield from _own(types.SCALING_GROUP, f"tags.{key}", reason, left, right)

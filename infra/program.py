@@ -129,7 +129,7 @@ def create(environment: Environment) -> Mapping[str, pulumi.Input[object]]:
             security_group_id=groups.service_id,
             target_group_arn=load_balancer.target_group_arn,
             tags=tags,
-            instance_tags={key: value for key, value in tags.items() if key != EXPIRY_TAG},
+            template_tags={key: value for key, value in tags.items() if key != EXPIRY_TAG},
         ),
         # Instances fetch their certificate when they start, and are healthy only behind a listener.
         pulumi.ResourceOptions.merge(opts, pulumi.ResourceOptions(depends_on=[endpoints, load_balancer.listener])),

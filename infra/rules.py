@@ -16,7 +16,7 @@ from infra.environment import PORT
 from infra.graph import UNKNOWN, Graph, Resource, Value, canonical_statement, json_document, policy_statements
 from infra.naming import LIVE, NO_BALANCER_BEGINS, NO_SECURITY_GROUP_BEGINS, PERMANENT
 from infra.settings import NAMESPACE
-from infra.tags import EXPIRY_TAG, REQUIRED_TAGS
+from infra.tags import ACCOUNTING_TAGS, EXPIRY_TAG, REQUIRED_TAGS
 from infra.values import mapping, objects
 
 TAGGABLE = frozenset(
@@ -93,7 +93,11 @@ def _tagged(graph: Graph) -> Iterator[Finding]:
         if resource.type in TAGGABLE:
             tags = mapping(resource.inputs.get("tags"))
         elif resource.type == types.SCALING_GROUP:
-            tags = {str(tag.get("key")): tag.get("value") for tag in objects(resource.inputs.get("tags"))}
+            group_tags = objects(resource.inputs.get("tags"))
+            tags = {str(tag.get("key")): tag.get("value") for tag in group_tags}
+            kept = sorted(str(tag.get("key")) for tag in group_tags if tag.get("propagateAtLaunch") is False)
+            if withheld := [key for key in kept if key in ACCOUNTING_TAGS]:
+                yield resource, f"keeps {', '.join(withheld)} to itself; its instances get those from nobody else"
         else:
             continue
         yield from ((resource, message) for message in _tag_problems(tags, graph.stack))
@@ -104,12 +108,12 @@ def _tagged(graph: Graph) -> Iterator[Finding]:
             for specification in specifications
         }
         for kind in ("instance", "volume"):
-            problems = _tag_problems(by_kind.get(kind, {}), graph.stack)
+            problems = _tag_problems(by_kind.get(kind, {}), graph.stack, of_group=ACCOUNTING_TAGS)
             yield from ((template, f"what it launches ({kind}): {message}") for message in problems)
 
 
-def _tag_problems(tags: Mapping[str, Value], stack: str) -> Iterator[str]:
-    missing = [key for key in REQUIRED_TAGS if not tags.get(key)]
+def _tag_problems(tags: Mapping[str, Value], stack: str, of_group: Collection[str] = ()) -> Iterator[str]:
+    missing = [key for key in REQUIRED_TAGS if not tags.get(key) and key not in of_group]
     if missing:
         yield f"lacks the tags {', '.join(missing)}"
     if tags.get("Environment") not in {None, stack}:

@@ -13,6 +13,7 @@ import pulumi_aws as aws
 from infra import access, user_data
 from infra.components.image import Image, look_up
 from infra.environment import DatasetPlan, RolloutPlan, ServicePlan
+from infra.tags import ACCOUNTING_TAGS
 
 GRACE_PERIOD_SECONDS = 300
 """How long an instance may start before a failing health check counts; the default of AWS's console."""
@@ -51,9 +52,8 @@ class ServiceArgs:
     security_group_id: pulumi.Input[str]
     target_group_arn: pulumi.Input[str]
     tags: Mapping[str, str]
-    instance_tags: Mapping[str, str]
-    """For what the launch template makes: without those that change during an environment's life, since each change
-    there is a new version, and that is a rollout."""
+    template_tags: Mapping[str, str]
+    """Of the launch template; what it launches gets those of them that don't account for money."""
 
 
 class Service(pulumi.ComponentResource):
@@ -89,9 +89,9 @@ class Service(pulumi.ComponentResource):
             wait_for_capacity_timeout="0",
             metrics_granularity="1Minute",
             enabled_metrics=["GroupDesiredCapacity", "GroupInServiceInstances", "GroupMaxSize", "GroupMinSize"],
-            # The launch template tags what it makes; tags given here as well would be two sources of one fact.
+            # What the launch template gives to instances is not given here as well: two sources of one fact.
             tags=[
-                aws.autoscaling.GroupTagArgs(key=key, value=value, propagate_at_launch=False)
+                aws.autoscaling.GroupTagArgs(key=key, value=value, propagate_at_launch=key in ACCOUNTING_TAGS)
                 for key, value in sorted({**args.tags, "Name": f"{name}-service"}.items())
             ],
             opts=pulumi.ResourceOptions(
@@ -178,6 +178,8 @@ class Service(pulumi.ComponentResource):
         image: Image,
         profile: aws.iam.InstanceProfile,
     ) -> aws.ec2.LaunchTemplate:
+        tags = {**args.template_tags, "Name": f"{name}-service"}
+        launched = {key: value for key, value in tags.items() if key not in ACCOUNTING_TAGS}
         return aws.ec2.LaunchTemplate(
             f"{name}-service",
             image_id=image.id,
@@ -210,12 +212,10 @@ class Service(pulumi.ComponentResource):
                 )
             ],
             tag_specifications=[
-                aws.ec2.LaunchTemplateTagSpecificationArgs(
-                    resource_type=kind, tags={**args.instance_tags, "Name": f"{name}-service"}
-                )
+                aws.ec2.LaunchTemplateTagSpecificationArgs(resource_type=kind, tags=launched)
                 for kind in ("instance", "network-interface", "volume")
             ],
-            tags={**args.instance_tags, "Name": f"{name}-service"},
+            tags=tags,
             # Without an image nothing can be launched from a new version either: there is none.
             opts=pulumi.ResourceOptions(parent=self, ignore_changes=list(LAUNCHED) if image.missing else None),
         )

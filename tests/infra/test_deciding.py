@@ -17,6 +17,7 @@ from infra.mirroring import differences
 from infra.naming import stack_names
 from infra.recording import record
 from infra.rules import violations
+from infra.values import objects
 from infra.yamlfile import read_mapping
 from tests.infra.stackfiles import CHECKOUT, GONE, NAMES, project, set_keys, suppliers
 
@@ -80,6 +81,17 @@ def test_a_health_checks_timeout_is_explicit_and_under_the_interval(
     nft = load_environment("nft", project(tmp_path, live={"healthCheck": check | thresholds}))
     (targets,) = record(nft).of_type(types.TARGET_GROUP)
     assert targets.inputs["healthCheck"]["timeout"] == timeout_seconds  # type: ignore[index]  # a map
+
+
+def test_who_pays_and_who_owns_change_without_a_new_version_of_the_template(tmp_path: Path) -> None:
+    tags = {"Owner": "somebody", "CostCentre": "4711", "DataClassification": "to be decided"}
+    before = record(load_environment("dev", CHECKOUT))
+    after = record(load_environment("dev", project(tmp_path, dev={"tags": tags})))
+    changed = {(change.type, change.path.split(".")[0]) for change in compare(before, after)}
+    assert {path for type_, path in changed if type_ == types.LAUNCH_TEMPLATE} == {"tags"}
+    (group,) = after.of_type(types.SCALING_GROUP)
+    handed_on = {tag["key"]: tag["value"] for tag in objects(group.inputs["tags"]) if tag["propagateAtLaunch"]}
+    assert handed_on == {"Owner": "somebody", "CostCentre": "4711"}
 
 
 def test_addresses_and_certificates_are_never_inherited(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from infra import rules
 from infra.environment import SupplierArea
 from infra.graph import UNKNOWN, Graph, Resource, policy_statements
 from infra.recording import record
+from infra.tags import REQUIRED_TAGS
 from infra.types import (
     AWS_PROVIDER,
     BUCKET,
@@ -71,6 +72,9 @@ def document_of(length: int) -> str:
 ONE_FAULT: list[tuple[str, str, str, dict[str, Any], str]] = [
     ("tagged", "aws:ec2/vpc:Vpc", "live-vpc", {"tags": {}}, "lacks the tags CostCentre"),
     ("tagged", SCALING_GROUP, "live-service", {"tags": []}, "lacks the tags CostCentre"),
+    ("tagged", SCALING_GROUP, "live-service",
+     {"tags": [{"key": key, "value": "live", "propagateAtLaunch": False} for key in REQUIRED_TAGS]},
+     "keeps CostCentre, Owner to itself"),
     ("tagged", LAUNCH_TEMPLATE, "live-service", {"tagSpecifications": []},
      "what it launches (instance): lacks the tags"),
     ("bounded", ROLE, "live-service", {"permissionsBoundary": None}, "has no permissions boundary"),

@@ -187,7 +187,10 @@ def bucket(name: str, *, breaks: str = "", protect: bool = True) -> None:
 empty = aws.autoscaling.Group(
     "good-empty", min_size=0, max_size=1, vpc_zone_identifiers=[public.id], opts=opts,
     launch_template=aws.autoscaling.GroupLaunchTemplateArgs(id="lt-0123456789abcdef0", version="1"),
-    tags=[aws.autoscaling.GroupTagArgs(key=key, value=value, propagate_at_launch=False) for key, value in TAGS.items()],
+    tags=[
+        aws.autoscaling.GroupTagArgs(key=key, value=value, propagate_at_launch=key in ("CostCentre", "Owner"))
+        for key, value in TAGS.items()
+    ],
 )  # fmt: skip
 cpu = aws.autoscaling.PolicyTargetTrackingConfigurationPredefinedMetricSpecificationArgs(
     predefined_metric_type="ASGAverageCPUUtilization"

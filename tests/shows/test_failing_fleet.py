@@ -170,4 +170,18 @@ def test_where_the_image_is_gone_a_supplier_is_cut_off_all_the_same(environments
     environments.make_healthy()
     environments.deploy("live")
     assert environments.images("live") == {fix}
+
+
+def test_another_cost_centre_replaces_nobody(environments: Environments) -> None:
+    """It is on the group, and on what the group launches from then on."""
+    rolled_out, template = newest(environments)["InstanceRefreshId"], environments.state_of("live", LAUNCH_TEMPLATE)
+    environments.edit("live", "CostCentre: to be decided", "CostCentre: '4711'")
+    environments.eps_dos("lab", "start")
+    environments.deploy("live")
+    assert newest(environments)["InstanceRefreshId"] == rolled_out
+    after = environments.state_of("live", LAUNCH_TEMPLATE)
+    assert after["outputs"]["latestVersion"] == template["outputs"]["latestVersion"]
+    assert after["outputs"]["tags"]["CostCentre"] == "4711"
+    handed_on = {tag["Key"]: tag["Value"] for tag in environments.group("live")["Tags"] if tag["PropagateAtLaunch"]}
+    assert handed_on["CostCentre"] == "4711"
     environments.pulumi("preview", "--stack", "live", "--expect-no-changes")
