@@ -17,6 +17,15 @@ Document: TypeAlias = dict[str, object]
 READ_OBJECTS = ("s3:GetObject", "s3:GetObjectVersion")
 READ_BUCKET = ("s3:GetBucketLocation", "s3:ListBucket")
 WRITE_LOGS = ("logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents")
+SESSIONS = (
+    "ssm:UpdateInstanceInformation",
+    "ssmmessages:CreateControlChannel",
+    "ssmmessages:CreateDataChannel",
+    "ssmmessages:OpenControlChannel",
+    "ssmmessages:OpenDataChannel",
+)
+"""What Session Manager needs of an instance (Systems Manager guide, add Session Manager permissions to an existing IAM
+role). They have no resource to be held to (Service Authorization Reference, AWS Systems Manager)."""
 WRITE_OBJECTS = ("s3:DeleteObject", "s3:GetObject", "s3:GetObjectVersion", "s3:PutObject")
 """Objects are written and marked as deleted; no version is ever removed, so what the data was can be shown."""
 
@@ -73,6 +82,8 @@ def service_permissions(
             Condition={"StringEquals": {"cloudwatch:namespace": f"eps-dos-api/{environment}"}},
         ),
     ]
+    if service.operator_sessions:
+        statements.append(allow("OperatorSessions", SESSIONS, "*"))
     if service.certificate_secret_arn:
         statements.append(certificate_statement(service.certificate_secret_arn))
     return document(statements)
@@ -187,6 +198,7 @@ def boundary(stack: str, bucket: str, partition: str) -> Document:
         allow("ReadDataset", [*READ_BUCKET, *READ_OBJECTS], list(bucket_arns(bucket, partition))),
         allow("WriteLogs", WRITE_LOGS, f"arn:{partition}:logs:*:*:log-group:eps-dos-api-{name}-*"),
         allow("WriteMetrics", "cloudwatch:PutMetricData", "*", Condition=own_metrics),
+        allow("OperatorSessions", SESSIONS, "*"),
     ]
     if stack != OF_TESTS:
         # Those for one test have no certificate.

@@ -23,6 +23,8 @@ from infra.tags import COMPUTED_TAGS, DECIDED_TAGS
 from infra.values import mapping
 
 INTERFACE_ENDPOINTS = ("logs", "monitoring", "secretsmanager")
+SESSION_ENDPOINTS = ("ssm", "ssmmessages")
+"""What Session Manager takes besides (Systems Manager guide, VPC endpoints): `ec2messages` is for Run Command."""
 MOST_TAGS = 50
 """EC2 guide, tag restrictions."""
 LIVE_ZONES = 3
@@ -196,7 +198,7 @@ def _room_in_the_range(checked: Checked) -> Iterator[Problem]:
     settings = checked.settings
     usable = 2 ** (32 - IPv4Network(settings.cidr).prefixlen - PARTS_BITS) - RESERVED_PER_SUBNET
     # While a rollout runs there are up to 110 % of the instances.
-    needed = -(-settings.capacity.maximum * 11 // (10 * len(settings.zones))) + len(INTERFACE_ENDPOINTS)
+    needed = -(-settings.capacity.maximum * 11 // (10 * len(settings.zones))) + len(interface_endpoints(settings))
     if needed > usable:
         message = f"is {settings.cidr}, with room for {usable} addresses in a zone; needed: {needed}"
         yield checked.problem("cidr", message, set_command("cidr", "A.B.0.0/16", checked.stack))
@@ -278,6 +280,12 @@ def overlaps(stack: str, sources: Sources) -> Iterator[Problem]:
             message=f"is {mine}, which overlaps {ranges[other]} of {stack_file(other)}",
             fix=set_command("cidr", "A.B.0.0/16", stack),
         )
+
+
+def interface_endpoints(settings: StackSettings) -> tuple[str, ...]:
+    """Return the services that instances reach by an endpoint in each zone."""
+    sessions = SESSION_ENDPOINTS if settings.operator_access == "session-manager" else ()
+    return tuple(sorted((*INTERFACE_ENDPOINTS, *sessions)))
 
 
 def repetitions(catalogue: Catalogue) -> Iterator[Problem]:

@@ -18,9 +18,9 @@ from pydantic import ValidationError
 from infra import access, capacity, suppliers
 from infra.addressing import zone_plan
 from infra.checking import (
-    INTERFACE_ENDPOINTS,
     Checked,
     bucket_name,
+    interface_endpoints,
     overlaps,
     owns_bucket,
     problems_between,
@@ -356,7 +356,7 @@ def _environment(
         network=NetworkPlan(
             cidr=settings.cidr,
             zones={zone: zone_plan(network, zone) for zone in settings.zones},
-            interface_endpoints=INTERFACE_ENDPOINTS,
+            interface_endpoints=interface_endpoints(settings),
             log_retention_days=LOG_RETENTION_DAYS,
         ),
         virtual_ips=addresses,
@@ -392,6 +392,7 @@ def _environment(
             initial_capacity=initial,
             schedules=schedules,
             certificate_secret_arn=settings.certificate_secret_arn,
+            operator_sessions=settings.operator_access == "session-manager",
             instance_configuration={
                 "environment": stack,
                 "dnsName": settings.dns_name,

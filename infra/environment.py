@@ -166,6 +166,8 @@ class ServicePlan:
     schedules: tuple[SchedulePlan, ...]
     certificate_secret_arn: str | None
     """The one secret that the role may read; None: to be decided, and the role may read none."""
+    operator_sessions: bool
+    """Whether operators may open sessions on instances, by Session Manager."""
     instance_configuration: Mapping[str, str]
     """Written to environment.json on every instance; holds nothing secret."""
 

@@ -430,6 +430,9 @@ class StackSettings(Settings):
     """`bucket`, and `readers`: environments or role ARNs that may read it; a mirror must be among its original's."""
     operators: Annotated[tuple[RoleReference, ...], Facts(mirror="other people operate it", inherited=False)] = ()
     """Roles (ARN, or name in the account deployed to) that may write the dataset."""
+    operator_access: Annotated[Literal["none", "session-manager"], AS_LIVE] = "none"
+    """`none`, or `session-manager`: whoever has `ssm:StartSession` may open a shell on an instance, without a port or a
+    key; there are endpoints of Systems Manager then, and instances may use them."""
     client_capacity: Annotated[Number, Field(ge=1, le=MOST_CLIENTS), Facts(sample=f"{RULES_PER_SECURITY_GROUP}")] = (
         RULES_PER_SECURITY_GROUP
     )

@@ -87,6 +87,7 @@ def _own(random: Random, name: str, region: str, hosted_zone: str, cidr: str, mi
         "cidr": cidr,
         "zones": zones,
         "release": random.choice(RELEASES[:-1]),
+        "operatorAccess": random.choice(("none", "session-manager")),
         "imageOwner": random.choice(("self", "123456789012", 123456789012)),
         "instanceType": random.choice(("c7g.large", "m7i.4xlarge", "t4g.nano")),
         "capacity": {

@@ -80,6 +80,7 @@ def environment(name: str = "live", **changes: Any) -> Environment:
             initial_capacity=3,
             schedules=(),
             certificate_secret_arn=None,
+            operator_sessions=False,
             instance_configuration={"environment": name, "release": "1.4.0"},
         ),
         rollout=RolloutPlan(

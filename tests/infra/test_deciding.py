@@ -94,6 +94,18 @@ def test_who_pays_and_who_owns_change_without_a_new_version_of_the_template(tmp_
     assert handed_on == {"Owner": "somebody", "CostCentre": "4711"}
 
 
+@pytest.mark.parametrize(("access", "opened"), [("none", False), ("session-manager", True)])
+def test_operators_get_to_instances_only_where_that_is_asked_for(tmp_path: Path, access: str, opened: bool) -> None:
+    graph = record(load_environment("dev", project(tmp_path, dev={"operatorAccess": access})))
+    services = {
+        str(endpoint.inputs["serviceName"]).rpartition(".")[2] for endpoint in graph.of_type(types.VPC_ENDPOINT)
+    }
+    assert services == {"s3", "logs", "monitoring", "secretsmanager", *(("ssm", "ssmmessages") if opened else ())}
+    policy = str(graph.one(types.ROLE_POLICY, "dev-service").inputs["policy"])
+    assert ("ssmmessages:OpenControlChannel" in policy, "ssm:UpdateInstanceInformation" in policy) == (opened, opened)
+    assert violations(graph) == ()
+
+
 def test_addresses_and_certificates_are_never_inherited(tmp_path: Path) -> None:
     arn = "arn:aws:secretsmanager:eu-west-2:111122223333:secret:live"
     live = {"virtualIps": {"eu-west-2a": "192.0.2.1"}, "certificateSecretArn": arn, "protectAddresses": True}
@@ -213,6 +225,7 @@ ONE_MISTAKE: list[tuple[str, dict[str, Any], list[str]]] = [
     ("live", {"othersTagKeys": ["Backup", "Owner", "Environment"]},
      ["eps-dos-api:othersTagKeys has Environment, which this project sets itself",
       "eps-dos-api:othersTagKeys has Owner, which this project sets itself"]),
+    ("dev", {"operatorAccess": "ssh"}, ["operatorAccess is ssh; allowed: 'none' or 'session-manager'"]),
     ("live", {"capacity": GONE}, ["Pulumi.live.yaml: eps-dos-api:capacity is missing"]),
     ("live", {"instnceType": "x"}, ["eps-dos-api:instnceType is no setting; did you mean instanceType?"]),
     ("live", {"capacity": {"minimum": 1, "maximum": 2, "targetCPUPercent": 50}},

@@ -266,7 +266,7 @@ def test_a_role_that_was_given_every_right_can_do_no_more_than_the_boundary(requ
 def test_the_boundary_is_as_wide_as_what_the_program_s_roles_do() -> None:
     secret = f"arn:aws:secretsmanager:eu-west-2:{ACCOUNT}:secret:eps-dos-api/live/certificate-a1b2c3"
     sample = environment()
-    sample = replace(sample, service=replace(sample.service, certificate_secret_arn=secret))
+    sample = replace(sample, service=replace(sample.service, certificate_secret_arn=secret, operator_sessions=True))
     limit = statements_of(boundary("live", sample.dataset.bucket, "aws"), "boundary", "user-managed")
     group = f"arn:aws:logs:eu-west-2:{ACCOUNT}:log-group:eps-dos-api-live-service"
     documents = (
