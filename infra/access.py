@@ -194,21 +194,19 @@ def boundary(stack: str, bucket: str, partition: str) -> Document:
     """
     name = "*" if stack == OF_TESTS else stack
     own_metrics = {"StringLike": {"cloudwatch:namespace": f"eps-dos-api/{name}"}}
+    certificates = f"arn:{partition}:secretsmanager:*:*:secret:{bounded_secrets(stack)}"
     statements = [
         allow("ReadDataset", [*READ_BUCKET, *READ_OBJECTS], list(bucket_arns(bucket, partition))),
         allow("WriteLogs", WRITE_LOGS, f"arn:{partition}:logs:*:*:log-group:eps-dos-api-{name}-*"),
         allow("WriteMetrics", "cloudwatch:PutMetricData", "*", Condition=own_metrics),
         allow("OperatorSessions", SESSIONS, "*"),
+        allow("ReadCertificate", "secretsmanager:GetSecretValue", certificates),
     ]
-    if stack != OF_TESTS:
-        # Those for one test have no certificate.
-        certificates = f"arn:{partition}:secretsmanager:*:*:secret:{bounded_secrets(stack)}"
-        statements.append(allow("ReadCertificate", "secretsmanager:GetSecretValue", certificates))
     return document(statements)
 
 
 def bounded_secrets(stack: str) -> str:
-    """Return the names of the secrets that a role of `stack` can get to under its boundary."""
+    """Return the names of the secrets that a role of `stack`, or of OF_TESTS, can get to under its boundary."""
     return f"eps-dos-api/{stack}/*"
 
 

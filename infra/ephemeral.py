@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from fnmatch import fnmatchcase
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,11 +19,12 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field, model_validator
 
+from infra import access
 from infra.addressing import LARGEST_PREFIX, SMALLEST_PREFIX
 from infra.errors import ConfigError
 from infra.naming import PERMANENT, check_stack_name
 from infra.overlay import MIRROR_KEYS
-from infra.settings import FACTS, NAMESPACE, Number, Settings, own_of
+from infra.settings import FACTS, NAMESPACE, Number, SecretArn, Settings, own_of
 from infra.times import stamp
 from infra.yamlfile import read_mapping, validated
 
@@ -54,6 +56,8 @@ class Limits(Settings):
     network_prefix_length: Annotated[Number, Field(ge=LARGEST_PREFIX, le=SMALLEST_PREFIX)]
     stale_lock_hours: Annotated[Number, Field(ge=1, le=168)]
     """After so many hours nobody can still be at work under a lock of which nobody knows whether its holder lives."""
+    certificate_secret_arn: SecretArn | None = None
+    """The secret with the certificate of what names none itself; a wildcard, and no permanent environment's."""
 
     @model_validator(mode="after")
     def _cut_from_a_range(self) -> "Limits":
@@ -102,6 +106,8 @@ class Wish:
     release: str | None = None
     image_id: str | None = None
     clients: tuple[str, ...] = ()
+    certificate: str | None = None
+    """ARN of the secret with its certificate."""
     live_data: str | None = None
     """Why it reads Live's data; None: it doesn't."""
     asked_in: int | None = None
@@ -253,9 +259,12 @@ def configuration(wish: Wish, stacks: Mapping[str, Mapping[str, Any]], network: 
         raise _wrong("--scale", f"is {wish.scale}, and {wish.like} mirrors nothing; allowed: with --like nft", "")
     if mirrored is None and wish.live_data is not None:
         raise _wrong("--live-data", f"is given, and {wish.like} mirrors nothing; allowed: with --like nft", "")
+    _check_certificate(wish, stacks)
     zone = own.get("hostedZone") or own_of(stacks.get(str(mirrored), {})).get("hostedZone")
     bucket = f"{NAMESPACE}-{wish.name}-dataset"
     made: dict[str, Any] = {**_times(wish.lifetime), "owner": wish.owner, "like": wish.like}
+    if wish.certificate is not None:
+        own["certificateSecretArn"] = wish.certificate
     if wish.image_id is not None:
         made["imageId"] = wish.image_id
     if wish.clients:
@@ -283,6 +292,36 @@ def configuration(wish: Wish, stacks: Mapping[str, Mapping[str, Any]], network: 
         own = {key: value for key, value in own.items() if key in MIRROR_KEYS}
     aws = {key: value for key, value in like.items() if key.startswith("aws:")}
     return {**aws, **{f"{NAMESPACE}:{key}": value for key, value in own.items()}}
+
+
+def _check_certificate(wish: Wish, stacks: Mapping[str, Mapping[str, Any]]) -> None:
+    """Raise ConfigError for another's certificate, or for none where what it is to be like has one.
+
+    Without one, instances would never pass a health check that Live's, or Int's, pass with theirs.
+    """
+    theirs = {name: own_of(settings).get("certificateSecretArn") for name, settings in stacks.items()}
+    if wish.certificate is None:
+        if theirs[wish.like] is not None:
+            raise _wrong(
+                "--certificate",
+                f"is missing; {wish.like} has a certificate, which stays its own",
+                f"--certificate ARN of a secret for tests, or name one for all in {LIMITS}: certificateSecretArn",
+            )
+        return
+    for name, arn in sorted(theirs.items()):
+        if arn == wish.certificate:
+            message = f"is {name}'s; allowed: a secret for tests, since no key is shared with {name}"
+            raise _wrong("--certificate", message, f"--certificate ARN, or {LIMITS}: certificateSecretArn")
+    readable = access.bounded_secrets(access.OF_TESTS)
+    original = str(own_of(stacks[wish.like]).get("mirrors", wish.like))
+    own_boundary = own_of(stacks.get(original, {})).get("permissionsBoundary")
+    if own_boundary is None and not fnmatchcase(wish.certificate.rpartition(":secret:")[2], readable):
+        raise _wrong(
+            "--certificate",
+            f"is {wish.certificate}; allowed: the ARN of a secret named {readable}, all that instances made for a test "
+            "can read under their boundary",
+            f"aws secretsmanager create-secret --name {readable.replace('*', 'certificate')}",
+        )
 
 
 def with_lifetime(settings: Mapping[str, Any], lifetime: Lifetime) -> dict[str, Any]:

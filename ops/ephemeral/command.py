@@ -73,6 +73,13 @@ def create(
     scale: Annotated[str | None, typer.Option(help="Of Live's capacity, for one like a mirror.", metavar="S")] = None,
     release: Annotated[str | None, typer.Option(help="A version, live or live+1. [default: as STACK]")] = None,
     image: Annotated[str | None, typer.Option(help="An image in place of the release's.", metavar="AMI")] = None,
+    certificate: Annotated[
+        str | None,
+        typer.Option(
+            help="The secret with its certificate. [default: certificateSecretArn of ephemeral-limits.yaml]",
+            metavar="ARN",
+        ),
+    ] = None,
     dataset: Annotated[
         str | None,
         typer.Option(help="Test data to begin with: a permanent environment's, or a folder's.", metavar="DATA"),
@@ -114,6 +121,7 @@ def create(
         scale=_factor(scale),
         release=release,
         image_id=image,
+        certificate=certificate or limits.certificate_secret_arn,
         clients=tuple(clients or ()),
         live_data=reason,
         asked_in=asked_in,

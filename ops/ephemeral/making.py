@@ -32,6 +32,7 @@ from ops.dataset.loading import copy, load
 from ops.errors import RefusalError
 from ops.output.progress import Tell, progress, say
 from ops.output.report import Report
+from ops.preflight.account import check_certificate
 from ops.stacks import fleet
 from ops.stacks.engine import Outcome, PulumiError, StackHandle
 from ops.stacks.place import Place
@@ -181,6 +182,10 @@ def make(
         say(f"{name}: like {like}, in {network}, {life_in_words(wish.lifetime)}")
         write_stack_file(own, name, settings)
         environment = load_environment(name, own.folder)
+        if environment.service.certificate_secret_arn is not None:
+            certificate = check_certificate(aws, environment)
+            if certificate.verdict == "failed":
+                raise RefusalError(f"certificate: {certificate.evidence}", "and once more: eps-dos ephemeral create")
         with progress(f"{name}: making the stack"):
             handle = _new_stack(wish, own)
         try:

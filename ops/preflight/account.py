@@ -1,6 +1,6 @@
 """What an AWS account still lacks before an environment's first `up`, one check per question, each with its remedy.
 
-It asks and changes nothing. Left out: what comes after the first `up` (`verify`), and whether quotas can be raised.
+It asks and changes nothing. Entered by ephemeral. Left out: what comes after the first `up` (`verify`), raising quotas.
 """
 
 from __future__ import annotations
@@ -203,6 +203,14 @@ def check_certificate(aws: Aws, environment: Environment) -> Check:
     if described.get("DeletedDate"):
         command = f"aws secretsmanager restore-secret --secret-id {arn} --region {region}"
         return lacking("certificate", f"{arn} is about to be deleted", command)
+    # Left out of the answer where it is AWS's own, aws/secretsmanager (Secrets Manager API, DescribeSecret).
+    if key := described.get("KmsKeyId"):
+        return lacking(
+            "certificate",
+            f"{described['Name']} is encrypted with {key}, and instances have no kms:Decrypt: they could not read it",
+            f"encrypt it with AWS's own key: aws secretsmanager update-secret --secret-id {arn} "
+            f"--kms-key-id alias/aws/secretsmanager --region {region}",
+        )
     return ok("certificate", f"{described['Name']}, last changed {described.get('LastChangedDate', 'never')}")
 
 

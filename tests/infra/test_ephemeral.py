@@ -236,11 +236,22 @@ def test_what_only_live_has_stays_lives() -> None:
         "eps-dos-api:protectAddresses": True,
         "eps-dos-api:alarmSubscribers": ["a@example.org"],
     }
-    like_live = configuration(wish("live"), {**STACKS, "live": live}, IPv4Network("10.192.16.0/20"))
+    stacks, network = {**STACKS, "live": live}, IPv4Network("10.192.16.0/20")
+    tests = arn.replace(":secret:live", ":secret:eps-dos-api/one_test/any-a1b2c3")
+    like_live = configuration(wish("live", certificate=tests), stacks, network)
+    assert like_live["eps-dos-api:certificateSecretArn"] == tests
+    with pytest.raises(ConfigError, match=r"allowed: the ARN of a secret named eps-dos-api/one_test/\*"):
+        configuration(wish("live", certificate=f"{arn}-other"), stacks, network)
     assert not [
         key for key in like_live
-        if key.partition(":")[2] in {"certificateSecretArn", "virtualIps", "protectAddresses", "alarmSubscribers"}
+        if key.partition(":")[2] in {"virtualIps", "protectAddresses", "alarmSubscribers"}
     ]  # fmt: skip
+    for like in ("live", "nft", "int"):
+        with pytest.raises(ConfigError, match="--certificate is live's; allowed: a secret for tests"):
+            configuration(wish(like, certificate=arn), stacks, network)
+    with pytest.raises(ConfigError, match="--certificate is missing; live has a certificate, which stays its own"):
+        configuration(wish("live"), stacks, network)
+    assert "eps-dos-api:certificateSecretArn" not in configuration(wish("int"), stacks, network)
 
 
 def test_a_mirror_is_scaled_and_reads_lives_data_only_for_a_reason(tmp_path: Path) -> None:

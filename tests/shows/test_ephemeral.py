@@ -3,6 +3,7 @@
 On the real engine and the emulator; what only decides is tested beside `infra.ephemeral` and `infra.reaping`.
 """
 
+import base64
 import json
 import os
 import shutil
@@ -17,6 +18,7 @@ from urllib.request import urlopen
 import pytest
 
 from infra.environment import LIFETIME
+from infra.types import LAUNCH_TEMPLATE
 from lab.control import Control
 from ops.stacks.holders import announced
 from ops.stacks.store import Folder
@@ -228,10 +230,16 @@ def test_its_whole_life(environments: Environments) -> None:
     assert made.returncode == 2
     assert "allowed: until" in made.stderr
 
-    made = environments.eps_dos(
+    secret = environments.client("secretsmanager").create_secret(Name="eps-dos-api/one_test/any", SecretString="{}")[
+        "ARN"
+    ]
+    create = (
         "ephemeral", "create", "pr-7", "--like", "int", "--ttl", "1h", "--owner", "a.tester", "--clients",
-        "198.51.100.7/32", "--dataset", str(test_data),
+        "198.51.100.7/32", "--dataset", str(test_data), "--certificate",
     )  # fmt: skip
+    without = environments.eps_dos(*create, secret.replace("/any-", "/none-"), check=False)
+    assert (without.returncode, "certificate: arn:" in without.stderr) == (1, True)
+    made = environments.eps_dos(*create, secret)
     assert "✗" not in made.stdout
     assert "tester 198.51.100.7/32" in made.stdout
     outputs = environments.outputs("pr-7")
@@ -239,12 +247,14 @@ def test_its_whole_life(environments: Environments) -> None:
         "dos-pr-7.eps.digital.nhs.uk", "a.tester", "int",
     )  # fmt: skip
     assert outputs["virtualIps"] == {}
+    told = environments.state_of("pr-7", LAUNCH_TEMPLATE)["inputs"]["userData"]
+    assert secret in base64.b64decode(told).decode()
     resources = environments.export("pr-7")["deployment"]["resources"]
     assert not [one["urn"] for one in resources if one.get("protect") or one.get("retainOnDelete")]
     tags = environments.tags_in_aws("pr-7")
     # What would make instances anew doesn't carry what changes during a life.
-    without = {kind for kind, known in tags.items() if "ExpiresAt" not in known}
-    assert {kind.partition("::")[0] for kind in without} == {"aws:ec2/launchTemplate:LaunchTemplate"}
+    lacking = {kind for kind, known in tags.items() if "ExpiresAt" not in known}
+    assert {kind.partition("::")[0] for kind in lacking} == {"aws:ec2/launchTemplate:LaunchTemplate"}
     objects = environments.client("s3").list_objects_v2(Bucket="eps-dos-api-pr-7-dataset")["Contents"]
     assert [one["Key"] for one in objects if not one["Key"].startswith("_loads/")] == ["services.json"]
     assert "made like int" in environments.eps_dos("dataset", "log", "pr-7").stdout

@@ -117,6 +117,13 @@ def test_the_zone_is_there_once_and_the_world_is_led_to_it(aws: Aws) -> None:
 def test_the_image_is_there_and_fits_the_instances(aws: Aws, instance_type: str, expected: str, words: str) -> None:
     sample = replace(ENVIRONMENT, service=replace(ENVIRONMENT.service, instance_type=instance_type))
     assert "self has no image eps-dos-api-1.4.0" in account.check_image(aws, sample).evidence
+    named = replace(sample.service, image_name="mine")
+    made = aws.ec2.register_image(Name="mine", RootDeviceName="/dev/xvda")["ImageId"]
+    aws.ec2.disable_image(ImageId=made)
+    disabled = account.check_image(aws, replace(sample, service=named)).evidence
+    assert disabled.startswith(
+        f"the image mine of self is disabled ({made}); fix: build release 1.4.0 as an image of a new"
+    )
     # One that moto has of itself; those that are registered get no architecture there.
     there = next(one for one in aws.ec2.describe_images()["Images"] if one.get("Architecture") == "x86_64")
     service = replace(sample.service, image_name=there["Name"], image_owner=there["OwnerId"])
@@ -148,6 +155,9 @@ def test_the_certificates_secret_is_there_and_stays(aws: Aws) -> None:
 
     assert verdict(check(made)) == "ok"
     assert verdict(check(f"{made[:-7]}-other")) == "failed"
+    own_key = aws.secretsmanager.create_secret(Name="own", SecretString="{}", KmsKeyId="alias/ours")["ARN"]
+    assert "is encrypted with alias/ours, and instances have no kms:Decrypt" in check(own_key).evidence
+    assert "fix: encrypt it with AWS's own key: aws secretsmanager update-secret" in check(own_key).evidence
     aws.secretsmanager.delete_secret(SecretId=made)
     assert "about to be deleted; fix: aws secretsmanager restore-secret" in check(made).evidence
 
