@@ -16,7 +16,7 @@ from moto.core.model_instances import reset_model_data
 from lab.emulator import addresses, clock, faults, quotas
 from lab.emulator.operations import Operation
 
-CALLS_REMEMBERED = 10_000
+CALLS_REMEMBERED = 20_000
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,8 @@ class Asked:
     """As boto3's client takes them."""
     tags: Mapping[str, Mapping[str, str]]
     """Of each thing that the parameters name, by that name (an id, an ARN), as they were before the call."""
+    caller: str
+    """The id of the access key that it was signed with; empty: it wasn't."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class Call:
     emulated_seconds: float
     operation: Operation
     status: int
-    asked: Asked = field(default_factory=lambda: Asked({}, {}))
+    asked: Asked = field(default_factory=lambda: Asked({}, {}, ""))
 
     def as_json(self) -> dict[str, Any]:
         """Return what `GET /_lab/calls/log` shows of it."""
@@ -49,6 +51,7 @@ class Call:
             "status": self.status,
             "parameters": self.asked.parameters,
             "tags": self.asked.tags,
+            "caller": self.asked.caller,
         }
 
 

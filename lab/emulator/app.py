@@ -23,7 +23,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoReque
 
 from lab.emulator import clock, control, door, extensions, faults
 from lab.emulator.account import Account, Asked
-from lab.emulator.operations import Answer, Operation, error_answer, operation_of, parameters_of
+from lab.emulator.operations import Answer, Operation, caller_of, error_answer, operation_of, parameters_of
 from lab.emulator.tagged import tags_of
 
 LOG = logging.getLogger("lab.emulator")
@@ -68,7 +68,7 @@ class Emulator:
             with self.account.lock:
                 operation = operation_of(environ, body)
                 parameters = parameters_of(operation, environ, body)
-                asked = Asked(parameters, tags_of(parameters))
+                asked = Asked(parameters, tags_of(parameters), caller_of(environ))
                 answer = self._answer(operation, environ)
                 self.account.calls.record(operation, answer.status, asked)
         phrase = _PHRASES.get(answer.status, "Unknown")

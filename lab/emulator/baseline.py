@@ -58,7 +58,7 @@ def create_baseline(
         raise ValueError(f"endpoint is {endpoint}; allowed: the lab's emulator, on a loopback address")
     session = boto3.Session(
         region_name=REGION,
-        aws_access_key_id="test",
+        aws_access_key_id="baseline",
         aws_secret_access_key="test",  # noqa: S106  # the emulator checks none
     )
     for name, document in (policies or {}).items():

@@ -2,8 +2,8 @@
 
     GET            /_lab/health     {"status": "ok", "run": ID, "startedAt": T, "requests": N, "emulatedSeconds": S}
     GET            /_lab/calls      {"ec2.RunInstances": 3, ...}
-    GET            /_lab/calls/log  the last 10,000 in order: [{"at", "emulatedSeconds", "service", "action", "status",
-                                    "parameters", "tags": {ID, ARN or NAME: {KEY: VALUE}}}]
+    GET            /_lab/calls/log  the last 20,000 in order: [{"at", "emulatedSeconds", "service", "action", "status",
+                                    "parameters", "tags": {ID, ARN or NAME: {KEY: VALUE}}, "caller": ACCESS KEY}]
     GET|PUT|DELETE /_lab/faults     {"unhealthyImages": [...], "throttle": {"service", "action", "times"} | null,
                                     "loads": {SCALING GROUP: INSTANCES}, "darkZones": [...],
                                     "failedNodes": [...]}

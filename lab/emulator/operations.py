@@ -103,13 +103,22 @@ def parameters_of(operation: Operation, environ: Mapping[str, Any], body: bytes)
     return {name: value for name, value in parsed.items() if not isinstance(value, bytes)}
 
 
-def _service_of(environ: dict[str, Any]) -> str:
-    # AWS4-HMAC-SHA256 Credential=KEY/20261123/eu-west-2/ec2/aws4_request, ... ("Signature Version 4", AWS IAM guide)
-    _, _, credential = environ.get("HTTP_AUTHORIZATION", "").partition("Credential=")
-    scope = credential.split(",")[0].split("/")
+def caller_of(environ: Mapping[str, Any]) -> str:
+    """Return the id of the access key that a request is signed with; empty if it isn't."""
+    return _scope_of(environ)[0]
+
+
+def _service_of(environ: Mapping[str, Any]) -> str:
+    scope = _scope_of(environ)
     # Unsigned or presigned requests in the lab are S3's: moto thinks so, too.
     signed_for = scope[3].lower() if len(scope) == 5 else "s3"
     return BOTO3_NAMES.get(signed_for, signed_for)
+
+
+def _scope_of(environ: Mapping[str, Any]) -> list[str]:
+    # AWS4-HMAC-SHA256 Credential=KEY/20261123/eu-west-2/ec2/aws4_request, ... ("Signature Version 4", AWS IAM guide)
+    _, _, credential = environ.get("HTTP_AUTHORIZATION", "").partition("Credential=")
+    return str(credential).split(",")[0].split("/")
 
 
 def error_answer(operation: Operation, environ: dict[str, Any], code: str, message: str, status: int) -> Answer:

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,11 +19,14 @@ from typing import Any
 import boto3
 import jmespath  # type: ignore[import-untyped]  # it ships no types
 
+from tests.conformance.calls import Call
 from tests.labs import ROOT
 
 REGION = "eu-west-2"
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_EC2_METADATA_DISABLED": "true"}
 START_LIMIT_SECONDS = 60
+TESTER = "tester"
+"""Whose access key the test's own questions are signed with; the emulator's log has it."""
 
 KINDS: tuple[tuple[str, str, str], ...] = (
     ("autoscaling", "describe_auto_scaling_groups", "AutoScalingGroups[].AutoScalingGroupName"),
@@ -77,11 +80,12 @@ class Account:
         }
         return frozenset({*there, *self._records()})
 
-    def calls(self) -> Mapping[str, int]:
-        """Return how often what was called since the emulator started: `ec2.CreateVpc`."""
-        with urllib.request.urlopen(f"{self.endpoint}/_lab/calls") as answer:  # noqa: S310 - loopback
-            counted: Mapping[str, int] = json.load(answer)
-        return counted
+    def calls(self) -> list[Call]:
+        """Return what the provider has called since the emulator started, in order."""
+        with urllib.request.urlopen(f"{self.endpoint}/_lab/calls/log") as answer:  # noqa: S310 - loopback
+            return [
+                Call.of(logged) for logged in json.load(answer) if logged["caller"] == CREDENTIALS["AWS_ACCESS_KEY_ID"]
+            ]
 
     def _records(self) -> Iterator[str]:
         route53 = self._client("route53")
@@ -94,7 +98,7 @@ class Account:
             service,  # type: ignore[call-overload]  # the name is a variable: no stub fits
             region_name=REGION,
             endpoint_url=self.endpoint,
-            aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
+            aws_access_key_id=TESTER,
             aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
         )
 

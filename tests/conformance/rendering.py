@@ -28,6 +28,11 @@ TYPES: Mapping[str, str] = {
 }
 """Where the provider's name of a type doesn't follow from pulumi_aws's."""
 
+NAMED = frozenset({"aws_iam_instance_profile", "aws_iam_role"})
+"""Types whose names the deploying role's policy looks at; Terraform would make up names of another form."""
+RANDOM_CHARACTERS = 7
+"""That Pulumi puts after a hyphen at the end of the names that it makes up."""
+
 LOOKED_UP = re.compile(r"get(?P<name>[A-Z]\w*)\((?P<arguments>\{.*\})\)")
 """How a recording writes the id of what a function looks up."""
 
@@ -124,6 +129,8 @@ class _Rendering:
             # Pulumi makes a name up where the program gives none; Terraform does so for some types only.
             if attribute.get("required") and name not in body and name.endswith("name"):
                 body[name] = resource.name
+        if kind in NAMED and "name" not in body:
+            body["name"] = f"{resource.name}-{'0' * RANDOM_CHARACTERS}"
         if resource.ignore_changes:
             body["lifecycle"] = {"ignore_changes": [property_of(name, block, kind) for name in resource.ignore_changes]}
         needed = sorted(set(self._needed(resource)))

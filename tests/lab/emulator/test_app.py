@@ -121,7 +121,7 @@ def test_a_call_is_logged_with_what_it_asked_for_and_the_tags_of_what_it_names(e
     log = [(call.operation.action, call.asked) for call in emulator.app.account.calls.log]
     by_action = dict(log)
     assert by_action["CreateVpc"].parameters["TagSpecifications"] == specified
-    assert by_action["CreateVpc"].tags == {}
+    assert (by_action["CreateVpc"].tags, by_action["CreateVpc"].caller) == ({}, "test")
     assert by_action["CreateSubnet"].tags == {vpc: {"Environment": "dev"}}
     assert by_action["DisassociateRouteTable"].tags == {association: {"Project": "x"}}
     assert by_action["DeleteTags"].tags == {vpc: {"Environment": "dev"}}
