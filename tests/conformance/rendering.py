@@ -28,8 +28,8 @@ TYPES: Mapping[str, str] = {
 }
 """Where the provider's name of a type doesn't follow from pulumi_aws's."""
 
-NAMED = frozenset({"aws_iam_instance_profile", "aws_iam_role"})
-"""Types whose names the deploying role's policy looks at; Terraform would make up names of another form."""
+NAMED = frozenset({"aws_autoscaling_group"})
+"""Types whose made-up names the deploying role's policy looks at; Terraform would make up some of another form."""
 RANDOM_CHARACTERS = 7
 """That Pulumi puts after a hyphen at the end of the names that it makes up."""
 

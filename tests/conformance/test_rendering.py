@@ -27,7 +27,7 @@ SCHEMA: dict[str, Any] = {
             "block": {"attributes": {"id": TEXT, "entry": {"type": ENTRY}, "max_entries": NUMBER}}
         },
         "aws_cloudwatch_metric_alarm": {"block": {"attributes": {"alarm_name": {"type": "string", "required": True}}}},
-        "aws_iam_role": {"block": {"attributes": {"id": TEXT, "name": TEXT}}},
+        "aws_autoscaling_group": {"block": {"attributes": {"id": TEXT, "name": TEXT}}},
         "aws_route53_record": {"block": {"attributes": {"zone_id": TEXT}}},
     },
     "data_source_schemas": {
@@ -134,8 +134,9 @@ def test_a_name_that_pulumi_makes_up_is_given_where_terraform_asks_for_it() -> N
 
 
 def test_names_that_policies_look_at_have_the_form_that_pulumi_gives_them() -> None:
-    assert resources(of("aws:iam/role:Role", {}))["aws_iam_role"]["one"] == {"name": "one-0000000"}
-    assert resources(of("aws:iam/role:Role", {"name": "x"}))["aws_iam_role"]["one"] == {"name": "x"}
+    group = "aws:autoscaling/group:Group"
+    assert resources(of(group, {}))["aws_autoscaling_group"]["one"] == {"name": "one-0000000"}
+    assert resources(of(group, {"name": "x"}))["aws_autoscaling_group"]["one"] == {"name": "x"}
 
 
 def test_each_part_of_a_block_that_is_an_attribute_is_said() -> None:

@@ -136,11 +136,11 @@ def _permission(inputs: Mapping[str, Any]) -> dict[str, Any]:
 
 def _authorize(direction: str) -> Step:
     def authorize(work: Work) -> None:
-        answer = work.call(
-            f"authorize_security_group_{direction}",
-            GroupId=work.inputs["securityGroupId"],
-            IpPermissions=[_permission(work.inputs)],
-        )
+        parameters = {"GroupId": work.inputs["securityGroupId"], "IpPermissions": [_permission(work.inputs)]}
+        # With its tags, as a role may need that can make only what has them (seen of hashicorp/aws 5.100).
+        if tags := work.inputs.get("tagsAll"):
+            parameters["TagSpecifications"] = [{"ResourceType": "security-group-rule", "Tags": TAGS.send(tags)}]
+        answer = work.call(f"authorize_security_group_{direction}", **parameters)
         work.id = answer["SecurityGroupRules"][0]["SecurityGroupRuleId"]
 
     return authorize
@@ -219,7 +219,7 @@ def _rule(direction: str, label: str) -> Resource:
             ),
         ),
         computed={"arn": _ARN + "security-group-rule/{id}", "securityGroupRuleId": "SecurityGroupRuleId"},
-        tags=Tagging(parameter="", add=tagging.ec2("").add, remove=tagging.ec2("").remove),
+        tags=tagging.ec2("security-group-rule"),
         gone=("InvalidSecurityGroupRuleId.NotFound", "InvalidGroup.NotFound"),
         one_of=(_SOURCES,),
         replaced_by=_other_source,
