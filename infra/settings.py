@@ -507,7 +507,8 @@ def parsed_engine_value(text: str) -> Any:  # noqa: ANN401 - whatever JSON holds
     if text[:1] in {"{", "["}:
         try:
             return json.loads(text)
-        except (json.JSONDecodeError, RecursionError):
+        # Also of a number that is too long (int, sys.set_int_max_str_digits).
+        except (ValueError, RecursionError):
             return text
     return text
 

@@ -160,5 +160,5 @@ def _parsed(value: object) -> object:
     # A provider's inputs are texts: lists are JSON in them.
     try:
         return json.loads(value) if isinstance(value, str) and value.startswith(("[", "{")) else value
-    except ValueError:
+    except (ValueError, RecursionError):
         return value

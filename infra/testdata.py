@@ -148,11 +148,18 @@ def _of_json(text: str) -> Iterator[str]:
 
 
 def _of_csv(text: str) -> Iterator[str]:
-    columns = None
+    columns, blank = None, False
+    # One field may be as long as a file; the limit is the module's, and no reader's own (csv.field_size_limit).
+    csv.field_size_limit(LARGEST_FILE_BYTES)
     try:
         for row in (reader := csv.reader(io.StringIO(text, newline=""), strict=True)):
             columns = len(row) if columns is None else columns
-            if len(row) != columns:
+            # Programs leave blank lines at the end.
+            blank = not row or blank
+            if row and blank:
+                yield f"has a blank line before line {reader.line_num}"
+                return
+            if row and len(row) != columns:
                 yield f"has {len(row)} columns in line {reader.line_num}, and {columns} in the first"
                 return
     except csv.Error as error:

@@ -1,4 +1,6 @@
-"""YAML files read strictly: a key that stands twice is an error, since the last would silently win.
+"""YAML files read strictly: a key that stands twice is an error, since the last would silently win; so is an anchor.
+
+A value is written where it counts: an alias makes two places of one, and a few lines of them memory without end.
 
 What a whole file may say is a model's (`validated`); stack files have their own way (`infra.settings`).
 """
@@ -15,9 +17,22 @@ from infra.errors import ConfigError, Problem
 
 Model = TypeVar("Model", bound=BaseModel)
 
+LONGEST_NUMBER = 40
+"""Characters; nothing that is set or counted here has a quarter of them."""
+
 
 class _StrictLoader(yaml.SafeLoader):
-    """A safe loader that refuses duplicate keys."""
+    """A safe loader that refuses duplicate keys, anchors and aliases."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        """Return the next node. Raises YAMLError if it is called by a name, or is another's."""
+        event: Any = self.peek_event()  # type: ignore[no-untyped-call]  # as the stubs have it
+        if getattr(event, "anchor", None) is not None:
+            name = f"*{event.anchor}" if isinstance(event, yaml.AliasEvent) else f"&{event.anchor}"
+            problem = f"the {'alias' if name[0] == '*' else 'anchor'} {name} isn't allowed; write the value out"
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=event.start_mark)
+        node: yaml.Node | None = super().compose_node(parent, index)
+        return node
 
 
 def _mapping(loader: _StrictLoader, node: yaml.MappingNode) -> dict[Any, Any]:
@@ -32,6 +47,15 @@ def _mapping(loader: _StrictLoader, node: yaml.MappingNode) -> dict[Any, Any]:
     return loader.construct_mapping(node, deep=True)
 
 
+def _integer(loader: _StrictLoader, node: yaml.ScalarNode) -> Any:  # noqa: ANN401 - as the loader's own
+    # Python itself refuses to print one of more than 4,300 digits (int, sys.set_int_max_str_digits).
+    if len(node.value) > LONGEST_NUMBER:
+        problem = f"a number of {len(node.value)} digits; allowed: {LONGEST_NUMBER}"
+        raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
+    return loader.construct_yaml_int(node)
+
+
+_StrictLoader.add_constructor("tag:yaml.org,2002:int", _integer)
 _StrictLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
 
 

@@ -175,7 +175,7 @@ def test_any_content_is_accepted_or_told_in_a_line(kind: str, content: bytes) ->
         ("a.csv", b"", "holds no line"),
         ("a.csv", b"\n\n", "holds no line"),
         ("a.csv", b'a,b\n"x,1\n', "isn't CSV: unexpected end of data in line 2"),
-        ("a.csv", b"a,b\n1,2\n\n", "has 0 columns in line 3, and 2 in the first"),
+        ("a.csv", b"a,b\n\n1,2\n", "has a blank line before line 3"),
         ("a.csv", b'a,b\n"1\n2",3,4\n', "has 3 columns in line 3, and 2 in the first"),
         ("a.json", b"", "isn't JSON: Expecting value in line 1, column 1"),
         ("a.json", b'{"a": 1,}', "isn't JSON: "),
