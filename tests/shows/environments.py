@@ -126,6 +126,11 @@ class Environments(LabCopy):
         file = self.checkout / f"Pulumi.{stack}.yaml"
         file.write_text(f"{file.read_text().rstrip()}\n  eps-dos-api:virtualIps: {addresses}\n")
 
+    def keep_edits(self) -> None:
+        """Have `undo_edits` come back to the checkout's files as they are now."""
+        identity = ["-c", "user.name=t", "-c", "user.email=t@example.invalid"]
+        _run(["git", *identity, "commit", "--quiet", "--all", "--message", "as it is now"], self.checkout, os.environ)
+
     def undo_edits(self) -> None:
         """Bring the checkout's files back."""
         _run(["git", "checkout", "--quiet", "."], self.checkout, os.environ)

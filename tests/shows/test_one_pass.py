@@ -15,7 +15,7 @@ from tests.labs import STACKS
 from tests.shows.environments import Environments, sampled
 from tests.shows.test_ephemeral import account, decisions, listed
 from tests.shows.test_mirror import drift, other_health_check_interval
-from tests.shows.test_reviewing import violating
+from tests.shows.test_reviewing import VIOLATIONS, edited
 from tests.shows.test_verify import second_listener, verified
 
 pytestmark = pytest.mark.engine
@@ -28,7 +28,7 @@ def test_nothing_is_to_be_done_after_up(environments: Environments, stack: str) 
 
 def test_a_violation_stops_up_before_anything_is_changed(environments: Environments) -> None:
     before, state = environments.inventory("dev"), environments.export("dev")
-    with violating(environments, "versioned"):
+    with edited(environments, VIOLATIONS["versioned"]):
         refused = environments.pulumi("up", "--stack", "dev", "--yes", check=False)
     assert refused.returncode != 0
     assert "versioned" in refused.stdout + refused.stderr
