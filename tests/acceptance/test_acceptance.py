@@ -18,6 +18,7 @@ START = datetime.fromisoformat("2026-11-29T10:00:00+00:00")
 
 
 @pytest.mark.engine
+@pytest.mark.scenario
 def test_the_lab_passes(tmp_path: Path) -> None:
     report = tmp_path / "lab.json"
     done = subprocess.run(
