@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -15,6 +15,7 @@ from tests.shows.environments import Environments
 pytestmark = [pytest.mark.engine, pytest.mark.scenario]
 
 LONDON = ZoneInfo("Europe/London")
+MONDAY, FRIDAY, SUNDAY = 0, 4, 6
 
 
 def advance(environments: Environments, length: str) -> None:
@@ -31,11 +32,17 @@ def schedules(environments: Environments) -> dict[str, datetime]:
     }
 
 
-def wait_for(environments: Environments, schedule: str) -> None:
-    """Let time pass until a minute after a schedule of Dev's has fired."""
+def today(environments: Environments) -> datetime:
+    """Return the lab's date and time."""
     calendar = requests.get(f"{environments.endpoint}/_lab/clock", timeout=60).json()["calendar"]
-    ahead = schedules(environments)[schedule] - datetime.fromisoformat(calendar)
+    return datetime.fromisoformat(calendar).astimezone(LONDON)
+
+
+def wait_for(environments: Environments, schedule: str) -> datetime:
+    """Let time pass until a minute after a schedule of Dev's has fired; return when that is."""
+    ahead = schedules(environments)[schedule] - today(environments)
     advance(environments, f"{int(ahead.total_seconds()) + 60}s")
+    return today(environments)
 
 
 def expect_no_changes(environments: Environments, stack: str) -> None:
@@ -57,6 +64,29 @@ def test_load_drives_a_group_to_its_maximum_and_back(environments: Environments)
     advance(environments, "30m")
     assert environments.group("int")["DesiredCapacity"] == 3
     expect_no_changes(environments, "int")
+
+
+def test_dev_is_there_in_working_hours_and_empty_at_night_and_at_weekends(environments: Environments) -> None:
+    """From a morning to the next until a weekend has passed, whatever day it was when the test began."""
+    nights = set()
+    while FRIDAY not in nights:
+        morning = wait_for(environments, "morning")
+        assert morning.hour == 7
+        assert environments.group("dev")["DesiredCapacity"] == 3
+        evening = wait_for(environments, "evening")
+        assert (evening.hour, evening.date()) == (19, morning.date())
+        assert environments.group("dev")["DesiredCapacity"] == 0
+        nights.add(evening.weekday())
+    # Nothing wakes it on Saturday or Sunday, and nothing is amiss meanwhile.
+    for _ in range(2):
+        advance(environments, "24h")
+        assert environments.group("dev")["DesiredCapacity"] == 0
+    assert today(environments).weekday() == SUNDAY
+    assert verified(environments, "dev") == {}
+    expect_no_changes(environments, "dev")
+    monday = wait_for(environments, "morning")
+    assert (monday.weekday(), monday.hour) == (MONDAY, 7)
+    assert environments.group("dev")["DesiredCapacity"] == 3
 
 
 def test_dev_lives_through_an_evening_and_a_morning_whatever_cpu_says(environments: Environments) -> None:
@@ -89,10 +119,7 @@ def test_an_edited_schedule_fires_next_by_the_new_rule(environments: Environment
     assert after["morning"] == before["morning"]
     evening = after["evening"].astimezone(LONDON)
     assert (evening.hour, evening.minute) == (21, 30)
-    calendar = datetime.fromisoformat(
-        requests.get(f"{environments.endpoint}/_lab/clock", timeout=60).json()["calendar"]
-    )
-    assert 0 < (after["evening"] - calendar.astimezone(UTC)).total_seconds() <= 86_400
+    assert 0 < (after["evening"] - today(environments)).total_seconds() <= 86_400
     expect_no_changes(environments, "dev")
 
 
@@ -106,4 +133,13 @@ def test_a_zone_goes_dark_and_comes_back(environments: Environments) -> None:
     expect_no_changes(environments, "int")
     environments.eps_dos("lab", "fault", "clear")
     advance(environments, "30m")
+    assert verified(environments, "int") == {}
+
+
+def test_a_balancers_node_fails_and_verify_says_which_address_is_lost(environments: Environments) -> None:
+    address = environments.outputs("int")["virtualIps"]["eu-west-2b"]
+    environments.eps_dos("lab", "fault", "zone", "eu-west-2b", "--node")
+    lost = f"{address} (eu-west-2b) is not answered: who connects anew is led to the other zones"
+    assert verified(environments, "int") == {"answers": lost}
+    environments.eps_dos("lab", "fault", "clear")
     assert verified(environments, "int") == {}
