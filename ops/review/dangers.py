@@ -149,6 +149,9 @@ class _Situation:
             allocation, address = outputs.get("allocationId") or outputs.get("id"), outputs.get("publicIp")
             if isinstance(allocation, str) and isinstance(address, str):
                 self._by_allocation[allocation] = address
+        moved = filter(None, map(_moved, plan.of_type(types.LAUNCH_TEMPLATE)))
+        self.certificate_rights = {f"allows {READ_SECRET} on {secret}" for _, secret in moved}
+        """What another certificate brings with it, as `widened` says it."""
         self.stack = next(iter(plan.of_type(types.STACK)), None)
         outputs = plan.outputs_before
         self._zones = _zones(outputs.get("virtualIps"))
@@ -237,7 +240,9 @@ def _of(change: Change, situation: _Situation) -> Iterator[Danger]:
         yield danger("unprotect", "goes: the dataset is without it")
     if not situation.is_new:
         for sentence in widened(change, situation.declared.suppliers):
-            yield danger("widen", sentence)
+            # One cause is acknowledged once: the certificate's own danger names the secret.
+            if sentence not in situation.certificate_rights:
+                yield danger("widen", sentence)
 
 
 def _gone(change: Change, situation: _Situation) -> Iterator[Danger]:
@@ -291,15 +296,22 @@ ROUTING = frozenset(
     {types.ROUTE, types.ROUTE_TABLE, types.INTERNET_GATEWAY, types.INTERNET_GATEWAY_ATTACHMENT, types.NETWORK_ACL}
 )
 TAGS = frozenset({"tags", "tagsAll"})
+READ_SECRET = "secretsmanager:GetSecretValue"  # noqa: S105 - a right
 
 CUTTING: Set[Action] = {"cut", "delete", "replace", "redirect", "outage"}
 """What takes the service away by itself."""
 
 
 def _template(change: Change, _situation: _Situation, danger: _Make) -> Iterator[Danger]:
-    before, after = (_certificate(change.before("userData")), _certificate(change.after("userData")))
-    if before and after is not None and after != before:
+    if moved := _moved(change):
+        before, after = moved
         yield danger("certificate", f"takes its certificate from {after or 'nowhere'}, and no longer from {before}")
+
+
+def _moved(change: Change) -> tuple[str, str] | None:
+    """Return the secret that instances no longer take their certificate from, and the one they take it from then."""
+    before, after = _certificate(change.before("userData")), _certificate(change.after("userData"))
+    return (before, after) if before and after is not None and after != before else None
 
 
 def _certificate(user_data: Value) -> str | None:

@@ -77,6 +77,10 @@ def test_a_new_release_rolls_the_instances_with_never_fewer_in_service(environme
     assert min(seen) >= before > 0
     assert environments.images("dev") == {environments.image("1.4.0")}
     assert environments.outputs("dev")["release"] == "1.4.0"
+    # A rollout of ours is no change outside Pulumi.
+    (review,) = json.loads(environments.eps_dos("review", "dev", "--format", "json").stdout)["stacks"]
+    assert (review["verdict"], review["drift"], review["dangers"]) == ("calm", [], [])
+    assert set(review["counts"]) == {"same"}
 
 
 def test_an_unhealthy_release_fails_up_in_one_sentence_and_the_old_one_runs(environments: Environments) -> None:

@@ -202,7 +202,6 @@ CASES = {
             ("judge", "live-tg"): "path /health => /ready, unhealthyThreshold 3 => 2",
             ("shrink", "live-service"): "minSize 6 => 3 instances, maxSize 12 => 3 instances",
             ("certificate", "live-service"): f"takes its certificate from {CERTIFICATE.format('2')}",
-            ("widen", "live-service"): "secretsmanager:GetSecretValue",
         },
     ),
     "a supplier loses Live, and another health check": Case(

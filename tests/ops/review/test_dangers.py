@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
 from infra import user_data
-from infra.types import BUCKET, EIP, LAUNCH_TEMPLATE, LISTENER, LOAD_BALANCER, RECORD, SCALING_GROUP, TARGET_GROUP
-from ops.review.dangers import Address, Danger, Declared, dangers
+from infra.types import (
+    BUCKET,
+    EIP,
+    LAUNCH_TEMPLATE,
+    LISTENER,
+    LOAD_BALANCER,
+    RECORD,
+    ROLE_POLICY,
+    SCALING_GROUP,
+    TARGET_GROUP,
+)
+from ops.review.dangers import READ_SECRET, Address, Danger, Declared, dangers
 from tests.ops.review.plans import UNKNOWN_TEXT, Json, plan, replacement, state, step
 
 PUBLISHED = {"eu-west-2a": "192.0.2.1"}
@@ -35,6 +46,12 @@ def eip(operation: str, name: str = "live-vip-a", address: str = "192.0.2.1", **
 def serving(secret: str, release: str = "1.4.0") -> str:
     """Return what instances are given that take their certificate from `secret`."""
     return user_data.encoded({"certificateSecretArn": secret, "release": release})
+
+
+def reading(*secrets: str) -> Json:
+    """Return a role's policy that lets it read secrets."""
+    statement = {"Effect": "Allow", "Action": READ_SECRET, "Resource": [*secrets]}
+    return state({"policy": json.dumps({"Statement": [statement]})})
 
 
 CASES: list[tuple[str, list[Json], list[tuple[str, str, bool]]]] = [
@@ -88,6 +105,11 @@ CASES: list[tuple[str, list[Json], list[tuple[str, str, bool]]]] = [
      [step("update", LAUNCH_TEMPLATE, "live-service", state({"userData": serving("arn:a")}),
            state({"userData": serving("arn:b")}))],
      [("certificate", "LaunchTemplate live-service", False)]),
+    ("another certificate brings the right to read it, and another secret with it",
+     [step("update", LAUNCH_TEMPLATE, "live-service", state({"userData": serving("arn:a")}),
+           state({"userData": serving("arn:b")})),
+      step("update", ROLE_POLICY, "live-service", reading("arn:a"), reading("arn:b", "arn:c"))],
+     [("certificate", "LaunchTemplate live-service", False), ("widen", "RolePolicy live-service", False)]),
     ("another release with the same certificate, and a first certificate",
      [step("update", LAUNCH_TEMPLATE, "live-service", state({"userData": serving("arn:a", "1.4.0")}),
            state({"userData": serving("arn:a", "1.5.0")})),
