@@ -14,6 +14,13 @@ from infra.environment import DatasetPlan, Environment, ServicePlan, SupplierAre
 Statement: TypeAlias = dict[str, object]
 Document: TypeAlias = dict[str, object]
 
+LONGEST_MANAGED_POLICY = 6_144
+"""Characters, white space left out (IAM and STS quotas)."""
+LONGEST_INLINE_POLICIES = 10_240
+"""Characters of all inline policies of a role, white space left out (as above)."""
+LONGEST_TRUST = 2_048
+"""Characters (as above; 4,096 on request)."""
+
 READ_OBJECTS = ("s3:GetObject", "s3:GetObjectVersion")
 READ_BUCKET = ("s3:GetBucketLocation", "s3:ListBucket")
 WRITE_LOGS = ("logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents")

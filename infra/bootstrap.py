@@ -31,12 +31,6 @@ STACK: Final = "eps-dos-account"
 KEY_ALIAS: Final = "alias/eps-dos-api-states"
 """The key in KMS that encrypts secrets in states."""
 
-LONGEST_MANAGED_POLICY: Final = 6_144
-"""Characters, white space left out (IAM and STS quotas)."""
-LONGEST_INLINE_POLICIES: Final = 10_240
-"""Characters of all inline policies of a role, white space left out (as above)."""
-LONGEST_TRUST: Final = 2_048
-"""Characters (as above; 4,096 on request)."""
 LONGEST_TEMPLATE: Final = 51_200
 """Bytes of a template that is handed over in the request (CloudFormation quotas)."""
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from infra import types
+from infra.access import LONGEST_INLINE_POLICIES, LONGEST_MANAGED_POLICY, LONGEST_TRUST
 from infra.environment import PORT
 from infra.graph import UNKNOWN, Graph, Resource, Value, canonical_statement, json_document, policy_statements
 from infra.naming import LIVE, NO_BALANCER_BEGINS, NO_SECURITY_GROUP_BEGINS, PERMANENT
@@ -276,11 +277,9 @@ def _names_begin_as_they_may(graph: Graph) -> Iterator[Finding]:
 POLICY_LIMITS: Mapping[str, tuple[str, int]] = {
     # type: the property that holds the document, and how long it may be without white space
     types.BUCKET_POLICY: ("policy", 20_480),
-    types.IAM_POLICY: ("policy", 6_144),
-    types.ROLE: ("assumeRolePolicy", 2_048),
+    types.IAM_POLICY: ("policy", LONGEST_MANAGED_POLICY),
+    types.ROLE: ("assumeRolePolicy", LONGEST_TRUST),
 }
-ROLE_POLICIES_LIMIT = 10_240
-"""Characters that all inline policies of a role may have together, without white space."""
 WHAT_MAKES_A_POLICY_SHORTER: Mapping[str, str] = {
     types.BUCKET_POLICY: "; suppliers with an account of their own (awsAccount) and operators are what it is long by",
 }
@@ -303,8 +302,10 @@ def _role_policies_fit(graph: Graph) -> Iterator[Finding]:
     by_role.pop(UNKNOWN, None)
     for policies in by_role.values():
         length = sum(_document_length(policy.inputs.get("policy")) for policy in policies)
-        if length > ROLE_POLICIES_LIMIT:
-            message = f"is {length:,} characters long, with the others of its role; AWS takes {ROLE_POLICIES_LIMIT:,}"
+        if length > LONGEST_INLINE_POLICIES:
+            message = (
+                f"is {length:,} characters long, with the others of its role; AWS takes {LONGEST_INLINE_POLICIES:,}"
+            )
             yield from ((policy, message) for policy in policies)
 
 

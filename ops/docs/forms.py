@@ -1,7 +1,7 @@
 """The forms in which the environments are published, all from `ops.docs.model`: for people, programs and firewalls.
 
-The HTML is plain, with a small sheet of its own. The templates of nhsuk-frontend were weighed: their CSS has no dark
-form and is some thirty times the size, their fonts come from another host, and their look is for sites of nhs.uk.
+The HTML is plain, with a small sheet of its own. The templates of nhsuk-frontend were weighed: their CSS (10.6.1)
+has no dark form and 278 kB where ours has 3, its fonts come from another host, and its look is for sites of nhs.uk.
 The prose is Markdown in both pages, written once.
 """
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from infra import bootstrap, deploying_role
+from infra import access, bootstrap, deploying_role
 from infra.bootstrap import Account, Role
 from infra.deciding import load_environment
 from infra.environment import Environment
@@ -66,10 +66,10 @@ def test_the_template_is_printed_whole_and_fits_a_request() -> None:
 
 def test_policies_and_trusts_are_within_iam_s_quotas() -> None:
     shared = {**bootstrap.policies(ACCOUNT_OF_ALL), **bootstrap.boundaries(environments(), "aws")}
-    assert {name for name, one in shared.items() if bootstrap.size(one) > bootstrap.LONGEST_MANAGED_POLICY} == set()
+    assert {name for name, one in shared.items() if bootstrap.size(one) > access.LONGEST_MANAGED_POLICY} == set()
     for one in bootstrap.roles(ACCOUNT_OF_ALL, environments(), PROJECT):
-        assert bootstrap.size(one.inline) <= bootstrap.LONGEST_INLINE_POLICIES
-        assert bootstrap.size(one.trust) <= bootstrap.LONGEST_TRUST
+        assert bootstrap.size(one.inline) <= access.LONGEST_INLINE_POLICIES
+        assert bootstrap.size(one.trust) <= access.LONGEST_TRUST
         # How many a role may have (IAM quotas).
         assert len(one.policies) <= 10
 

@@ -14,13 +14,12 @@ from typing import Any
 import pytest
 import yaml
 
+from infra.access import LONGEST_TRUST
 from infra.naming import PERMANENT
 from infra.trust import ISSUER, ROLES, Job, Repository, Role, conditions, trust_policy
 
 WORKFLOWS = Path(__file__).parents[2] / ".github" / "workflows"
 OURS = Repository(owner="NHSDigital", name="eps-dos-api-infrastructure", owner_id="15036619", id="1304267049")
-LONGEST_TRUST_POLICY = 2048
-"""Characters without white space (IAM quotas)."""
 
 REFS: Mapping[str, tuple[str, ...]] = {
     "pull_request": ("refs/pull/7/merge",),
@@ -175,7 +174,7 @@ def test_a_trust_policy_is_within_iams_limit(name: str) -> None:
     long = Repository(owner="o" * 24, name="r" * 32, owner_id="9" * 10, id="9" * 10)
     provider = f"arn:aws:iam::111122223333:oidc-provider/{ISSUER}"
     policy = trust_policy(ROLES[name], long, provider)
-    assert len(json.dumps(policy, separators=(",", ":"))) <= LONGEST_TRUST_POLICY
+    assert len(json.dumps(policy, separators=(",", ":"))) <= LONGEST_TRUST
 
 
 def test_the_subject_says_environment_before_pull_request_before_ref() -> None:
