@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Any
 
 import boto3
-import yaml
 from botocore.exceptions import BotoCoreError
 
 from infra import ephemeral
@@ -31,7 +30,7 @@ from infra.naming import stack_names
 from infra.reaping import verdict
 from infra.recording import PROJECT, record
 from infra.times import stamp
-from infra.yamlfile import read_mapping
+from infra.yamlfile import as_yaml, read_mapping
 from ops.stacks import fleet, store
 
 CHECKOUT = Path(__file__).parents[1]
@@ -68,7 +67,7 @@ def sample_state() -> str:
         folder = Path(name)
         for path in CHECKOUT.glob("*.yaml"):
             (folder / path.name).write_bytes(path.read_bytes())
-        (folder / f"Pulumi.{SAMPLE}.yaml").write_text(yaml.safe_dump({"config": settings}), encoding="utf-8")
+        (folder / f"Pulumi.{SAMPLE}.yaml").write_text(as_yaml({"config": settings}), encoding="utf-8")
         graph = record(load_environment(SAMPLE, folder))
     resources = [
         {

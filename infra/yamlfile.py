@@ -55,6 +55,14 @@ def _integer(loader: _StrictLoader, node: yaml.ScalarNode) -> Any:  # noqa: ANN4
     return loader.construct_yaml_int(node)
 
 
+class _PlainDumper(yaml.SafeDumper):
+    """A safe dumper that writes a value out wherever it stands, as the loader asks for."""
+
+    def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002 - none is worth a name
+        """Return that no value gets an anchor."""
+        return True
+
+
 _StrictLoader.add_constructor("tag:yaml.org,2002:int", _integer)
 _StrictLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
 
@@ -103,3 +111,8 @@ def _problem_of(detail: ErrorDetails, file: str, fix: str) -> Problem:
 
 def _problem(file: Path, message: str, fix: str) -> ConfigError:
     return ConfigError.of(f"{file.name}:", message, fix)
+
+
+def as_yaml(document: Mapping[str, object]) -> str:
+    """Return a document as text that is read back here: without anchors, also where a value stands twice."""
+    return str(yaml.dump(document, Dumper=_PlainDumper, allow_unicode=True))

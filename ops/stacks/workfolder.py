@@ -14,9 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from infra.yamlfile import read_mapping
+from infra.yamlfile import as_yaml, read_mapping
 from ops.stacks.place import LAB_FOLDER, Place
 
 PROJECT_FILE = "Pulumi.yaml"
@@ -49,7 +47,7 @@ def work_folder(at: Place, *, with_program: bool) -> Iterator[Place]:
                 "runtime": {"name": "python", "options": {"virtualenv": VIRTUAL_ENVIRONMENT}},
                 "plugins": plugins,
             }
-            (folder / PROJECT_FILE).write_text(yaml.safe_dump(project), encoding="utf-8")
+            (folder / PROJECT_FILE).write_text(as_yaml(project), encoding="utf-8")
         yield replace(at, folder=folder)
 
 
@@ -58,7 +56,7 @@ def write_stack_file(
 ) -> None:
     """Write the file of `stack` into the folder of `at`; `deployment` is its state, if it has one."""
     document = {**_encryption(deployment or {}), "config": dict(settings)}
-    (at.folder / f"Pulumi.{stack}.yaml").write_text(yaml.safe_dump(document, allow_unicode=True), encoding="utf-8")
+    (at.folder / f"Pulumi.{stack}.yaml").write_text(as_yaml(document), encoding="utf-8")
 
 
 def secrets_provider(at: Place, stack: str) -> str | None:

@@ -6,6 +6,8 @@ from typing import Any
 
 import yaml
 
+from infra.yamlfile import as_yaml
+
 CHECKOUT = Path(__file__).parents[2]
 NAMES = ("live", "nft", "int", "dev")
 GONE = object()
@@ -30,12 +32,12 @@ def set_keys(file: Path, keys: Mapping[str, Any]) -> None:
             document["config"].pop(name, None)
         else:
             document["config"][name] = value
-    file.write_text(yaml.safe_dump(document))
+    file.write_text(as_yaml(document))
 
 
 def suppliers(folder: Path, *entries: Mapping[str, Any]) -> Path:
     """Write suppliers.yaml; what an entry doesn't say is an assured supplier's who may connect to Live and NFT."""
     usual = {"name": "Example", "assured": True, "environments": ["live", "nft"], "clients": []}
     content = {"suppliers": [{**usual, **entry} for entry in entries]}
-    (folder / "suppliers.yaml").write_text(yaml.safe_dump(content))
+    (folder / "suppliers.yaml").write_text(as_yaml(content))
     return folder

@@ -10,7 +10,6 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -35,7 +34,7 @@ from infra.naming import PERMANENT
 from infra.recording import record
 from infra.rules import violations
 from infra.times import stamp
-from infra.yamlfile import read_mapping
+from infra.yamlfile import as_yaml, read_mapping
 from tests.infra.stackfiles import CHECKOUT, NAMES, project
 
 FILE = limits_of(CHECKOUT)
@@ -205,7 +204,7 @@ def test_the_last_network_is_found_and_none_beyond_it() -> None:
 def made(one: Wish, folder: Path) -> dict[str, Any]:
     """Return the configuration for a wish, written into `folder`, a project, as the stack's file."""
     config = configuration(one, STACKS, IPv4Network("10.192.16.0/20"))
-    (project(folder) / "Pulumi.pr-7.yaml").write_text(yaml.safe_dump({"config": config}))
+    (project(folder) / "Pulumi.pr-7.yaml").write_text(as_yaml({"config": config}))
     return config
 
 
@@ -325,7 +324,7 @@ def test_wishes_that_do_not_fit(changes: Mapping[str, Any], said: str) -> None:
 )
 def test_limits_that_cannot_be_meant_are_named(changes: Mapping[str, Any], said: str, tmp_path: Path) -> None:
     content = {**read_mapping(CHECKOUT / LIMITS), **changes}
-    (tmp_path / LIMITS).write_text(yaml.safe_dump(content))
+    (tmp_path / LIMITS).write_text(as_yaml(content))
     with pytest.raises(ConfigError) as raised:
         limits_of(tmp_path)
     assert said in str(raised.value)

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from infra.errors import ConfigError
-from infra.yamlfile import read_mapping
+from infra.yamlfile import as_yaml, read_mapping
 
 
 @pytest.mark.parametrize(
@@ -38,6 +38,12 @@ def test_a_missing_file_is_told_with_the_command_that_brings_it_back(tmp_path: P
 def test_an_empty_file_is_an_empty_mapping(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text("# nothing yet\n")
     assert read_mapping(tmp_path / "a.yaml") == {}
+
+
+def test_what_is_written_is_read_again_also_where_a_value_stands_twice(tmp_path: Path) -> None:
+    ranges = ["192.0.2.0/28"]
+    (tmp_path / "a.yaml").write_text(as_yaml({"first": ranges, "second": ranges}))
+    assert read_mapping(tmp_path / "a.yaml") == {"first": ranges, "second": ranges}
 
 
 @given(content=st.one_of(st.binary(max_size=200), st.text(max_size=200).map(str.encode)))

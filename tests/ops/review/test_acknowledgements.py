@@ -6,10 +6,10 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-import yaml
 
 from infra.errors import ConfigError
 from infra.types import EIP
+from infra.yamlfile import as_yaml
 from ops.output.redaction import Redactor
 from ops.review.acknowledgements import FILE, Acknowledgement, example, gate, read_acknowledgements
 from ops.review.dangers import ACTIONS
@@ -42,7 +42,7 @@ def entry(**changes: object) -> Acknowledgement:
 
 
 def written(folder: Path, *entries: object) -> Path:
-    (folder / FILE).write_text(yaml.safe_dump({"acknowledgements": list(entries)}))
+    (folder / FILE).write_text(as_yaml({"acknowledgements": list(entries)}))
     return folder
 
 

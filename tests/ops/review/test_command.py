@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-import yaml
 
+from infra.yamlfile import as_yaml
 from ops.cli import run
 from ops.review.acknowledgements import FILE
 from ops.review.document import as_json
@@ -32,7 +32,7 @@ def acknowledge(project: Path, entries: Sequence[dict[str, str]], days: int) -> 
     """Acknowledge dangers for some days from now; the day in UTC, as the command takes it."""
     expires = (datetime.now(UTC) + timedelta(days=days)).date()
     listed = [{**one, "reason": "Agreed with all who are concerned.", "expires": expires} for one in entries]
-    (project / FILE).write_text(yaml.safe_dump({"acknowledgements": listed}))
+    (project / FILE).write_text(as_yaml({"acknowledgements": listed}))
 
 
 def dangers(project: Path) -> list[dict[str, str]]:
