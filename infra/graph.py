@@ -153,11 +153,13 @@ class Graph:
     def identities(self) -> Mapping[str, str]:
         """What identifies resources of this graph (ids, ARNs, names, addresses) -> the reference that stands for it."""
         references = {name: f"<shared {name}>" for name in self.shared}
-        for resource in self:
+        # A name that the program gives may be that of several, a role and its log group, and states are in any order:
+        # the first by kind gives the reference.
+        labels = [(f"{resource.type}::{_without_stack(resource.name, self.stack)}", resource) for resource in self]
+        for label, resource in sorted(labels, key=lambda one: one[0]):
             # A stack and its components are nothing in AWS, and a record's name is chosen: compared as it is written.
             if "id" not in resource.outputs or resource.type == types.RECORD:
                 continue
-            label = f"{resource.type}::{_without_stack(resource.name, self.stack)}"
             for property_name in IDENTIFYING:
                 value = resource.outputs.get(property_name)
                 # What holds a shared name (the ARN of a bucket) stays as it is, in both graphs alike.

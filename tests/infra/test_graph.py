@@ -88,6 +88,19 @@ def test_a_short_stack_name_inside_a_word_is_left_alone() -> None:
     assert left.key("urn:pulumi:int::p::t::int-endpoint") == "t::<stack>-endpoint"
 
 
+@pytest.mark.parametrize("backwards", [False, True])
+def test_a_name_that_two_resources_have_is_the_same_in_any_order_of_the_state(backwards: bool) -> None:
+    def side(stack: str, backwards: bool) -> Graph:
+        name = f"eps-dos-api-{stack}-service"
+        both = [
+            resource(f"{stack}-service", type_, stack, inputs={"name": name}, outputs={"id": name})
+            for type_ in ("aws:cloudwatch/logGroup:LogGroup", "aws:iam/role:Role")
+        ]
+        return graph(*(both[::-1] if backwards else both), stack=stack)
+
+    assert compare(side("live", backwards=False), side("nft", backwards)) == ()
+
+
 def test_an_id_is_compared_by_what_it_refers_to() -> None:
     def stack(name: str, vpc_id: str, used: str) -> Graph:
         return graph(

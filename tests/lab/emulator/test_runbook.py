@@ -14,11 +14,8 @@ from typing import Any
 
 import pytest
 
-from tests.lab.emulator.conftest import RunningEmulator, emulator, emulator_for_session
+from tests.lab.emulator.conftest import RunningEmulator
 from tests.labs import ROOT
-
-__all__ = ["emulator", "emulator_for_session"]
-"""Fixtures."""
 
 BUCKET = "eps-dos-api-live-dataset"
 AS_IT_WAS = {"changed.csv": "as it was", "deleted.csv": "as it was", "same.csv": "same"}
