@@ -164,6 +164,8 @@ class Graph:
                 value = resource.outputs.get(property_name)
                 # What holds a shared name (the ARN of a bucket) stays as it is, in both graphs alike.
                 named = isinstance(value, str) and len(value) >= SHORTEST_IDENTITY
+                # The dashboard's whole name is how others begin.
+                named = named and value != f"{PREFIX}-{self.stack}"
                 if named and not any(name in str(value) for name in self.shared):
                     references.setdefault(str(value), f"<{label}.{property_name}>")
         return references

@@ -101,6 +101,12 @@ def test_a_name_that_two_resources_have_is_the_same_in_any_order_of_the_state(ba
     assert compare(side("live", backwards=False), side("nft", backwards)) == ()
 
 
+def test_a_name_that_others_begin_with_is_taken_for_none_of_them() -> None:
+    dashboard = resource("live-dashboard", "aws:cloudwatch/dashboard:Dashboard", outputs={"id": "eps-dos-api-live"})
+    live = graph(dashboard, resource("live-vpc"))
+    assert live.normalised("policy/eps-dos-api-live-boundary") == "policy/eps-dos-api-<stack>-boundary"
+
+
 def test_an_id_is_compared_by_what_it_refers_to() -> None:
     def stack(name: str, vpc_id: str, used: str) -> Graph:
         return graph(
