@@ -55,15 +55,15 @@ def verified(environments: Environments, stack: str) -> dict[str, str]:
     return {one["name"]: one["evidence"] for one in report["checks"] if one["verdict"] == "failed"}
 
 
-def test_load_drives_a_group_to_its_maximum_and_back(environments: Environments) -> None:
-    environments.eps_dos("lab", "fault", "load", "int", "5.5")
+def test_load_drives_nft_to_its_maximum_and_back(environments: Environments) -> None:
+    environments.eps_dos("lab", "fault", "load", "nft", "5.5")
     advance(environments, "30m")
-    assert environments.group("int")["DesiredCapacity"] == 6
-    expect_no_changes(environments, "int")
+    assert environments.group("nft")["DesiredCapacity"] == 6
+    expect_no_changes(environments, "nft")
     environments.eps_dos("lab", "fault", "clear")
     advance(environments, "30m")
-    assert environments.group("int")["DesiredCapacity"] == 3
-    expect_no_changes(environments, "int")
+    assert environments.group("nft")["DesiredCapacity"] == 3
+    expect_no_changes(environments, "nft")
 
 
 def test_dev_is_there_in_working_hours_and_empty_at_night_and_at_weekends(environments: Environments) -> None:
