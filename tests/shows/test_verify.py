@@ -251,6 +251,7 @@ SEEDED: dict[Callable[[Environments], Any], dict[str, str]] = {
     record_elsewhere: {
         "name": "its record is an alias of other.elb.eu-west-2.amazonaws.com",
         "who may connect": "can't reach it: its name leads to no load balancer of this environment",
+        "answers": "(eu-west-2a)",
     },
     second_listener: {"port": "listens on TCP 443, TCP 80", "rules": "only-443"},
     listener_on_another_port: {
