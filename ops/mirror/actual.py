@@ -264,9 +264,12 @@ _Extra: TypeAlias = tuple[str, str, Value]
 """Key of the resource, path, value."""
 
 
-def _resource(seen: Seen, identifier: str) -> Resource | None:
-    """Return the resource of the state that AWS calls by this id, ARN or name."""
-    for resource in seen.state:
+def _resource(seen: Seen, identifier: str, kind: str = "") -> Resource | None:
+    """Return the resource of the state that AWS calls by this id, ARN or name, one of `kind` before any other.
+
+    A role and its log group have one name.
+    """
+    for resource in (*seen.state.of_type(kind), *seen.state):
         outputs = resource.outputs
         if identifier in (outputs.get("id"), outputs.get("arn"), outputs.get("allocationId"), outputs.get("name")):
             return resource
@@ -274,7 +277,7 @@ def _resource(seen: Seen, identifier: str) -> Resource | None:
 
 
 def _key(seen: Seen, identifier: str, kind: str) -> str:
-    resource = _resource(seen, identifier)
+    resource = _resource(seen, identifier, kind)
     return seen.state.key(resource.urn) if resource else f"{kind}::{identifier}"
 
 

@@ -182,7 +182,7 @@ ranges = st.tuples(st.integers(0, 2**18 - 1), st.integers(16, 24)).map(
 )
 
 
-@settings(derandomize=True)
+@settings(derandomize=True, deadline=None)
 @given(st.text(max_size=20), st.lists(ranges, max_size=30))
 def test_a_free_network_meets_none_that_is_taken(name: str, taken: list[IPv4Network]) -> None:
     found = free_network(name, taken, FILE)

@@ -233,7 +233,7 @@ def test_of_random_fleets_exactly_the_expired_go(capsys: pytest.CaptureFixture[s
     counted: Counter[str] = Counter()
     reaped: Counter[str] = Counter()
 
-    @settings(max_examples=600, derandomize=True, database=None, suppress_health_check=[*HealthCheck])
+    @settings(max_examples=600, derandomize=True, deadline=None, database=None, suppress_health_check=[*HealthCheck])
     @given(st.lists(cases(), min_size=1, max_size=8))
     def judge(fleet: list[Case]) -> None:
         found = [verdict(one.facts, NOW, COMMITTED, LIMITS) for one in fleet]

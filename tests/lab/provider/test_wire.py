@@ -26,7 +26,7 @@ def struct(content: dict[str, Any]) -> struct_pb2.Struct:
     return made
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 @given(st.dictionaries(st.text(), values, max_size=3))
 def test_what_is_encoded_is_decoded(properties: dict[str, Any]) -> None:
     assert decode(encode(properties)) == (properties, frozenset())

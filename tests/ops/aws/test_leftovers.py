@@ -189,7 +189,9 @@ def test_what_a_killed_run_leaves_goes(aws: Aws, kinds: tuple[str, ...]) -> None
 
 
 # Nothing is shared between two examples but the account, which each leaves as it was.
-@settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(
+    max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(kinds=st.sets(st.sampled_from(sorted(KINDS)), min_size=1), beside=st.sets(st.sampled_from(sorted(KINDS))))
 def test_whatever_is_left_goes_and_whatever_is_beside_it_stays(aws: Aws, kinds: set[str], beside: set[str]) -> None:
     World(aws, BESIDE, network=50).make(sorted(beside))

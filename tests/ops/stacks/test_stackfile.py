@@ -162,7 +162,7 @@ values = st.recursive(
 )
 
 
-@settings(max_examples=150)
+@settings(max_examples=150, deadline=None)
 @given(key=keys, first=values, then=values)
 def test_any_value_reads_back_as_it_was_set_and_no_other_line_changes(
     tmp_path_factory: pytest.TempPathFactory, key: str, first: object, then: object
