@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import Any, Literal, TypeAlias
 
 from infra import types
@@ -269,7 +270,7 @@ def _resource(seen: Seen, identifier: str, kind: str = "") -> Resource | None:
 
     A role and its log group have one name.
     """
-    for resource in (*seen.state.of_type(kind), *seen.state):
+    for resource in chain(seen.state.of_type(kind), seen.state):
         outputs = resource.outputs
         if identifier in (outputs.get("id"), outputs.get("arn"), outputs.get("allocationId"), outputs.get("name")):
             return resource
