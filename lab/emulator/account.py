@@ -92,10 +92,11 @@ class Account:
     def reset(self) -> None:
         """Empty the account, forget faults, quotas and calls, and start the clock again."""
         with self.lock:
+            # Before the account is made anew: its default network is within the quota, too.
+            quotas.reset()
+            faults.inject(faults.Faults())
             BackendDict.reset()
             reset_model_data()
-            faults.inject(faults.Faults())
-            quotas.reset()
             addresses.tell(addresses.Addresses())
             clock.CLOCK.reset()
             self.calls.clear()

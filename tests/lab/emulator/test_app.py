@@ -213,6 +213,8 @@ def test_calls_quotas_clock_and_reset_can_be_reached(emulator: RunningEmulator) 
     assert control(emulator, "DELETE", "quotas")[1]["L-0263D0A3"] > 5
     before = control(emulator, "GET", "clock")[1]["emulatedSeconds"]
     assert control(emulator, "POST", "clock", {"advanceSeconds": 5000})[1]["emulatedSeconds"] >= before + 5000
+    # A new account has its default network, whatever the quota was.
+    assert control(emulator, "PUT", "quotas", {"L-F678F1CE": 0})[1]["L-F678F1CE"] == 0
     assert control(emulator, "POST", "reset")[1]["requests"] == 0
 
 
