@@ -12,7 +12,7 @@ from ipaddress import IPv4Network
 from typing import Any, TypeVar
 
 from infra.environment import PORT, Environment
-from infra.reach import Ranges, Reach, named, reach
+from infra.reach import EVERYBODY, Ranges, Reach, named, reach
 from ops.aws.compute import IN_SERVICE, ScalingGroup
 from ops.aws.inventory import Inventory
 from ops.aws.load_balancing import TargetGroup
@@ -270,7 +270,7 @@ def check_clients(promised: Promised, inventory: Inventory) -> Check:
         for way in there.ways
         if (lost := decided - way.clients - cut)
     ]
-    wrong += [f"{network} may not" for network in _beyond(there.clients, decided).networks]
+    wrong += [f"{whose} may not" for whose in _beyond(there.clients, decided)]
     wrong += [f"whoever {stranger} admits may, too" for stranger in sorted(there.strangers)]
     return Check.of(name, value, wrong, f"{len(plan.entries)} ranges, in every zone, and nobody else")
 
@@ -285,11 +285,15 @@ def _stopped(there: Reach, cut: Ranges) -> str:
     return f"stopped by {'; '.join(where)}"
 
 
-def _beyond(there: Ranges, decided: Ranges) -> Ranges:
-    """Return who is in `there` and not decided: just these, or the ranges that hold them where those are fewer."""
+def _beyond(there: Ranges, decided: Ranges) -> Sequence[str]:
+    """Return who is in `there` and not decided: just these, or the ranges that hold them, or the rest of the world."""
     exactly = there - decided
     wider = Ranges.of(network for network in there.networks if Ranges((network,)) - decided)
-    return min(exactly, wider, key=lambda ranges: len(ranges.networks))
+    fewest = min(exactly, wider, key=lambda ranges: len(ranges.networks))
+    rest = EVERYBODY - fewest
+    if 0 < len(rest.networks) < len(fewest.networks):
+        return [f"whoever is outside {rest}"]
+    return [str(network) for network in fewest.networks]
 
 
 def _without_instances(name: str, value: str, promised: Promised, group: ScalingGroup) -> Check:

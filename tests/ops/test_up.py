@@ -159,7 +159,7 @@ def test_a_change_behind_pulumis_back_fails_its_line(int_up: LabCopy) -> None:
         elbv2.delete_listener(ListenerArn=second["Listeners"][0]["ListenerArn"])
         ec2.revoke_security_group_ingress(GroupId=group, IpPermissions=[opened])
     assert code == 1
-    assert checks["who may connect"]["evidence"] == "0.0.0.0/0 may not"
+    assert checks["who may connect"]["evidence"] == "whoever is outside 10.40.0.0/16 may not"
     assert checks["port"]["evidence"] == "the load balancer listens on TCP 443, TCP 8443"
     assert {name for name, one in checks.items() if one["verdict"] == "failed"} == {"who may connect", "port"}
     assert table(int_up)[0] == 0
