@@ -188,7 +188,11 @@ def boundary_name(stack: str) -> str:
 
 def boundary_arn(environment: Environment, account_id: str, partition: str) -> str:
     """Return the ARN of the permissions boundary that the roles of `environment` have."""
-    stack = environment.name if environment.lifetime is None else OF_TESTS
+    return boundary_arn_of(environment.name if environment.lifetime is None else OF_TESTS, account_id, partition)
+
+
+def boundary_arn_of(stack: str, account_id: str, partition: str) -> str:
+    """Return the ARN of the permissions boundary of a stack's roles, or with OF_TESTS of those made for one test."""
     return f"arn:{partition}:iam::{account_id}:policy/{boundary_name(stack)}"
 
 

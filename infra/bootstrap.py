@@ -60,7 +60,7 @@ class Account:
 
     def boundary_of(self, stack: str) -> str:
         """Return the ARN of the boundary that the roles of `stack` must have."""
-        return self.boundary_arn or f"arn:{self.partition}:iam::{self.id}:policy/{access.boundary_name(stack)}"
+        return self.boundary_arn or access.boundary_arn_of(stack, self.id, self.partition)
 
     @property
     def bucket_arn(self) -> str:
@@ -399,8 +399,3 @@ def printed(value: object, depth: int = 0) -> str:
         return compact
     indent = "\n" + " " * depth
     return f"{opening}{indent} {f',{indent} '.join(parts)}{indent}{closing}"
-
-
-def size(document: object) -> int:
-    """Return the characters of a policy as IAM counts them: without white space."""
-    return len(re.sub(r"\s", "", json.dumps(document)))

@@ -345,7 +345,7 @@ def policy_of_tests(permanent: Iterable[Environment], account_id: str, partition
     `permanent` are those beside which they are made, of which it can change nothing.
     """
     permanent = list(permanent)
-    boundary = f"arn:{partition}:iam::{account_id}:policy/{access.boundary_name(access.OF_TESTS)}"
+    boundary = access.boundary_arn_of(access.OF_TESTS, account_id, partition)
     return access.document(
         [
             allow("Read", READING, "*"),

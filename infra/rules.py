@@ -289,7 +289,7 @@ def _policies_fit(graph: Graph) -> Iterator[Finding]:
     for resource in graph:
         if resource.type in POLICY_LIMITS:
             property_name, limit = POLICY_LIMITS[resource.type]
-            length = _document_length(resource.inputs.get(property_name))
+            length = document_length(resource.inputs.get(property_name))
             if length > limit:
                 why = WHAT_MAKES_A_POLICY_SHORTER.get(resource.type, "")
                 yield resource, f"has {property_name} of {length:,} characters; AWS takes {limit:,}{why}"
@@ -301,7 +301,7 @@ def _role_policies_fit(graph: Graph) -> Iterator[Finding]:
         by_role[policy.inputs.get("role")].append(policy)
     by_role.pop(UNKNOWN, None)
     for policies in by_role.values():
-        length = sum(_document_length(policy.inputs.get("policy")) for policy in policies)
+        length = sum(document_length(policy.inputs.get("policy")) for policy in policies)
         if length > LONGEST_INLINE_POLICIES:
             message = (
                 f"is {length:,} characters long, with the others of its role; AWS takes {LONGEST_INLINE_POLICIES:,}"
@@ -309,8 +309,11 @@ def _role_policies_fit(graph: Graph) -> Iterator[Finding]:
             yield from ((policy, message) for policy in policies)
 
 
-def _document_length(document: Value) -> int:
-    """Return how long a policy is to AWS: in UTF-8, without white space between its parts; 0 if it isn't known yet."""
+def document_length(document: Value) -> int:
+    """Return how long a policy, as JSON or parsed, is to AWS: in UTF-8, without white space between its parts.
+
+    0 if it isn't known yet.
+    """
     parsed = json_document(document) if isinstance(document, str) else document
     if not isinstance(parsed, Mapping):
         return 0

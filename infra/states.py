@@ -7,7 +7,14 @@ dot, so `NAME.` is the beginning of its state, the copy of it and its tags, and 
 
 from collections.abc import Iterable
 
-from infra.access import Statement, allow
+from infra.access import READ_BUCKET, Statement, allow
+
+STACKS = ".pulumi/stacks/"
+HISTORY = ".pulumi/history/"
+BACKUPS = ".pulumi/backups/"
+LOCKS = ".pulumi/locks/organization/"
+HOLDERS = ".pulumi/eps-dos/"
+"""Who holds a lock, which `eps-dos` writes: beside the locks, where Pulumi takes every file for one."""
 
 READING = ("s3:GetObject",)
 WRITING = ("s3:DeleteObject", "s3:PutObject")
@@ -16,20 +23,14 @@ WRITING = ("s3:DeleteObject", "s3:PutObject")
 
 def keys(project: str, stack: str) -> tuple[str, ...]:
     """Return what the objects of a stack are called: state, history, backups, locks. `*`: those of every stack."""
-    return (
-        f".pulumi/stacks/{project}/{stack}.*",
-        f".pulumi/history/{project}/{stack}/*",
-        f".pulumi/backups/{project}/{stack}/*",
-        f".pulumi/locks/organization/{project}/{stack}/*",
-        # Who holds a lock, which `eps-dos` writes.
-        f".pulumi/eps-dos/{project}/{stack}/*",
-    )
+    folders = (HISTORY, BACKUPS, LOCKS, HOLDERS)
+    return (f"{STACKS}{project}/{stack}.*", *(f"{folder}{project}/{stack}/*" for folder in folders))
 
 
 def reading(bucket_arn: str, key_arn: str) -> list[Statement]:
     """Return what reading all states takes: a mirror is held against Live, a release against what ran before."""
     return [
-        allow("ListStates", ["s3:GetBucketLocation", "s3:ListBucket"], bucket_arn),
+        allow("ListStates", READ_BUCKET, bucket_arn),
         allow("ReadStates", READING, f"{bucket_arn}/.pulumi/*"),
         allow("ReadSecrets", "kms:Decrypt", key_arn),
     ]

@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from infra.access import Document
+from infra.access import Document, Statement, document
 from infra.naming import PERMANENT
 
 ISSUER: Final = "token.actions.githubusercontent.com"
@@ -138,10 +138,10 @@ def conditions(role: Role, repository: Repository) -> dict[str, dict[str, str | 
 
 def trust_policy(role: Role, repository: Repository, provider_arn: str) -> Document:
     """Return the trust policy of `role`; `provider_arn` is that of GitHub's OIDC provider; an account has one."""
-    statement = {
+    statement: Statement = {
         "Effect": "Allow",
         "Principal": {"Federated": provider_arn},
         "Action": "sts:AssumeRoleWithWebIdentity",
         "Condition": conditions(role, repository),
     }
-    return {"Version": "2012-10-17", "Statement": [statement]}
+    return document([statement])

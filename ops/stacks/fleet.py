@@ -21,11 +21,12 @@ from infra.errors import ConfigError
 from infra.reaping import LockFacts, StackFacts, settings_of
 from infra.settings import NAMESPACE
 from infra.sources import unknown_stack
+from infra.states import STACKS
 from infra.values import mapping
 from ops.output.shown import shortened
 from ops.stacks import locks as backend
 from ops.stacks.engine import PulumiError, StackHandle, backend_url, stack_names
-from ops.stacks.layout import ALL_STACKS, TAGS, Layout, current, states_in
+from ops.stacks.layout import TAGS, Layout, current, states_in
 from ops.stacks.place import Place
 from ops.stacks.store import AT_ONCE, Store, UnreadableError, opened, parsed
 
@@ -51,10 +52,10 @@ def from_store(store: Store, project: str, only: str | None = None) -> tuple[Sta
     whole can't be read.
     """
     layout = Layout.of(store, project)
-    files = set(store.names(ALL_STACKS))
+    files = set(store.names(STACKS))
     states = layout.states(files)
     # What was left behind when a backend was given today's layout by hand: Pulumi doesn't see it.
-    forgotten = states_in(ALL_STACKS, files) if layout.by_project else {}
+    forgotten = states_in(STACKS, files) if layout.by_project else {}
     locks: dict[str, list[str]] = {}
     for path in store.names(layout.locks):
         locks.setdefault(path.removeprefix(layout.locks).partition("/")[0], []).append(path)

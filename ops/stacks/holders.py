@@ -21,10 +21,8 @@ from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from infra.states import HOLDERS
 from ops.stacks.store import Store, UnreadableError, parsed
-
-HOLDERS = ".pulumi/eps-dos/"
-"""Beside the folder of locks, not in it: there Pulumi takes every file for a lock."""
 
 CLOCK_TICK = timedelta(seconds=2)
 """A process, its record and its lock are dated by different clocks."""

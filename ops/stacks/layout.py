@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import yaml
 
 from infra.errors import ConfigError
+from infra.states import BACKUPS, HISTORY, LOCKS, STACKS
 from infra.values import mapping
 from ops.stacks.store import Store
 
@@ -20,7 +21,6 @@ META = ".pulumi/meta.yaml"
 STATES = (".json", ".json.gz", ".json.zst")
 """How the name of a state ends, after the stack's."""
 TAGS = ".pulumi-tags"
-ALL_STACKS = ".pulumi/stacks/"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,17 +43,17 @@ class Layout:
         if _by_project(store):
             return cls(
                 by_project=True,
-                stacks=f"{ALL_STACKS}{project}/",
-                locks=f".pulumi/locks/organization/{project}/",
-                history=f".pulumi/history/{project}/",
-                backups=f".pulumi/backups/{project}/",
+                stacks=f"{STACKS}{project}/",
+                locks=f"{LOCKS}{project}/",
+                history=f"{HISTORY}{project}/",
+                backups=f"{BACKUPS}{project}/",
             )
         return cls(
             by_project=False,
-            stacks=ALL_STACKS,
+            stacks=STACKS,
             locks=".pulumi/locks/",
-            history=".pulumi/history/",
-            backups=".pulumi/backups/",
+            history=HISTORY,
+            backups=BACKUPS,
         )
 
     def states(self, files: Iterable[str]) -> dict[str, list[str]]:
@@ -86,7 +86,7 @@ def _by_project(store: Store) -> bool:
         written = store.read(META)
     except FileNotFoundError:
         # No file: the old one, if there is anything of it; Pulumi makes the file before the first stack of a new one.
-        return not states_in(ALL_STACKS, store.names(ALL_STACKS))
+        return not states_in(STACKS, store.names(STACKS))
     try:
         version = mapping(yaml.safe_load(written)).get("version")
     except (yaml.YAMLError, RecursionError, ValueError):

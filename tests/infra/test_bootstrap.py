@@ -15,6 +15,7 @@ from infra.environment import Environment
 from infra.errors import ConfigError
 from infra.naming import PERMANENT
 from infra.recording import record
+from infra.rules import document_length
 from infra.trust import Repository
 from lab.emulator.policy_evaluation import Decision, Request, evaluate_identity, statements_of
 
@@ -66,10 +67,10 @@ def test_the_template_is_printed_whole_and_fits_a_request() -> None:
 
 def test_policies_and_trusts_are_within_iam_s_quotas() -> None:
     shared = {**bootstrap.policies(ACCOUNT_OF_ALL), **bootstrap.boundaries(environments(), "aws")}
-    assert {name for name, one in shared.items() if bootstrap.size(one) > access.LONGEST_MANAGED_POLICY} == set()
+    assert {name for name, one in shared.items() if document_length(one) > access.LONGEST_MANAGED_POLICY} == set()
     for one in bootstrap.roles(ACCOUNT_OF_ALL, environments(), PROJECT):
-        assert bootstrap.size(one.inline) <= access.LONGEST_INLINE_POLICIES
-        assert bootstrap.size(one.trust) <= access.LONGEST_TRUST
+        assert document_length(one.inline) <= access.LONGEST_INLINE_POLICIES
+        assert document_length(one.trust) <= access.LONGEST_TRUST
         # How many a role may have (IAM quotas).
         assert len(one.policies) <= 10
 
