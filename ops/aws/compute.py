@@ -79,18 +79,18 @@ class LaunchTemplate:
     versions: tuple[TemplateVersion, ...]
     tags: Tags
 
-    def number(self, version: str) -> int | None:
+    def number(self, named: str) -> int | None:
         """Return the version that a group means: a number, `$Latest` or `$Default`; None if there is no such version.
 
         Source: EC2 Auto Scaling API, LaunchTemplateSpecification.
         """
-        if version == "$Latest":
+        if named == "$Latest":
             return self.versions[-1].number
         return next(
             (
-                one.number
-                for one in self.versions
-                if version == str(one.number) or (version == "$Default" and one.default)
+                version.number
+                for version in self.versions
+                if named == str(version.number) or (named == "$Default" and version.default)
             ),
             None,
         )

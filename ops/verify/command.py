@@ -137,13 +137,17 @@ def check_instances(inventory: Inventory) -> Check:
 
 def launched(inventory: Inventory) -> tuple[str, ...]:
     """Return the ids of the images that groups launch instances from, and would go back to from a failed rollout."""
-    versions = {
-        (template.id, str(version.number)): str(version.data.get("ImageId"))
-        for template in inventory.launch_templates
-        for version in template.versions
-    }
-    templates = [(group.template_id, group.template_version) for group in inventory.scaling_groups]
-    return tuple(sorted({versions[template] for template in templates if template in versions}))
+    return tuple(
+        sorted(
+            {
+                str(version.data.get("ImageId"))
+                for group in inventory.scaling_groups
+                for template in inventory.launch_templates
+                for version in template.versions
+                if template.id == group.template_id and version.number == template.number(group.template_version)
+            }
+        )
+    )
 
 
 def check_images(owner: str, inventory: Inventory, images: Sequence[MachineImage]) -> Check:

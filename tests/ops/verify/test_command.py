@@ -20,7 +20,7 @@ from ops.aws.inventory import Inventory
 from ops.aws.network import SecurityGroup, SecurityRule
 from ops.cli import run
 from ops.output.report import Check
-from ops.verify.command import inside
+from ops.verify.command import inside, launched
 from ops.verify.graph import as_graph
 from tests.infra.sample import environment
 from tests.infra.stackfiles import CHECKOUT
@@ -185,6 +185,16 @@ def test_an_image_that_instances_run_and_none_can_be_launched_from_is_said(
     checks = checked(sound(), planned, images)
     assert [check.name for check in checks.values() if check.verdict == "failed"] == ["image"]
     assert evidence in checks["image"].evidence
+
+
+@pytest.mark.parametrize(("version", "image_id"), [("1", "ami-1"), ("$Default", "ami-1"), ("$Latest", "ami-2")])
+def test_the_image_is_that_of_the_version_that_a_group_means(version: str, image_id: str) -> None:
+    group, template = replace(sound().scaling_groups[0], template_version=version), sound().launch_templates[0]
+    versions = [
+        TemplateVersion(number=number, default=number == 1, data={"ImageId": f"ami-{number}"}) for number in (1, 2)
+    ]
+    has = with_(scaling_groups=(group,), launch_templates=(replace(template, versions=tuple(versions)),))
+    assert launched(has) == (image_id,)
 
 
 def test_the_image_is_looked_at_where_no_instance_runs(planned: Graph) -> None:
