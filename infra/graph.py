@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import cached_property
+from operator import itemgetter
 from typing import TypeAlias
 
 from infra import types
@@ -156,7 +157,7 @@ class Graph:
         # A name that the program gives may be that of several, a role and its log group, and states are in any order:
         # the first by kind gives the reference.
         labels = [(f"{resource.type}::{_without_stack(resource.name, self.stack)}", resource) for resource in self]
-        for label, resource in sorted(labels, key=lambda one: one[0]):
+        for label, resource in sorted(labels, key=itemgetter(0)):
             # A stack and its components are nothing in AWS, and a record's name is chosen: compared as it is written.
             if "id" not in resource.outputs or resource.type == types.RECORD:
                 continue

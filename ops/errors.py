@@ -38,21 +38,20 @@ def explained(error: Exception) -> tuple[str, int]:
 
 _NO_CREDENTIALS = frozenset(
     {
-        *("CredentialRetrievalError", "LoginTokenLoadError", "NoAuthTokenError", "NoCredentialsError"),
-        *(
-            "PartialCredentialsError",
-            "SSOError",
-            "SSOTokenLoadError",
-            "TokenRetrievalError",
-            "UnauthorizedSSOTokenError",
-        ),
-        *(
-            "ExpiredToken",
-            "ExpiredTokenException",
-            "InvalidClientTokenId",
-            "RequestExpired",
-            "UnrecognizedClientException",
-        ),
+        "CredentialRetrievalError",
+        "LoginTokenLoadError",
+        "NoAuthTokenError",
+        "NoCredentialsError",
+        "PartialCredentialsError",
+        "SSOError",
+        "SSOTokenLoadError",
+        "TokenRetrievalError",
+        "UnauthorizedSSOTokenError",
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "InvalidClientTokenId",
+        "RequestExpired",
+        "UnrecognizedClientException",
     }
 )
 """Errors of botocore, and codes of AWS's (IAM, common errors), that say that nobody is logged in, or no longer."""

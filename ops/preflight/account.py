@@ -86,11 +86,11 @@ def check_boundary(aws: Aws, environment: Environment, account_id: str, partitio
     there = aws.iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"]
     if there != access.boundary(stack, environment.dataset.bucket, partition):
         return lacking(name, f"{arn} ({version}) is not what the program needs at most", reverting(aws.region))
-    secret, allowed = environment.service.certificate_secret_arn, access.bounded_secrets(stack)
-    if secret is not None and not fnmatchcase(secret.rpartition(":secret:")[2], allowed):
+    secret, readable = environment.service.certificate_secret_arn, access.bounded_secrets(stack)
+    if secret is not None and not fnmatchcase(secret.rpartition(":secret:")[2], readable):
         return lacking(
             name,
-            f"roles under it can't get to {secret}; allowed: {allowed}",
+            f"roles under it can't get to {secret}; allowed: {readable}",
             "give it such a name, or have a boundary of your own: "
             f"pulumi config set eps-dos-api:permissionsBoundary ARN --stack {stack}",
         )

@@ -61,12 +61,12 @@ class Made:
     @cached_property
     def parameters(self) -> Mapping[str, str]:
         """What it was deployed with."""
-        return {one["ParameterKey"]: one["ParameterValue"] for one in self.stack.get("Parameters", [])}
+        return {given["ParameterKey"]: given["ParameterValue"] for given in self.stack.get("Parameters", [])}
 
     @cached_property
     def outputs(self) -> Mapping[str, str]:
         """What it says of itself."""
-        return {one["OutputKey"]: one["OutputValue"] for one in self.stack.get("Outputs", [])}
+        return {said["OutputKey"]: said["OutputValue"] for said in self.stack.get("Outputs", [])}
 
     @property
     def bucket(self) -> str:
@@ -115,7 +115,7 @@ def checks(made: Made, stack: str, environments: Mapping[str, Environment], proj
     lacks = _unlike_bucket(aws, made.bucket, made.partition)
     yield _check("state bucket", lacks, f"{made.bucket}, versioned, encrypted, private, TLS only", aws.region)
     alias = made.parameters.get("KeyAlias", bootstrap.KEY_ALIAS)
-    key = next((one for one in listed(aws.kms, "list_aliases", "Aliases[]") if one["AliasName"] == alias), None)
+    key = next((key for key in listed(aws.kms, "list_aliases", "Aliases[]") if key["AliasName"] == alias), None)
     key_id = key.get("TargetKeyId", "") if key else ""
     yield _check("secrets key", [] if key_id else [f"there is no {alias}"], alias, aws.region)
     account = made.account(f"arn:{made.partition}:kms:{aws.region}:{made.account_id}:key/{key_id}")

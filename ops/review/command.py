@@ -118,8 +118,8 @@ def review(
         judged_by = checked_out(CODE)
         reviews = _made_elsewhere(made_elsewhere, redactor)
     else:
-        names = list(dict.fromkeys(stacks or stack_names(checkout)))
         there = stack_names(checkout)
+        names = list(dict.fromkeys(stacks or there))
         unknown = [unknown_stack(check_stack_name(name), checkout) for name in names if name not in there]
         if unknown:
             raise ConfigError(unknown)

@@ -416,7 +416,7 @@ def with_options_of(state: Json, events: Sequence[Json]) -> tuple[Json, ...]:
         for resource in map(mapping, resources)
     }
 
-    def told(event: Json) -> Json:
+    def restored(event: Json) -> Json:
         for kind in ("resourcePreEvent", "resOutputsEvent"):
             metadata = mapping(mapping(event.get(kind)).get("metadata"))
             old = mapping(metadata.get("old"))
@@ -425,7 +425,7 @@ def with_options_of(state: Json, events: Sequence[Json]) -> tuple[Json, ...]:
                 return {**event, kind: {**event[kind], "metadata": {**metadata, "old": {**others, **options}}}}
         return event
 
-    return tuple(map(told, events))
+    return tuple(map(restored, events))
 
 
 def _events(log: Path) -> tuple[Json, ...]:

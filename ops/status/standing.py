@@ -22,8 +22,8 @@ def standing() -> str:
         folder = project_folder(Path.cwd())
     except ConfigError as error:
         return str(error)
-    known = [*PERMANENT, *stack_names(folder)]
-    names = sorted(stack_names(folder), key=known.index)
+    there = stack_names(folder)
+    names = sorted(there, key=[*PERMANENT, *there].index)
     environments: dict[str, Environment | ConfigError] = {}
     for name in names:
         try:

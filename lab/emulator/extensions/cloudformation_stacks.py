@@ -62,7 +62,9 @@ class Stacks(CloudFormationBackend):
         """Have the stack say what it was made of, which moto leaves at what it was before."""
         super().execute_change_set(change_set_name, stack_name)
         made = next(
-            one for one in self.change_sets.values() if change_set_name in (one.change_set_id, one.change_set_name)
+            change
+            for change in self.change_sets.values()
+            if change_set_name in (change.change_set_id, change.change_set_name)
         )
         stack = self.stacks[made.stack_id]
         stack.parameters = made.parameters
@@ -78,7 +80,9 @@ class Capabilities(CloudFormationResponse):
         given = {value for key, (value, *_) in self.querystring.items() if key.startswith("Capabilities.member")}
         template = yaml.safe_load(self._get_param("TemplateBody") or "{}")
         resources = template.get("Resources", {}).values()
-        if NAMED_IAM not in given and any(NAMED.get(one["Type"], "") in one.get("Properties", {}) for one in resources):
+        if NAMED_IAM not in given and any(
+            NAMED.get(made["Type"], "") in made.get("Properties", {}) for made in resources
+        ):
             raise InsufficientCapabilities(f"Requires capabilities : [{NAMED_IAM}]")
         return _create_change_set(self)
 
@@ -236,7 +240,7 @@ class WholeRole(Role):
 
 def _configure_role(role: Role, properties: Mapping[str, Any], account_id: str, region_name: str) -> None:
     backend = iam_backends[account_id][get_partition(region_name)]
-    inline = {one["PolicyName"]: json.dumps(one["PolicyDocument"]) for one in properties.get("Policies", [])}
+    inline = {policy["PolicyName"]: json.dumps(policy["PolicyDocument"]) for policy in properties.get("Policies", [])}
     for name in [name for name in role.policies if name not in inline]:
         backend.delete_role_policy(role.name, name)
     for name, document in inline.items():
@@ -260,7 +264,7 @@ class NewVersion(ManagedPolicy):
         backend = iam_backends[account_id][get_partition(region_name)]
         document = json.dumps(cloudformation_json["Properties"]["PolicyDocument"])
         versions = original_resource.versions
-        if json.loads(next(one.document for one in versions if one.is_default)) != json.loads(document):
+        if json.loads(next(version.document for version in versions if version.is_default)) != json.loads(document):
             if len(versions) >= 5:
                 backend.delete_policy_version(original_resource.arn, versions[0].version_id)
             backend.create_policy_version(original_resource.arn, document, True)

@@ -108,7 +108,7 @@ class PrefixLists(EC2Backend):
     def authorize_security_group_ingress(self, group_name_or_id: str, *rest: Any, **settings: Any) -> Any:
         """AuthorizeSecurityGroupIngress: with lists, too, within the quota."""
         group = self.get_security_group_by_name_or_id(group_name_or_id, settings.get("vpc_id"))
-        added = sum(self._size(one["PrefixListId"]) for one in settings.get("prefix_list_ids") or [])
+        added = sum(self._size(source["PrefixListId"]) for source in settings.get("prefix_list_ids") or [])
         if group is not None and added:
             self._check_quota(self._rules_in(group.ingress_rules) + added)
         return super().authorize_security_group_ingress(group_name_or_id, *rest, **settings)

@@ -48,7 +48,7 @@ FORMS: tuple[tuple[str, str, str], ...] = (
     ("HTTP, cookie", "Cookie: session={}\nHost: example.org", "Host: example.org"),
     ("wget", "wget --password={} --user=svc ftp://host/file", "--user=svc"),
     ("aws configure", "[default]\naws_secret_access_key = {}\nregion = eu-west-2", "region = eu-west-2"),
-    ("npm", "//registry.npmjs.org/:_authToken={}\nfund=false", "fund=false"),
+    ("npm", "//npm.example.org/:_authToken={}\nfund=false", "fund=false"),
     ("pip", "index-url = https://user:{}@pypi.example.org/simple", "pypi.example.org/simple"),
     ("pypirc", "[pypi]\nusername = __token__\npassword = {}\n", "__token__"),
     ("my.cnf", "[client]\nuser = dos\npassword = {}\nport = 3306", "port = 3306"),
